@@ -1,0 +1,64 @@
+/* What the mount's clients share. */
+#include "fs/client.h"
+
+#include "fs/commands.h"
+
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#define FUSE_SUPER_MAGIC 0x65735546 /* linux/magic.h */
+
+int
+dacsa_client_check_mount(const char *mount)
+{
+  struct statfs fs;
+  struct stat st;
+
+  if (stat(mount, &st) == 0 && statfs(mount, &fs) == 0 && fs.f_type == FUSE_SUPER_MAGIC)
+    return 0;
+  return dacsa_cmd_fail("nothing is mounted on %s; start `dacsa mount %s`, or name another with "
+                        "--mount",
+                        mount, mount);
+}
+
+static gint
+compare_names(gconstpointer a, gconstpointer b)
+{
+  return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+GPtrArray *
+dacsa_client_directories(const char *path)
+{
+  GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
+  g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+  const char *name;
+
+  while (dir && (name = g_dir_read_name(dir))) {
+    g_autofree char *full = g_build_filename(path, name, NULL);
+    struct stat st;
+
+    if (lstat(full, &st) == 0 && S_ISDIR(st.st_mode))
+      g_ptr_array_add(names, g_strdup(name));
+  }
+  g_ptr_array_sort(names, compare_names);
+  return names;
+}
+
+char *
+dacsa_client_value(const char *path, const char *key)
+{
+  g_autofree char *text = NULL;
+
+  if (!g_file_get_contents(path, &text, NULL, NULL))
+    return NULL;
+  g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+  for (size_t i = 0; lines[i]; i++) {
+    size_t n = strlen(key);
+
+    if (strncmp(lines[i], key, n) == 0 && strncmp(lines[i] + n, ": ", 2) == 0)
+      return g_strdup(g_strstrip(lines[i] + n + 2));
+  }
+  return NULL;
+}

@@ -1,0 +1,55 @@
+/* `dacsa check`: what the VMs' status files say of whether they can be snapshotted. */
+#include "fs/client.h"
+#include "fs/commands.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Prints one VM's line: whether it can. */
+static bool
+check_vm(const char *mount, const char *vm)
+{
+  g_autofree char *status = g_build_filename(mount, vm, "status", NULL);
+  g_autofree char *verdict = dacsa_client_value(status, "snapshot");
+  g_autofree char *reason = dacsa_client_value(status, "reason");
+  g_autofree char *remedy = dacsa_client_value(status, "remedy");
+
+  if (verdict && strcmp(verdict, "possible") == 0) {
+    printf("%s: can be snapshotted\n", vm);
+    return true;
+  }
+  printf("%s: cannot be snapshotted: %s; %s\n", vm, reason ? reason : "its state is not known yet",
+         remedy ? remedy : "ask again");
+  return false;
+}
+
+int
+dacsa_cmd_check(int argc, char **argv)
+{
+  g_autofree char *mount = g_strdup(DACSA_DEFAULT_MOUNT);
+  const GOptionEntry entries[] = {
+      {"mount", 0, 0, G_OPTION_ARG_FILENAME, &mount, "where dacsa is mounted [/dacsa]", "DIR"},
+      {NULL, 0, 0, 0, NULL, NULL, NULL}};
+  bool all = true;
+  int status;
+
+  if (!dacsa_cmd_parse("check", "[VM...]",
+                       "Says of each VM, without touching it, whether it can be snapshotted; if "
+                       "not, why, and what\nhelps. Exit status 1 if one cannot.",
+                       entries, &argc, &argv, &status))
+    return status;
+  status = dacsa_client_check_mount(mount);
+  if (status != 0)
+    return status;
+  g_autoptr(GPtrArray) vms = dacsa_client_directories(mount);
+  for (int i = 1; i < argc; i++)
+    if (!g_ptr_array_find_with_equal_func(vms, argv[i], g_str_equal, NULL))
+      return dacsa_cmd_fail("there is no VM %s; see dacsa list", argv[i]);
+  for (guint i = 0; i < vms->len; i++) {
+    const char *vm = g_ptr_array_index(vms, i);
+
+    if (argc == 1 || g_strv_contains((const char *const *)argv + 1, vm))
+      all = check_vm(mount, vm) && all;
+  }
+  return all ? 0 : 1;
+}

@@ -1,0 +1,52 @@
+/* `dacsa drop`: one rmdir a snapshot. */
+#include "fs/client.h"
+#include "fs/commands.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+/* VM/NAME, or the same with the mount point in front, as `dacsa snapshot` prints it. */
+static int
+drop(const char *mount, const char *what)
+{
+  g_autofree char *prefix = g_strconcat(mount, "/", NULL);
+  const char *name = g_str_has_prefix(what, prefix) ? what + strlen(prefix) : what;
+  const char *slash = strchr(name, '/');
+  g_autofree char *path = g_build_filename(mount, name, NULL);
+
+  if (!slash || slash == name || slash[1] == '\0' || strchr(slash + 1, '/'))
+    return dacsa_cmd_usage("drop", "%s: write VM/NAME", what);
+  if (rmdir(path) == 0)
+    return 0;
+  if (errno == ENOENT)
+    return dacsa_cmd_fail("there is no snapshot %s; see dacsa list", name);
+  if (errno == ENOTDIR || errno == EROFS)
+    return dacsa_cmd_fail("%s is not a snapshot; see dacsa list", name);
+  if (errno == EACCES || errno == EPERM)
+    return dacsa_cmd_fail("dropping a snapshot needs root; try again with sudo");
+  return dacsa_cmd_fail("%s: %s; see the log of dacsa mount", name, g_strerror(errno));
+}
+
+int
+dacsa_cmd_drop(int argc, char **argv)
+{
+  g_autofree char *mount = g_strdup(DACSA_DEFAULT_MOUNT);
+  const GOptionEntry entries[] = {
+      {"mount", 0, 0, G_OPTION_ARG_FILENAME, &mount, "where dacsa is mounted [/dacsa]", "DIR"},
+      {NULL, 0, 0, 0, NULL, NULL, NULL}};
+  int status;
+
+  if (!dacsa_cmd_parse("drop", "VM/NAME...", "Removes snapshots and frees what they hold.", entries,
+                       &argc, &argv, &status))
+    return status;
+  if (argc < 2)
+    return dacsa_cmd_usage("drop", "name a snapshot as VM/NAME");
+  status = dacsa_client_check_mount(mount);
+  for (int i = 1; i < argc && status != 2 && dacsa_client_check_mount(mount) == 0; i++) {
+    int one = drop(mount, argv[i]);
+
+    status = MAX(status, one);
+  }
+  return status;
+}

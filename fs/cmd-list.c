@@ -1,0 +1,69 @@
+/* `dacsa list`: the VMs and their snapshots. */
+#include "fs/client.h"
+#include "fs/commands.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define ROW "%-20s %-24s %-28s %10s %12s\n"
+
+static void
+list_snapshot(const char *vm_path, const char *vm, const char *name)
+{
+  g_autofree char *info = g_build_filename(vm_path, name, "info", NULL);
+  g_autofree char *taken = dacsa_client_value(info, "taken");
+  g_autofree char *pause = dacsa_client_value(info, "pause_us");
+  g_autofree char *bytes = dacsa_client_value(info, "private_bytes");
+  g_autofree char *pause_ms =
+      pause ? g_strdup_printf("%.1f ms", g_ascii_strtod(pause, NULL) / 1000) : g_strdup("-");
+  g_autofree char *cost =
+      bytes ? g_format_size_full(g_ascii_strtoull(bytes, NULL, 10), G_FORMAT_SIZE_IEC_UNITS)
+            : g_strdup("-");
+
+  printf(ROW, vm, name, taken ? taken : "-", pause_ms, cost);
+}
+
+static void
+list_vm(const char *mount, const char *vm)
+{
+  g_autofree char *path = g_build_filename(mount, vm, NULL);
+  g_autofree char *status = g_build_filename(path, "status", NULL);
+  g_autofree char *state = dacsa_client_value(status, "state");
+  g_autoptr(GPtrArray) names = dacsa_client_directories(path);
+  g_autofree char *note = g_strdup_printf("(%s)", state ? state : "unknown");
+
+  if (names->len == 0)
+    printf(ROW, vm, "-", note, "-", "-");
+  for (guint i = 0; i < names->len; i++)
+    list_snapshot(path, vm, g_ptr_array_index(names, i));
+}
+
+int
+dacsa_cmd_list(int argc, char **argv)
+{
+  g_autofree char *mount = g_strdup(DACSA_DEFAULT_MOUNT);
+  const GOptionEntry entries[] = {
+      {"mount", 0, 0, G_OPTION_ARG_FILENAME, &mount, "where dacsa is mounted [/dacsa]", "DIR"},
+      {NULL, 0, 0, 0, NULL, NULL, NULL}};
+  int status;
+
+  if (!dacsa_cmd_parse(
+          "list", "[VM]",
+          "Shows the VMs and their snapshots: when each was taken, how long the VM was "
+          "paused,\nand what copy-on-write costs the host now.",
+          entries, &argc, &argv, &status))
+    return status;
+  if (argc > 2)
+    return dacsa_cmd_usage("list", "name one VM at the most");
+  status = dacsa_client_check_mount(mount);
+  if (status != 0)
+    return status;
+  g_autoptr(GPtrArray) vms = dacsa_client_directories(mount);
+  if (argc == 2 && !g_ptr_array_find_with_equal_func(vms, argv[1], g_str_equal, NULL))
+    return dacsa_cmd_fail("there is no VM %s; see dacsa list", argv[1]);
+  printf(ROW, "VM", "SNAPSHOT", "TAKEN", "PAUSE", "COST");
+  for (guint i = 0; i < vms->len; i++)
+    if (argc == 1 || strcmp(argv[1], g_ptr_array_index(vms, i)) == 0)
+      list_vm(mount, g_ptr_array_index(vms, i));
+  return 0;
+}

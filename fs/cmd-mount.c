@@ -1,0 +1,250 @@
+/* `dacsa mount`: checks, mounts, and splits into keeper and viewer. */
+#include "fs/commands.h"
+#include "fs/viewer.h"
+#include "snap/channel.h"
+#include "snap/error.h"
+#include "snap/keeper.h"
+#include "snap/mountpoint.h"
+#include "snap/state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib-unix.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define READAHEAD_KIB "4096"
+
+typedef struct {
+  char *mountpoint; /* absolute */
+  char *state_path;
+  int ready_fd; /* to the waiting command, or -1 */
+  bool foreground;
+} Mount;
+
+/* The kernel reads ahead 128 KiB on a FUSE mount unless told otherwise; requests are up to 1 MiB.
+ */
+static void
+raise_readahead(const char *mountpoint)
+{
+  struct stat st;
+
+  if (stat(mountpoint, &st) < 0)
+    return;
+  g_autofree char *path =
+      g_strdup_printf("/sys/class/bdi/%u:%u/read_ahead_kb", major(st.st_dev), minor(st.st_dev));
+  int fd = open(path, O_WRONLY | O_CLOEXEC);
+  if (fd < 0)
+    return;
+  if (write(fd, READAHEAD_KIB, strlen(READAHEAD_KIB)) < 0)
+    g_message("%s: %s", path, g_strerror(errno));
+  close(fd);
+}
+
+/* Standard streams leave the terminal: errors go to the log in the state directory. */
+static void
+detach_streams(const Mount *m)
+{
+  g_autofree char *log = g_build_filename(m->state_path, "log", NULL);
+  int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+  int out = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+
+  if (null < 0 || out < 0)
+    return;
+  dup2(null, STDIN_FILENO);
+  dup2(null, STDOUT_FILENO);
+  dup2(out, STDERR_FILENO);
+  close(null);
+  close(out);
+}
+
+static void
+on_ready(void *data)
+{
+  Mount *m = data;
+
+  raise_readahead(m->mountpoint);
+  if (m->foreground)
+    return;
+  detach_streams(m);
+  if (write(m->ready_fd, "", 1) != 1)
+    g_message("nobody waits for the mount");
+  close(m->ready_fd);
+  m->ready_fd = -1;
+}
+
+/* A polite end: the unmount ends the viewer, and that the keeper. */
+static gboolean
+on_signal(gint fd, GIOCondition condition, void *data)
+{
+  const Mount *m = data;
+  struct signalfd_siginfo info;
+
+  (void)condition;
+  if (read(fd, &info, sizeof(info)) == sizeof(info))
+    dacsa_mountpoint_unmount(m->mountpoint);
+  return G_SOURCE_CONTINUE;
+}
+
+static int
+watch_signals(Mount *m)
+{
+  sigset_t set;
+
+  sigemptyset(&set);
+  sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGHUP);
+  sigprocmask(SIG_BLOCK, &set, NULL);
+  signal(SIGPIPE, SIG_IGN);
+  int fd = signalfd(-1, &set, SFD_CLOEXEC);
+  g_unix_fd_add(fd, G_IO_IN, on_signal, m);
+  return fd;
+}
+
+/* The daemon, from the first check to the last unmount: its exit status. */
+static int
+serve(Mount *m, const DacsaKeeperOptions *options, const char *fuse_options,
+      const DacsaViewerOptions *viewer_options)
+{
+  g_autoptr(GError) error = NULL;
+  DacsaKeeper *keeper = NULL;
+  int lock, fuse, pair[2];
+
+  if (!dacsa_state_open(m->state_path, &lock, &error) ||
+      !dacsa_keeper_new(options, &keeper, &error) || !dacsa_channel_pair(pair, &error) ||
+      !dacsa_mountpoint_mount(m->mountpoint, fuse_options, &fuse, &error)) {
+    dacsa_keeper_free(keeper);
+    return dacsa_cmd_fail("%s", error->message);
+  }
+  pid_t viewer = fork();
+  if (viewer < 0) {
+    int errsv = errno;
+    dacsa_mountpoint_unmount(m->mountpoint);
+    return dacsa_cmd_fail("cannot start the viewer: %s", g_strerror(errsv));
+  }
+  if (viewer == 0) {
+    if (!m->foreground)
+      detach_streams(m);
+    _exit(dacsa_viewer_run(fuse, pair[1], viewer_options));
+  }
+  close(fuse);
+  close(pair[1]);
+  watch_signals(m);
+  prctl(PR_SET_NAME, "dacsa-keeper");
+  dacsa_keeper_on_ready(keeper, on_ready, m);
+  dacsa_keeper_run(keeper, pair[0], viewer);
+  dacsa_mountpoint_unmount(m->mountpoint);
+  dacsa_keeper_free(keeper);
+  close(lock);
+  return 0;
+}
+
+/* Forks; the parent returns when the mount can be listed, or with the child's failure. */
+static int
+serve_in_background(Mount *m, const DacsaKeeperOptions *options, const char *fuse_options,
+                    const DacsaViewerOptions *viewer_options)
+{
+  int ready[2];
+  char byte;
+  int status;
+
+  if (pipe2(ready, O_CLOEXEC) < 0)
+    return dacsa_cmd_fail("cannot make a pipe: %s", g_strerror(errno));
+  pid_t daemon = fork();
+  if (daemon < 0)
+    return dacsa_cmd_fail("cannot fork: %s", g_strerror(errno));
+  if (daemon == 0) {
+    close(ready[0]);
+    setsid();
+    m->ready_fd = ready[1];
+    _exit(serve(m, options, fuse_options, viewer_options));
+  }
+  close(ready[1]);
+  if (read(ready[0], &byte, 1) == 1)
+    return 0;
+  waitpid(daemon, &status, 0);
+  return WIFEXITED(status) && WEXITSTATUS(status) != 0
+             ? WEXITSTATUS(status)
+             : dacsa_cmd_fail("the daemon died before it was ready");
+}
+
+static bool
+find_group(const char *name, gid_t *ret)
+{
+  const struct group *group = getgrnam(name);
+  guint64 number;
+
+  if (group)
+    *ret = group->gr_gid;
+  else if (g_ascii_string_to_unsigned(name, 10, 0, G_MAXUINT32 - 1, &number, NULL))
+    *ret = (gid_t)number;
+  else
+    return false;
+  return true;
+}
+
+int
+dacsa_cmd_mount(int argc, char **argv)
+{
+  g_autofree char *uri = NULL;
+  g_autofree char *group = NULL;
+  g_autofree char *fuse_options = NULL;
+  g_auto(GStrv) qmp = NULL;
+  gboolean foreground = FALSE;
+  gboolean show_all = FALSE;
+  gboolean drop_on_exit = FALSE;
+  const GOptionEntry entries[] = {
+      {"connect", 0, 0, G_OPTION_ARG_STRING, &uri, "libvirt connection, or `none` [qemu:///system]",
+       "URI"},
+      {"qmp", 0, 0, G_OPTION_ARG_STRING_ARRAY, &qmp,
+       "a QEMU that libvirt does not manage; repeatable", "NAME=SOCKET"},
+      {"group", 0, 0, G_OPTION_ARG_STRING, &group, "who may read beside root", "GROUP"},
+      {"show-all", 0, 0, G_OPTION_ARG_NONE, &show_all,
+       "list also what otherwise opens by name only", NULL},
+      {"drop-on-exit", 0, 0, G_OPTION_ARG_NONE, &drop_on_exit,
+       "drop all snapshots at the end instead of keeping them for the next mount", NULL},
+      {"foreground", 'f', 0, G_OPTION_ARG_NONE, &foreground, "stay in the foreground", NULL},
+      {"options", 'o', 0, G_OPTION_ARG_STRING, &fuse_options, "further mount options",
+       "FUSE-OPTIONS"},
+      {NULL, 0, 0, 0, NULL, NULL, NULL}};
+  DacsaViewerOptions viewer = {.show_all = false};
+  int status;
+
+  if (!dacsa_cmd_parse("mount", "MOUNTPOINT",
+                       "Serves the VMs of this host as files on MOUNTPOINT. `mkdir VM/NAME` there "
+                       "takes a snapshot,\n`rmdir` drops it. Ends with `umount MOUNTPOINT`, or on "
+                       "SIGTERM; snapshots then wait for\nthe next mount in the same place.",
+                       entries, &argc, &argv, &status))
+    return status;
+  if (argc != 2)
+    return dacsa_cmd_usage("mount", "name one MOUNTPOINT");
+  if (geteuid() != 0)
+    return dacsa_cmd_fail("mounting needs root, for tracing QEMU and for mount(2); try again with "
+                          "sudo");
+  if (group && !find_group(group, &viewer.group))
+    return dacsa_cmd_fail("--group %s: there is no such group; see getent group", group);
+  viewer.show_all = show_all;
+  Mount m = {.mountpoint = g_canonicalize_filename(argv[1], NULL), .ready_fd = -1};
+  m.state_path = dacsa_state_path(m.mountpoint);
+  m.foreground = foreground;
+  const DacsaKeeperOptions options = {.uri = !uri                       ? "qemu:///system"
+                                             : strcmp(uri, "none") == 0 ? NULL
+                                                                        : uri,
+                                      .qmp = (const char *const *)qmp,
+                                      .state_path = m.state_path,
+                                      .drop_on_exit = drop_on_exit};
+  status = foreground ? serve(&m, &options, fuse_options, &viewer)
+                      : serve_in_background(&m, &options, fuse_options, &viewer);
+  g_free(m.mountpoint);
+  g_free(m.state_path);
+  return status;
+}

@@ -1,0 +1,179 @@
+/* Open files' content. */
+#include "fs/file.h"
+
+#include <string.h>
+
+typedef struct {
+  bool (*read)(DacsaFile *file, uint64_t offset, void *buf, size_t len, GError **error);
+  void (*clear)(DacsaFile *file);
+} Ops;
+
+struct DacsaFile {
+  const Ops *ops;
+  gatomicrefcount refs;
+  uint64_t size;
+  char *text;      /* text */
+  DacsaRuns *runs; /* runs */
+  DacsaMem *phys;  /* runs and physmem */
+  bool sparse;     /* physmem: what phys does not back are holes */
+};
+
+static DacsaFile *
+file_new(const Ops *ops, uint64_t size)
+{
+  DacsaFile *file = g_new0(DacsaFile, 1);
+
+  file->ops = ops;
+  file->size = size;
+  g_atomic_ref_count_init(&file->refs);
+  return file;
+}
+
+static void
+file_clear(DacsaFile *file)
+{
+  g_free(file->text);
+  dacsa_runs_free(file->runs);
+  dacsa_mem_unref(file->phys);
+}
+
+static bool
+text_read(DacsaFile *file, uint64_t offset, void *buf, size_t len, GError **error)
+{
+  (void)error;
+  memcpy(buf, file->text + offset, len);
+  return true;
+}
+
+static bool
+runs_read(DacsaFile *file, uint64_t offset, void *buf, size_t len, GError **error)
+{
+  return dacsa_runs_read(file->runs, file->phys, offset, buf, len, error);
+}
+
+static bool
+physmem_read(DacsaFile *file, uint64_t offset, void *buf, size_t len, GError **error)
+{
+  uint64_t end = offset + len;
+  char *to = buf;
+
+  while (offset < end) {
+    uint64_t start, stop;
+
+    if (!dacsa_mem_next(file->phys, offset, &start, &stop) || start > end)
+      start = stop = end;
+    stop = MIN(stop, end);
+    memset(to, 0, start - offset);
+    to += start - offset;
+    if (stop > start && !dacsa_mem_read(file->phys, start, to, stop - start, error))
+      return false;
+    to += stop - start;
+    offset = stop;
+  }
+  return true;
+}
+
+DacsaFile *
+dacsa_file_new_text(GString *text)
+{
+  static const Ops ops = {text_read, file_clear};
+  DacsaFile *file = file_new(&ops, text->len);
+
+  file->text = g_string_free(text, FALSE);
+  return file;
+}
+
+DacsaFile *
+dacsa_file_new_runs(DacsaRuns *runs, DacsaMem *phys)
+{
+  static const Ops ops = {runs_read, file_clear};
+  DacsaFile *file = file_new(&ops, runs->size);
+
+  file->runs = runs;
+  file->phys = dacsa_mem_ref(phys);
+  return file;
+}
+
+DacsaFile *
+dacsa_file_new_physmem(DacsaMem *phys, uint64_t size)
+{
+  static const Ops ops = {physmem_read, file_clear};
+  DacsaFile *file = file_new(&ops, size);
+
+  file->phys = dacsa_mem_ref(phys);
+  file->sparse = true;
+  return file;
+}
+
+DacsaFile *
+dacsa_file_ref(DacsaFile *file)
+{
+  g_atomic_ref_count_inc(&file->refs);
+  return file;
+}
+
+void
+dacsa_file_unref(DacsaFile *file)
+{
+  if (!file || !g_atomic_ref_count_dec(&file->refs))
+    return;
+  file->ops->clear(file);
+  g_free(file);
+}
+
+uint64_t
+dacsa_file_size(const DacsaFile *file)
+{
+  return file->size;
+}
+
+size_t
+dacsa_file_cost(const DacsaFile *file)
+{
+  size_t cost = sizeof(*file);
+
+  if (file->text)
+    cost += file->size;
+  if (file->runs)
+    cost += file->runs->runs->len * sizeof(DacsaRun);
+  return cost;
+}
+
+const DacsaRuns *
+dacsa_file_runs(const DacsaFile *file)
+{
+  return file->runs;
+}
+
+bool
+dacsa_file_read(DacsaFile *file, uint64_t offset, void *buf, size_t len, size_t *ret_len,
+                GError **error)
+{
+  *ret_len = 0;
+  if (offset >= file->size)
+    return true;
+  len = (size_t)MIN((uint64_t)len, file->size - offset);
+  if (!file->ops->read(file, offset, buf, len, error))
+    return false;
+  *ret_len = len;
+  return true;
+}
+
+bool
+dacsa_file_seek(DacsaFile *file, uint64_t offset, bool hole, uint64_t *ret)
+{
+  uint64_t start, end;
+
+  if (offset >= file->size)
+    return false;
+  if (!file->sparse) {
+    *ret = hole ? file->size : offset;
+    return true;
+  }
+  if (!dacsa_mem_next(file->phys, offset, &start, &end) || start >= file->size) {
+    *ret = offset;
+    return hole;
+  }
+  *ret = hole ? (start > offset ? offset : MIN(end, file->size)) : start;
+  return true;
+}

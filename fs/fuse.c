@@ -1,0 +1,493 @@
+/* The FUSE front end: libfuse's low-level API. What lives in a snapshot never changes, so the
+ * kernel may keep names, attributes and pages of it; what does change it asks for each time. */
+#define FUSE_USE_VERSION 314
+
+#include "fs/fuse.h"
+
+#include "snap/error.h"
+
+#include <errno.h>
+#include <fuse_lowlevel.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MAX_READ (1u << 20)
+#define FOREVER 86400.0 /* seconds; within a snapshot */
+#define BRIEFLY 1.0     /* a VM's or snapshot's own name: it may go */
+#define MAX_NAME 200u
+
+typedef struct {
+  DacsaTree *tree;
+  const DacsaFuseActions *actions;
+} Context;
+
+/* A directory being read: its listing as it was when it was opened. */
+typedef struct {
+  GPtrArray *names;
+  GArray *entries; /* struct stat: st_ino and st_mode alone */
+} Listing;
+
+static Context *
+context(fuse_req_t req)
+{
+  return fuse_req_userdata(req);
+}
+
+static void
+reply_error(fuse_req_t req, const GError *error)
+{
+  fuse_reply_err(req, dacsa_error_errno(error));
+}
+
+static void
+fuse_op_init(void *data, struct fuse_conn_info *conn)
+{
+  const Context *c = data;
+
+  conn->max_read = MAX_READ;        /* as the mount option says, or libfuse refuses */
+  conn->max_readahead = UINT32_MAX; /* the kernel's own limit decides */
+  conn->max_background = 64;
+  conn->congestion_threshold = 48;
+  conn->want &= ~(unsigned)FUSE_CAP_AUTO_INVAL_DATA;
+  conn->want &= ~(unsigned)FUSE_CAP_READDIRPLUS;
+  if (conn->capable & FUSE_CAP_PARALLEL_DIROPS)
+    conn->want |= FUSE_CAP_PARALLEL_DIROPS;
+  c->actions->ready(c->actions->data);
+}
+
+static double
+attr_timeout(const DacsaPlace *place)
+{
+  return dacsa_tree_is_live(place) ? 0 : FOREVER;
+}
+
+static void
+reply_entry(fuse_req_t req, const DacsaPlace *place)
+{
+  struct fuse_entry_param e = {.ino = place->ino, .attr_timeout = attr_timeout(place)};
+  g_autoptr(GError) error = NULL;
+
+  e.entry_timeout = place->snapshot && !dacsa_tree_is_directory(place) ? FOREVER : BRIEFLY;
+  if (dacsa_tree_stat(context(req)->tree, place, &e.attr, &error))
+    fuse_reply_entry(req, &e);
+  else
+    reply_error(req, error);
+}
+
+static void
+fuse_op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+  DacsaTree *tree = context(req)->tree;
+  g_auto(DacsaPlace) dir = {0};
+  g_auto(DacsaPlace) place = {0};
+  g_autoptr(GError) error = NULL;
+
+  if (dacsa_tree_place(tree, parent, &dir, &error) &&
+      dacsa_tree_lookup(tree, &dir, name, &place, &error))
+    reply_entry(req, &place);
+  else
+    reply_error(req, error);
+}
+
+static void
+fuse_op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+  DacsaTree *tree = context(req)->tree;
+  g_auto(DacsaPlace) place = {0};
+  g_autoptr(GError) error = NULL;
+  struct stat st;
+
+  if (!dacsa_tree_place(tree, ino, &place, &error) || !dacsa_tree_stat(tree, &place, &st, &error)) {
+    reply_error(req, error);
+    return;
+  }
+  /* An open file keeps the size of the content it was opened with. */
+  if (fi && fi->fh && S_ISREG(st.st_mode))
+    st.st_size = (off_t)dacsa_file_size((const DacsaFile *)(uintptr_t)fi->fh);
+  fuse_reply_attr(req, &st, attr_timeout(&place));
+}
+
+static void
+fuse_op_readlink(fuse_req_t req, fuse_ino_t ino)
+{
+  g_auto(DacsaPlace) place = {0};
+  g_autofree char *target = NULL;
+  g_autoptr(GError) error = NULL;
+
+  if (dacsa_tree_place(context(req)->tree, ino, &place, &error) &&
+      dacsa_tree_readlink(context(req)->tree, &place, &target, &error))
+    fuse_reply_readlink(req, target);
+  else
+    reply_error(req, error);
+}
+
+/* -- files -- */
+
+static void
+fuse_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+  const Context *c = context(req);
+  g_auto(DacsaPlace) place = {0};
+  g_autoptr(GError) error = NULL;
+  DacsaFile *file;
+
+  if ((fi->flags & O_ACCMODE) != O_RDONLY || fi->flags & O_TRUNC) {
+    fuse_reply_err(req, EROFS);
+    return;
+  }
+  if (!dacsa_tree_place(c->tree, ino, &place, &error)) {
+    reply_error(req, error);
+    return;
+  }
+  if (place.vm && !place.snapshot) {
+    c->actions->refresh(place.vm->name, c->actions->data);
+    dacsa_place_clear(&place);
+    if (!dacsa_tree_place(c->tree, ino, &place, &error)) {
+      reply_error(req, error);
+      return;
+    }
+  }
+  if (!dacsa_tree_open(c->tree, &place, &file, &error)) {
+    reply_error(req, error);
+    return;
+  }
+  fi->fh = (uintptr_t)file;
+  fi->keep_cache = !dacsa_tree_is_live(&place);
+  if (fuse_reply_open(req, fi) != 0)
+    dacsa_file_unref(file);
+}
+
+static void
+fuse_op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+  (void)ino;
+  dacsa_file_unref((DacsaFile *)(uintptr_t)fi->fh);
+  fuse_reply_err(req, 0);
+}
+
+/* Each thread reads into a buffer of its own, kept from one request to the next. */
+static void *
+thread_buffer(void)
+{
+  static GPrivate buffer = G_PRIVATE_INIT(g_free);
+
+  if (!g_private_get(&buffer))
+    g_private_set(&buffer, g_malloc(MAX_READ));
+  return g_private_get(&buffer);
+}
+
+static void
+fuse_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi)
+{
+  DacsaFile *file = (DacsaFile *)(uintptr_t)fi->fh;
+  g_autoptr(GError) error = NULL;
+  void *buf = thread_buffer();
+  size_t n;
+
+  (void)ino;
+  if (dacsa_file_read(file, (uint64_t)offset, buf, MIN(size, MAX_READ), &n, &error))
+    fuse_reply_buf(req, buf, n);
+  else
+    reply_error(req, error);
+}
+
+static void
+fuse_op_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence, struct fuse_file_info *fi)
+{
+  uint64_t at;
+
+  (void)ino;
+  if (whence != SEEK_DATA && whence != SEEK_HOLE)
+    fuse_reply_err(req, EINVAL);
+  else if (offset < 0 || !dacsa_file_seek((DacsaFile *)(uintptr_t)fi->fh, (uint64_t)offset,
+                                          whence == SEEK_HOLE, &at))
+    fuse_reply_err(req, ENXIO);
+  else
+    fuse_reply_lseek(req, (off_t)at);
+}
+
+/* -- directories -- */
+
+static void
+listing_free(Listing *listing)
+{
+  g_ptr_array_unref(listing->names);
+  g_array_unref(listing->entries);
+  g_free(listing);
+}
+
+static void
+listing_add(const char *name, uint64_t ino, mode_t type, void *data)
+{
+  Listing *listing = data;
+  struct stat st = {.st_ino = ino, .st_mode = type};
+
+  g_ptr_array_add(listing->names, g_strdup(name));
+  g_array_append_val(listing->entries, st);
+}
+
+static void
+fuse_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+  DacsaTree *tree = context(req)->tree;
+  g_auto(DacsaPlace) place = {0};
+  g_autoptr(GError) error = NULL;
+  Listing *listing = g_new0(Listing, 1);
+
+  listing->names = g_ptr_array_new_with_free_func(g_free);
+  listing->entries = g_array_new(FALSE, FALSE, sizeof(struct stat));
+  if (!dacsa_tree_place(tree, ino, &place, &error) ||
+      !dacsa_tree_list(tree, &place, listing_add, listing, &error)) {
+    listing_free(listing);
+    reply_error(req, error);
+    return;
+  }
+  fi->fh = (uintptr_t)listing;
+  if (fuse_reply_open(req, fi) != 0)
+    listing_free(listing);
+}
+
+static void
+fuse_op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
+                struct fuse_file_info *fi)
+{
+  const Listing *listing = (const Listing *)(uintptr_t)fi->fh;
+  g_autofree char *buf = g_malloc(size);
+  size_t used = 0;
+
+  (void)ino;
+  for (guint i = (guint)MIN(offset, (off_t)listing->names->len); i < listing->names->len; i++) {
+    size_t n = fuse_add_direntry(req, buf + used, size - used, g_ptr_array_index(listing->names, i),
+                                 &g_array_index(listing->entries, struct stat, i), i + 1);
+
+    if (n > size - used)
+      break;
+    used += n;
+  }
+  fuse_reply_buf(req, buf, used);
+}
+
+static void
+fuse_op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+  (void)ino;
+  listing_free((Listing *)(uintptr_t)fi->fh);
+  fuse_reply_err(req, 0);
+}
+
+/* -- taking and dropping -- */
+
+static bool
+is_good_name(const char *name)
+{
+  if (strlen(name) > MAX_NAME || name[0] == '.' || !g_utf8_validate(name, -1, NULL))
+    return false;
+  for (; *name; name++)
+    if ((unsigned char)*name < 0x20 || *name == 0x7f)
+      return false;
+  return true;
+}
+
+static void
+fuse_op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
+{
+  const Context *c = context(req);
+  g_auto(DacsaPlace) dir = {0};
+  g_auto(DacsaPlace) place = {0};
+  g_autoptr(GError) error = NULL;
+
+  (void)mode;
+  if (!dacsa_tree_place(c->tree, parent, &dir, &error)) {
+    reply_error(req, error);
+    return;
+  }
+  if (!dacsa_tree_is_vm(&dir)) {
+    fuse_reply_err(req, EROFS);
+    return;
+  }
+  if (!is_good_name(name)) {
+    fuse_reply_err(req, EINVAL);
+    return;
+  }
+  if (dacsa_tree_lookup(c->tree, &dir, name, &place, NULL)) {
+    fuse_reply_err(req, EEXIST);
+    return;
+  }
+  int errsv = c->actions->take(dir.vm->name, name, c->actions->data);
+  if (errsv != 0) {
+    fuse_reply_err(req, errsv);
+    return;
+  }
+  fuse_op_lookup(req, parent, name);
+}
+
+static void
+fuse_op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+  const Context *c = context(req);
+  g_auto(DacsaPlace) dir = {0};
+  g_auto(DacsaPlace) place = {0};
+  g_autoptr(GError) error = NULL;
+
+  if (!dacsa_tree_place(c->tree, parent, &dir, &error) ||
+      !dacsa_tree_lookup(c->tree, &dir, name, &place, &error)) {
+    reply_error(req, error);
+    return;
+  }
+  if (!dacsa_tree_is_vm(&dir) || !place.snapshot) {
+    fuse_reply_err(req, dacsa_tree_is_directory(&place) ? EROFS : ENOTDIR);
+    return;
+  }
+  fuse_reply_err(req, c->actions->drop(dir.vm->name, name, c->actions->data));
+}
+
+/* -- all that would change something -- */
+
+static void
+refuse(fuse_req_t req)
+{
+  fuse_reply_err(req, EROFS);
+}
+
+static void
+fuse_op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
+                struct fuse_file_info *fi)
+{
+  (void)ino;
+  (void)attr;
+  (void)to_set;
+  (void)fi;
+  refuse(req);
+}
+
+static void
+fuse_op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
+               struct fuse_file_info *fi)
+{
+  (void)parent;
+  (void)name;
+  (void)mode;
+  (void)fi;
+  refuse(req);
+}
+
+static void
+fuse_op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev)
+{
+  (void)parent;
+  (void)name;
+  (void)mode;
+  (void)rdev;
+  refuse(req);
+}
+
+static void
+fuse_op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+  (void)parent;
+  (void)name;
+  refuse(req);
+}
+
+static void
+fuse_op_symlink(fuse_req_t req, const char *link, fuse_ino_t parent, const char *name)
+{
+  (void)link;
+  (void)parent;
+  (void)name;
+  refuse(req);
+}
+
+static void
+fuse_op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t newparent,
+               const char *newname, unsigned flags)
+{
+  (void)parent;
+  (void)name;
+  (void)newparent;
+  (void)newname;
+  (void)flags;
+  refuse(req);
+}
+
+static void
+fuse_op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t newparent, const char *newname)
+{
+  (void)ino;
+  (void)newparent;
+  (void)newname;
+  refuse(req);
+}
+
+static void
+fuse_op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size,
+                 int flags)
+{
+  (void)ino;
+  (void)name;
+  (void)value;
+  (void)size;
+  (void)flags;
+  refuse(req);
+}
+
+static void
+fuse_op_statfs(fuse_req_t req, fuse_ino_t ino)
+{
+  const struct statvfs st = {.f_bsize = 4096, .f_frsize = 4096, .f_namemax = 255};
+
+  (void)ino;
+  fuse_reply_statfs(req, &st);
+}
+
+bool
+dacsa_fuse_serve(int fd, DacsaTree *tree, const DacsaFuseActions *actions, GError **error)
+{
+  static const struct fuse_lowlevel_ops ops = {
+      .init = fuse_op_init,
+      .lookup = fuse_op_lookup,
+      .getattr = fuse_op_getattr,
+      .readlink = fuse_op_readlink,
+      .open = fuse_op_open,
+      .read = fuse_op_read,
+      .lseek = fuse_op_lseek,
+      .release = fuse_op_release,
+      .opendir = fuse_op_opendir,
+      .readdir = fuse_op_readdir,
+      .releasedir = fuse_op_releasedir,
+      .mkdir = fuse_op_mkdir,
+      .rmdir = fuse_op_rmdir,
+      .setattr = fuse_op_setattr,
+      .create = fuse_op_create,
+      .mknod = fuse_op_mknod,
+      .unlink = fuse_op_unlink,
+      .symlink = fuse_op_symlink,
+      .rename = fuse_op_rename,
+      .link = fuse_op_link,
+      .setxattr = fuse_op_setxattr,
+      .statfs = fuse_op_statfs,
+  };
+  g_autofree char *max_read = g_strdup_printf("max_read=%u", MAX_READ);
+  g_autofree char *mountpoint = g_strdup_printf("/dev/fd/%d", fd);
+  char *argv[] = {(char *)(uintptr_t) "dacsa", (char *)(uintptr_t) "-o", max_read, NULL};
+  struct fuse_args args = FUSE_ARGS_INIT(3, argv);
+  Context c = {tree, actions};
+  struct fuse_session *session = fuse_session_new(&args, &ops, sizeof(ops), &c);
+  struct fuse_loop_config *config = fuse_loop_cfg_create();
+  bool ok = session && fuse_session_mount(session, mountpoint) == 0;
+
+  if (ok) {
+    fuse_loop_cfg_set_clone_fd(config, 0);
+    fuse_loop_cfg_set_max_threads(config, 16);
+    fuse_session_loop_mt(session, config);
+    fuse_session_unmount(session);
+  } else {
+    dacsa_fail(error, DACSA_ERROR_OS, "libfuse cannot serve /dev/fuse");
+  }
+  fuse_loop_cfg_destroy(config);
+  if (session)
+    fuse_session_destroy(session);
+  fuse_opt_free_args(&args);
+  return ok;
+}

@@ -1,0 +1,212 @@
+/* The registry of VMs and snapshots. */
+#include "fs/registry.h"
+
+#include <string.h>
+
+typedef struct {
+  uint32_t serial;
+  char *name, *file_name, *status;
+  int64_t since_us;
+  bool listed;          /* false: gone, but a snapshot's reader may still need its memo */
+  GPtrArray *snapshots; /* DacsaSnapshot */
+  DacsaGuestMemo memo;
+} Vm;
+
+struct DacsaRegistry {
+  GMutex lock;
+  uint32_t next_serial;
+  GPtrArray *vms; /* Vm, in the order they were first seen; never freed, for their memo */
+};
+
+DacsaRegistry *
+dacsa_registry_new(void)
+{
+  DacsaRegistry *registry = g_new0(DacsaRegistry, 1);
+
+  g_mutex_init(&registry->lock);
+  registry->next_serial = 1;
+  registry->vms = g_ptr_array_new();
+  return registry;
+}
+
+void
+dacsa_vm_view_free(DacsaVmView *view)
+{
+  if (!view)
+    return;
+  g_free(view->name);
+  g_free(view->file_name);
+  g_free(view->status);
+  g_ptr_array_unref(view->snapshots);
+  g_free(view);
+}
+
+char *
+dacsa_registry_escape(const char *name)
+{
+  GString *out = g_string_new(NULL);
+  bool dots = strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+
+  for (const char *c = name; *c; c++) {
+    if (*c == '/' || *c == '%' || (unsigned char)*c < 0x20 || *c == 0x7f || dots)
+      g_string_append_printf(out, "%%%02X", (unsigned char)*c);
+    else
+      g_string_append_c(out, *c);
+  }
+  return g_string_free(out, FALSE);
+}
+
+static Vm *
+find_vm(DacsaRegistry *registry, const char *name)
+{
+  for (guint i = 0; i < registry->vms->len; i++) {
+    Vm *vm = g_ptr_array_index(registry->vms, i);
+
+    if (strcmp(vm->name, name) == 0)
+      return vm;
+  }
+  return NULL;
+}
+
+static DacsaVmView *
+view_new(const Vm *vm)
+{
+  DacsaVmView *view = g_new0(DacsaVmView, 1);
+
+  view->serial = vm->serial;
+  view->name = g_strdup(vm->name);
+  view->file_name = g_strdup(vm->file_name);
+  view->status = g_strdup(vm->status);
+  view->since_us = vm->since_us;
+  view->snapshots = g_ptr_array_new_with_free_func((GDestroyNotify)dacsa_snapshot_unref);
+  for (guint i = 0; i < vm->snapshots->len; i++)
+    g_ptr_array_add(view->snapshots, dacsa_snapshot_ref(g_ptr_array_index(vm->snapshots, i)));
+  return view;
+}
+
+void
+dacsa_registry_set_vm(DacsaRegistry *registry, const char *name, const char *status)
+{
+  g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&registry->lock);
+  Vm *vm = find_vm(registry, name);
+
+  if (!vm) {
+    vm = g_new0(Vm, 1);
+    vm->name = g_strdup(name);
+    vm->file_name = dacsa_registry_escape(name);
+    vm->serial = registry->next_serial++;
+    vm->since_us = g_get_real_time();
+    vm->snapshots = g_ptr_array_new_with_free_func((GDestroyNotify)dacsa_snapshot_unref);
+    dacsa_guest_memo_init(&vm->memo);
+    g_ptr_array_add(registry->vms, vm);
+  }
+  vm->listed = true;
+  g_free(vm->status);
+  vm->status = g_strdup(status);
+}
+
+void
+dacsa_registry_remove_vm(DacsaRegistry *registry, const char *name)
+{
+  g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&registry->lock);
+  Vm *vm = find_vm(registry, name);
+
+  if (vm)
+    vm->listed = false;
+}
+
+void
+dacsa_registry_add_snapshot(DacsaRegistry *registry, DacsaRecord *record, int mem, int rollup)
+{
+  g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&registry->lock);
+  Vm *vm = find_vm(registry, record->vm);
+
+  if (!vm) {
+    dacsa_record_free(record);
+    return;
+  }
+  g_ptr_array_add(vm->snapshots,
+                  dacsa_snapshot_new(registry->next_serial++, record, mem, rollup, &vm->memo));
+}
+
+bool
+dacsa_registry_remove_snapshot(DacsaRegistry *registry, const char *vm_name, const char *name,
+                               uint32_t *ret_serial)
+{
+  g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&registry->lock);
+  Vm *vm = find_vm(registry, vm_name);
+
+  for (guint i = 0; vm && i < vm->snapshots->len; i++) {
+    DacsaSnapshot *s = g_ptr_array_index(vm->snapshots, i);
+
+    if (strcmp(dacsa_snapshot_record(s)->name, name) == 0) {
+      *ret_serial = dacsa_snapshot_serial(s);
+      g_ptr_array_remove_index(vm->snapshots, i);
+      return true;
+    }
+  }
+  return false;
+}
+
+DacsaVmView *
+dacsa_registry_vm(DacsaRegistry *registry, uint32_t serial)
+{
+  g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&registry->lock);
+
+  for (guint i = 0; i < registry->vms->len; i++) {
+    const Vm *vm = g_ptr_array_index(registry->vms, i);
+
+    if (vm->listed && vm->serial == serial)
+      return view_new(vm);
+  }
+  return NULL;
+}
+
+DacsaVmView *
+dacsa_registry_vm_by_file_name(DacsaRegistry *registry, const char *file_name)
+{
+  g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&registry->lock);
+
+  for (guint i = 0; i < registry->vms->len; i++) {
+    const Vm *vm = g_ptr_array_index(registry->vms, i);
+
+    if (vm->listed && strcmp(vm->file_name, file_name) == 0)
+      return view_new(vm);
+  }
+  return NULL;
+}
+
+GPtrArray *
+dacsa_registry_vms(DacsaRegistry *registry)
+{
+  g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&registry->lock);
+  GPtrArray *views = g_ptr_array_new_with_free_func((GDestroyNotify)dacsa_vm_view_free);
+
+  for (guint i = 0; i < registry->vms->len; i++) {
+    const Vm *vm = g_ptr_array_index(registry->vms, i);
+
+    if (vm->listed)
+      g_ptr_array_add(views, view_new(vm));
+  }
+  return views;
+}
+
+DacsaSnapshot *
+dacsa_registry_snapshot(DacsaRegistry *registry, uint32_t serial, uint32_t *ret_vm_serial)
+{
+  g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&registry->lock);
+
+  for (guint i = 0; i < registry->vms->len; i++) {
+    const Vm *vm = g_ptr_array_index(registry->vms, i);
+
+    for (guint j = 0; j < vm->snapshots->len; j++) {
+      DacsaSnapshot *s = g_ptr_array_index(vm->snapshots, j);
+
+      if (dacsa_snapshot_serial(s) == serial) {
+        *ret_vm_serial = vm->serial;
+        return dacsa_snapshot_ref(s);
+      }
+    }
+  }
+  return NULL;
+}

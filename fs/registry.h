@@ -1,0 +1,42 @@
+/* The VMs and snapshots there are, as the keeper tells of them. Every VM and every snapshot has a
+ * serial number of its own, never used again, from which inode numbers are made. */
+#pragma once
+
+#include "fs/snapshot.h"
+
+typedef struct DacsaRegistry DacsaRegistry;
+
+/* A VM at one moment: a copy for the caller. */
+typedef struct {
+  uint32_t serial;
+  char *name;           /* as the keeper knows it */
+  char *file_name;      /* as the tree shows it */
+  char *status;         /* the text of its status file */
+  int64_t since_us;     /* UNIX time when it was first seen */
+  GPtrArray *snapshots; /* DacsaSnapshot, referenced, oldest first */
+} DacsaVmView;
+
+DacsaRegistry *dacsa_registry_new(void);
+
+void dacsa_vm_view_free(DacsaVmView *view);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(DacsaVmView, dacsa_vm_view_free)
+
+/* From the keeper. */
+void dacsa_registry_set_vm(DacsaRegistry *registry, const char *name, const char *status);
+void dacsa_registry_remove_vm(DacsaRegistry *registry, const char *name);
+/* Takes record and descriptors. */
+void dacsa_registry_add_snapshot(DacsaRegistry *registry, DacsaRecord *record, int mem, int rollup);
+/* *ret_serial: of the snapshot that was removed; false: there is none of that name. */
+bool dacsa_registry_remove_snapshot(DacsaRegistry *registry, const char *vm, const char *name,
+                                    uint32_t *ret_serial);
+
+/* For the tree. NULL: no such VM. Owned. */
+DacsaVmView *dacsa_registry_vm(DacsaRegistry *registry, uint32_t serial);
+DacsaVmView *dacsa_registry_vm_by_file_name(DacsaRegistry *registry, const char *file_name);
+GPtrArray *dacsa_registry_vms(DacsaRegistry *registry); /* owned array of owned DacsaVmView */
+DacsaSnapshot *dacsa_registry_snapshot(DacsaRegistry *registry, uint32_t serial,
+                                       uint32_t *ret_vm_serial); /* a reference, or NULL */
+
+/* A name from outside as a file name: what cannot stand in one (/, control characters, `%`, and the
+ * names . and ..) is percent-escaped. Owned. */
+char *dacsa_registry_escape(const char *name);

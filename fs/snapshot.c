@@ -1,0 +1,135 @@
+/* A snapshot in the viewer. */
+#include "fs/snapshot.h"
+
+#include "parsers/cpus.h"
+#include "snap/error.h"
+#include "snap/pagecache.h"
+#include "snap/physmem.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PAGECACHE_BYTES (4u << 20)
+
+struct DacsaSnapshot {
+  gatomicrefcount refs;
+  uint32_t serial;
+  DacsaRecord *record;
+  int rollup;
+  DacsaMem *phys;   /* for bulk reads */
+  DacsaMem *cached; /* for the parsers */
+  GArray *cpus;
+  DacsaErrors *errors;
+  DacsaGuestMemo *memo;
+  GMutex lock; /* of what follows, made once */
+  bool searched;
+  DacsaGuest *guest;
+  GError *guest_error;
+};
+
+DacsaSnapshot *
+dacsa_snapshot_new(uint32_t serial, DacsaRecord *record, int mem, int rollup, DacsaGuestMemo *memo)
+{
+  DacsaSnapshot *s = g_new0(DacsaSnapshot, 1);
+
+  g_atomic_ref_count_init(&s->refs);
+  s->serial = serial;
+  s->record = record;
+  s->rollup = rollup;
+  s->phys = dacsa_physmem_new(mem, record->layout);
+  s->cached = dacsa_pagecache_new(s->phys, PAGECACHE_BYTES);
+  s->cpus = dacsa_cpus_parse(record->registers);
+  s->errors = dacsa_errors_new();
+  s->memo = memo;
+  g_mutex_init(&s->lock);
+  return s;
+}
+
+DacsaSnapshot *
+dacsa_snapshot_ref(DacsaSnapshot *s)
+{
+  g_atomic_ref_count_inc(&s->refs);
+  return s;
+}
+
+void
+dacsa_snapshot_unref(DacsaSnapshot *s)
+{
+  if (!s || !g_atomic_ref_count_dec(&s->refs))
+    return;
+  dacsa_guest_free(s->guest);
+  g_clear_error(&s->guest_error);
+  dacsa_errors_free(s->errors);
+  g_array_unref(s->cpus);
+  dacsa_mem_unref(s->cached);
+  dacsa_mem_unref(s->phys);
+  close(s->rollup);
+  dacsa_record_free(s->record);
+  g_mutex_clear(&s->lock);
+  g_free(s);
+}
+
+uint32_t
+dacsa_snapshot_serial(const DacsaSnapshot *s)
+{
+  return s->serial;
+}
+
+const DacsaRecord *
+dacsa_snapshot_record(const DacsaSnapshot *s)
+{
+  return s->record;
+}
+
+DacsaMem *
+dacsa_snapshot_phys(DacsaSnapshot *s)
+{
+  return s->phys;
+}
+
+DacsaErrors *
+dacsa_snapshot_errors(DacsaSnapshot *s)
+{
+  return s->errors;
+}
+
+bool
+dacsa_snapshot_guest(DacsaSnapshot *s, DacsaGuest **ret, GError **error)
+{
+  g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&s->lock);
+
+  if (!s->searched) {
+    const DacsaGuestSource source = {s->cached, s->cpus, s->errors, s->memo};
+
+    s->searched = true;
+    if (!dacsa_guest_open(&source, &s->guest, &s->guest_error))
+      dacsa_errors_add(s->errors, "guest", s->guest_error->message);
+  }
+  if (!s->guest) {
+    g_propagate_error(error, g_error_copy(s->guest_error));
+    return false;
+  }
+  *ret = s->guest;
+  return true;
+}
+
+bool
+dacsa_snapshot_private_bytes(const DacsaSnapshot *s, uint64_t *ret)
+{
+  char text[4096];
+  ssize_t n = pread(s->rollup, text, sizeof(text) - 1, 0);
+  uint64_t clean, dirty;
+
+  if (n <= 0)
+    return false;
+  text[n] = '\0';
+  const char *clean_at = strstr(text, "Private_Clean:");
+  const char *dirty_at = strstr(text, "Private_Dirty:");
+  if (!clean_at || !dirty_at || sscanf(clean_at, "Private_Clean: %" SCNu64, &clean) != 1 ||
+      sscanf(dirty_at, "Private_Dirty: %" SCNu64, &dirty) != 1)
+    return false;
+  *ret = (clean + dirty) * 1024;
+  return true;
+}

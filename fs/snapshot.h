@@ -1,0 +1,28 @@
+/* One snapshot as the viewer shows it: its memory, its guest, what went wrong with it. Shared by
+ * reference; usable from several threads, and still safe, if useless, when it has been dropped. */
+#pragma once
+
+#include "parsers/guest.h"
+#include "snap/record.h"
+
+typedef struct DacsaSnapshot DacsaSnapshot;
+
+/* Takes record and the descriptors: mem, the child's /proc/PID/mem; rollup, its smaps_rollup. memo
+ * is the VM's and outlives the snapshot. */
+DacsaSnapshot *dacsa_snapshot_new(uint32_t serial, DacsaRecord *record, int mem, int rollup,
+                                  DacsaGuestMemo *memo);
+DacsaSnapshot *dacsa_snapshot_ref(DacsaSnapshot *snapshot);
+void dacsa_snapshot_unref(DacsaSnapshot *snapshot);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(DacsaSnapshot, dacsa_snapshot_unref)
+
+uint32_t dacsa_snapshot_serial(const DacsaSnapshot *snapshot);
+const DacsaRecord *dacsa_snapshot_record(const DacsaSnapshot *snapshot);
+DacsaMem *dacsa_snapshot_phys(DacsaSnapshot *snapshot); /* borrowed */
+DacsaErrors *dacsa_snapshot_errors(DacsaSnapshot *snapshot);
+
+/* The guest, found the first time it is asked for; borrowed. */
+bool dacsa_snapshot_guest(DacsaSnapshot *snapshot, DacsaGuest **ret,
+                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* What copy-on-write costs the host now: the child's private pages, in bytes. */
+bool dacsa_snapshot_private_bytes(const DacsaSnapshot *snapshot, uint64_t *ret);

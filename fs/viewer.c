@@ -1,0 +1,248 @@
+/* The viewer process: the channel's end, the registry, the FUSE session. */
+#include "fs/viewer.h"
+
+#include "fs/fuse.h"
+#include "fs/registry.h"
+#include "fs/tree.h"
+#include "snap/channel.h"
+#include "snap/error.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#define NOBODY 65534
+#define CACHE_BYTES (64u << 20)
+#define REFRESH_US G_USEC_PER_SEC /* a VM's status is asked for at most this often */
+#define MAX_RECORD (80u << 20)
+
+typedef struct {
+  int channel;
+  DacsaRegistry *registry;
+  DacsaTree *tree;
+  GMutex lock; /* of what follows */
+  GCond replied;
+  uint64_t sequence;
+  GHashTable *replies; /* sequence -> errno + 1; present while somebody waits: 0 is no reply yet */
+  GHashTable *refreshed; /* VM name -> monotonic time */
+  bool keeper_gone;
+} Viewer;
+
+/* -- requests to the keeper -- */
+
+/* Sends and waits for the reply: 0 or a positive errno. */
+static int
+request(Viewer *v, const char *verb, const char *vm, const char *name)
+{
+  g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&v->lock);
+  uint64_t sequence = ++v->sequence;
+  g_autoptr(DacsaMessage) message = dacsa_message_new(verb, sequence);
+  void *key = GSIZE_TO_POINTER(sequence);
+  guint reply = 0;
+
+  dacsa_message_set(message, "vm", vm);
+  if (name)
+    dacsa_message_set(message, "name", name);
+  g_hash_table_insert(v->replies, key, GUINT_TO_POINTER(0));
+  if (!v->keeper_gone && dacsa_channel_send(v->channel, message, NULL))
+    while ((reply = GPOINTER_TO_UINT(g_hash_table_lookup(v->replies, key))) == 0 && !v->keeper_gone)
+      g_cond_wait(&v->replied, &v->lock);
+  g_hash_table_remove(v->replies, key);
+  return reply == 0 ? EIO : (int)reply - 1;
+}
+
+static int
+action_take(const char *vm, const char *name, void *data)
+{
+  return request(data, "take", vm, name);
+}
+
+static int
+action_drop(const char *vm, const char *name, void *data)
+{
+  return request(data, "drop", vm, name);
+}
+
+static void
+action_refresh(const char *vm, void *data)
+{
+  Viewer *v = data;
+  int64_t now = g_get_monotonic_time();
+
+  g_mutex_lock(&v->lock);
+  int64_t *last = g_hash_table_lookup(v->refreshed, vm);
+  bool due = !last || now - *last > REFRESH_US;
+  if (due)
+    g_hash_table_insert(v->refreshed, g_strdup(vm), g_memdup2(&now, sizeof(now)));
+  g_mutex_unlock(&v->lock);
+  if (due)
+    request(v, "refresh", vm, NULL);
+}
+
+static void
+action_ready(void *data)
+{
+  Viewer *v = data;
+  g_autoptr(DacsaMessage) message = dacsa_message_new("ready", 0);
+
+  if (!dacsa_channel_send(v->channel, message, NULL))
+    g_warning("the keeper is gone");
+}
+
+/* -- messages from the keeper -- */
+
+static bool
+read_record(int fd, DacsaRecord **ret, GError **error)
+{
+  g_autoptr(GByteArray) text = g_byte_array_new();
+  uint8_t buf[16384];
+  ssize_t n;
+
+  while ((n = read(fd, buf, sizeof(buf))) > 0 && text->len < MAX_RECORD)
+    g_byte_array_append(text, buf, (guint)n);
+  return dacsa_record_from_text((const char *)text->data, text->len, ret, error);
+}
+
+static void
+on_snapshot(Viewer *v, DacsaMessage *message)
+{
+  g_autoptr(DacsaRecord) record = NULL;
+  g_autoptr(GError) error = NULL;
+  int fd = dacsa_message_steal_fd(message, 0);
+
+  if (message->n_fds != 3 || fd < 0)
+    return;
+  if (!read_record(fd, &record, &error))
+    g_warning("%s/%s: %s", dacsa_message_get(message, "vm"), dacsa_message_get(message, "name"),
+              error->message);
+  close(fd);
+  if (record)
+    dacsa_registry_add_snapshot(v->registry, g_steal_pointer(&record),
+                                dacsa_message_steal_fd(message, 1),
+                                dacsa_message_steal_fd(message, 2));
+}
+
+static void
+on_reply(Viewer *v, const DacsaMessage *message)
+{
+  gint64 number = g_ascii_strtoll(dacsa_message_get(message, "errno"), NULL, 10);
+  void *key = GSIZE_TO_POINTER(message->sequence);
+  g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&v->lock);
+
+  if (!g_hash_table_contains(v->replies, key))
+    return;
+  g_hash_table_insert(v->replies, key, GUINT_TO_POINTER((guint)CLAMP(number, 0, 4095) + 1));
+  g_cond_broadcast(&v->replied);
+}
+
+static void
+on_message(Viewer *v, DacsaMessage *message)
+{
+  const char *name = dacsa_message_get(message, "name");
+  const char *vm = dacsa_message_get(message, "vm");
+  uint32_t serial;
+
+  if (strcmp(message->verb, "vm") == 0) {
+    dacsa_registry_set_vm(v->registry, name, dacsa_message_get(message, "status"));
+  } else if (strcmp(message->verb, "vm-gone") == 0) {
+    dacsa_registry_remove_vm(v->registry, name);
+  } else if (strcmp(message->verb, "snapshot") == 0) {
+    on_snapshot(v, message);
+  } else if (strcmp(message->verb, "dropped") == 0) {
+    if (dacsa_registry_remove_snapshot(v->registry, vm, name, &serial))
+      dacsa_tree_forget(v->tree, serial);
+  } else if (strcmp(message->verb, "reply") == 0) {
+    on_reply(v, message);
+  }
+}
+
+/* Reads the channel until the keeper is gone; then the mount can take no more snapshots, but what
+ * it has it still shows. */
+static void *
+channel_thread(void *data)
+{
+  Viewer *v = data;
+  bool open = true;
+
+  while (open) {
+    g_autoptr(DacsaMessage) message = NULL;
+    g_autoptr(GError) error = NULL;
+
+    if (dacsa_channel_receive(v->channel, &message, &error))
+      on_message(v, message);
+    else
+      open = g_error_matches(error, DACSA_ERROR, DACSA_ERROR_BAD_DATA);
+  }
+  g_mutex_lock(&v->lock);
+  v->keeper_gone = true;
+  g_cond_broadcast(&v->replied);
+  g_mutex_unlock(&v->lock);
+  return NULL;
+}
+
+/* -- confinement -- */
+
+/* Moves the two descriptors to 3 and 4 and closes all others. */
+static void
+keep_only(int *fuse, int *channel)
+{
+  int a = dup2(*fuse, 100);
+  int b = dup2(*channel, 101);
+
+  *fuse = dup2(a, 3);
+  *channel = dup2(b, 4);
+  close_range(5, ~0u, 0);
+}
+
+static bool
+drop_privileges(GError **error)
+{
+  if (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
+      setresuid(NOBODY, NOBODY, NOBODY) < 0)
+    return dacsa_fail_errno(error, errno, "cannot become nobody");
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+    return dacsa_fail_errno(error, errno, "cannot give up privileges");
+  return true;
+}
+
+/* Only an unmount ends the viewer: a Ctrl-C in the terminal is the keeper's. */
+static void
+ignore_terminal(void)
+{
+  signal(SIGINT, SIG_IGN);
+  signal(SIGTERM, SIG_IGN);
+  signal(SIGHUP, SIG_IGN);
+  signal(SIGPIPE, SIG_IGN);
+}
+
+int
+dacsa_viewer_run(int fuse, int channel, const DacsaViewerOptions *options)
+{
+  Viewer v = {.registry = dacsa_registry_new()};
+  const DacsaTreeOptions tree = {v.registry, options->group, options->show_all, CACHE_BYTES};
+  const DacsaFuseActions actions = {action_take, action_drop, action_refresh, action_ready, &v};
+  g_autoptr(GError) error = NULL;
+
+  prctl(PR_SET_NAME, "dacsa-viewer");
+  ignore_terminal();
+  keep_only(&fuse, &channel);
+  if (!drop_privileges(&error)) {
+    g_warning("%s", error->message);
+    return 1;
+  }
+  v.channel = channel;
+  v.tree = dacsa_tree_new(&tree);
+  g_mutex_init(&v.lock);
+  g_cond_init(&v.replied);
+  v.replies = g_hash_table_new(NULL, NULL);
+  v.refreshed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+  g_thread_unref(g_thread_new("channel", channel_thread, &v));
+  if (!dacsa_fuse_serve(fuse, v.tree, &actions, &error)) {
+    g_warning("%s", error->message);
+    return 1;
+  }
+  return 0;
+}

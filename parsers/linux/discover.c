@@ -1,0 +1,148 @@
+/* The way to VMCOREINFO. */
+#include "parsers/linux/discover.h"
+
+#include "parsers/cpus.h"
+#include "parsers/x86_64.h"
+#include "snap/error.h"
+
+#include <string.h>
+
+/* Documentation/arch/x86/x86_64/mm.rst: where the kernel image is mapped, with or without KASLR. */
+#define IMAGE_START UINT64_C(0xffffffff80000000)
+#define IMAGE_END UINT64_C(0xffffffffc0000000)
+#define KERNEL_HALF UINT64_C(0xff00000000000000)
+#define CR4_LA57 (UINT64_C(1) << 12)
+/* arch/x86/mm/pti.c: with page-table isolation the kernel's top table is the page below the user's.
+ */
+#define PTI_USER_BIT (UINT64_C(1) << 12)
+
+#define MAX_IMAGE (512u << 20)
+#define MAX_POINTERS (1u << 20)
+#define CHUNK (2u << 20)
+#define HEAD_LEN 16u
+
+typedef struct {
+  DacsaMem *phys;
+  DacsaX86_64Tables tables;
+  GHashTable *tried;  /* pointers looked at; the key is the pointer's value */
+  uint64_t looked_at; /* bytes of the image */
+  uint8_t *buf;
+  DacsaVmcoreinfo *found;
+} Search;
+
+static bool
+try_pointer(Search *s, uint64_t pointer)
+{
+  DacsaX86_64Page page;
+  char head[HEAD_LEN];
+
+  if (pointer % DACSA_PAGE_SIZE != 0 || pointer < KERNEL_HALF || pointer >= IMAGE_START ||
+      g_hash_table_size(s->tried) >= MAX_POINTERS ||
+      !g_hash_table_add(s->tried, GSIZE_TO_POINTER(pointer)) ||
+      !dacsa_x86_64_translate(&s->tables, pointer, &page, NULL))
+    return false;
+  uint64_t gpa = page.gpa + (pointer - page.gva);
+  return dacsa_mem_read(s->phys, gpa, head, sizeof(head), NULL) &&
+         dacsa_vmcoreinfo_begins(head, sizeof(head)) &&
+         dacsa_vmcoreinfo_read(s->phys, gpa, &s->found, NULL);
+}
+
+/* Looks through one writable page of the image for pointers to pages. */
+static bool
+visit_image(const DacsaX86_64Page *page, void *data)
+{
+  Search *s = data;
+
+  if (!page->writable)
+    return true;
+  for (uint64_t done = 0; done < page->size; done += CHUNK) {
+    size_t n = (size_t)MIN(page->size - done, (uint64_t)CHUNK);
+
+    s->looked_at += n;
+    if (s->looked_at > MAX_IMAGE)
+      return false;
+    if (!dacsa_mem_read(s->phys, page->gpa + done, s->buf, n, NULL))
+      continue;
+    for (size_t i = 0; i + 8 <= n; i += 8) {
+      uint64_t pointer;
+
+      memcpy(&pointer, s->buf + i, sizeof(pointer));
+      if (try_pointer(s, GUINT64_FROM_LE(pointer)))
+        return false;
+    }
+  }
+  return true;
+}
+
+static DacsaVmcoreinfo *
+search_image(const DacsaGuestSource *source, uint64_t root, unsigned levels)
+{
+  Search s = {.phys = source->phys,
+              .tables = {source->phys, root, levels, 0},
+              .tried = g_hash_table_new(NULL, NULL),
+              .buf = g_malloc(CHUNK)};
+
+  dacsa_x86_64_walk(&s.tables, IMAGE_START, IMAGE_END, visit_image, &s, NULL);
+  g_hash_table_unref(s.tried);
+  g_free(s.buf);
+  return s.found;
+}
+
+static DacsaVmcoreinfo *
+search_from_registers(const DacsaGuestSource *source)
+{
+  g_autoptr(GHashTable) roots = g_hash_table_new(NULL, NULL);
+
+  for (guint i = 0; i < source->cpus->len; i++) {
+    const DacsaCpu *cpu = &g_array_index(source->cpus, DacsaCpu, i);
+    const uint64_t root = cpu->cr3 & ~(DACSA_PAGE_SIZE - 1);
+    const uint64_t candidates[] = {root, root & ~PTI_USER_BIT};
+
+    for (size_t c = 0; c < G_N_ELEMENTS(candidates); c++) {
+      DacsaVmcoreinfo *found;
+
+      if (!g_hash_table_add(roots, GSIZE_TO_POINTER(candidates[c])))
+        continue;
+      found = search_image(source, candidates[c], cpu->cr4 & CR4_LA57 ? 5 : 4);
+      if (found)
+        return found;
+    }
+  }
+  return NULL;
+}
+
+static DacsaVmcoreinfo *
+search_all_pages(DacsaMem *phys)
+{
+  g_autofree uint8_t *buf = g_malloc(CHUNK);
+  DacsaVmcoreinfo *found = NULL;
+  uint64_t start, end;
+
+  for (uint64_t at = 0; dacsa_mem_next(phys, at, &start, &end); at = end) {
+    start = (start + DACSA_PAGE_SIZE - 1) & ~(DACSA_PAGE_SIZE - 1);
+    for (uint64_t gpa = start; gpa < end; gpa += CHUNK) {
+      size_t n = (size_t)MIN(end - gpa, (uint64_t)CHUNK);
+
+      if (!dacsa_mem_read(phys, gpa, buf, n, NULL))
+        continue;
+      for (size_t i = 0; i + HEAD_LEN <= n; i += DACSA_PAGE_SIZE)
+        if (dacsa_vmcoreinfo_begins((char *)buf + i, HEAD_LEN) &&
+            dacsa_vmcoreinfo_read(phys, gpa + i, &found, NULL))
+          return found;
+    }
+  }
+  return NULL;
+}
+
+bool
+dacsa_linux_discover(const DacsaGuestSource *source, DacsaVmcoreinfo **ret, GError **error)
+{
+  DacsaVmcoreinfo *found = search_from_registers(source);
+
+  if (!found)
+    found = search_all_pages(source->phys);
+  if (!found)
+    return dacsa_fail(error, DACSA_ERROR_NOT_FOUND, "there is no VMCOREINFO in the guest's memory");
+  *ret = found;
+  return true;
+}

@@ -1,0 +1,147 @@
+/* Opens a Linux guest and describes it. */
+#include "parsers/linux/linux.h"
+
+#include "parsers/linux/discover.h"
+#include "parsers/linux/view.h"
+#include "snap/error.h"
+
+#include <string.h>
+
+bool
+dacsa_linux_u64(const DacsaLinux *l, uint64_t base, int32_t offset, uint64_t *ret, GError **error)
+{
+  return dacsa_mem_read_u64(l->memory, base + (uint64_t)offset, ret, error);
+}
+
+bool
+dacsa_linux_u32(const DacsaLinux *l, uint64_t base, int32_t offset, uint32_t *ret, GError **error)
+{
+  return dacsa_mem_read_u32(l->memory, base + (uint64_t)offset, ret, error);
+}
+
+/* The kernel the memo holds, if the guest still runs it: the same text in the same page. */
+static DacsaLinuxKernel *
+known_kernel(const DacsaGuestSource *source)
+{
+  DacsaLinuxKernel *kernel = source->memo->value;
+  g_autoptr(DacsaVmcoreinfo) info = NULL;
+
+  if (!kernel || !dacsa_vmcoreinfo_read(source->phys, kernel->info->gpa, &info, NULL) ||
+      strcmp(info->text, kernel->info->text) != 0)
+    return NULL;
+  return dacsa_linux_kernel_ref(kernel);
+}
+
+static DacsaMem *
+kernel_space(DacsaMem *phys, const DacsaVmcoreinfo *info)
+{
+  const DacsaX86_64Tables tables = {phys, dacsa_linux_kernel_root(info), info->five_levels ? 5 : 4,
+                                    0};
+
+  return dacsa_x86_64_space_new(&tables);
+}
+
+static void
+remember(DacsaGuestMemo *memo, DacsaLinuxKernel *kernel)
+{
+  if (memo->value)
+    memo->free_value(memo->value);
+  memo->value = dacsa_linux_kernel_ref(kernel);
+  memo->free_value = (GDestroyNotify)dacsa_linux_kernel_unref;
+}
+
+static bool
+find_kernel(const DacsaGuestSource *source, DacsaLinuxKernel **ret, GError **error)
+{
+  g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&source->memo->lock);
+  g_autoptr(DacsaVmcoreinfo) info = NULL;
+
+  *ret = known_kernel(source);
+  if (*ret)
+    return true;
+  if (!dacsa_linux_discover(source, &info, error))
+    return false;
+  g_autoptr(DacsaMem) memory = kernel_space(source->phys, info);
+  if (!dacsa_linux_kernel_load(memory, g_steal_pointer(&info), ret, error))
+    return false;
+  remember(source->memo, *ret);
+  return true;
+}
+
+static bool
+linux_open(const DacsaGuestSource *source, DacsaGuest **ret, GError **error)
+{
+  DacsaLinuxKernel *kernel;
+  g_autoptr(GError) cause = NULL;
+
+  if (!find_kernel(source, &kernel, &cause)) {
+    /* Only the lack of VMCOREINFO says that it is another OS. */
+    if (!source->memo->value && g_error_matches(cause, DACSA_ERROR, DACSA_ERROR_NOT_FOUND) &&
+        !strstr(cause->message, "VMCOREINFO"))
+      return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "%s", cause->message);
+    g_propagate_error(error, g_steal_pointer(&cause));
+    return false;
+  }
+  DacsaLinux *l = g_new0(DacsaLinux, 1);
+  l->guest.os = &dacsa_linux_os;
+  l->kernel = kernel;
+  l->phys = source->phys;
+  l->errors = source->errors;
+  l->levels = kernel->info->five_levels ? 5 : 4;
+  l->memory = kernel_space(source->phys, kernel->info);
+  g_mutex_init(&l->lock);
+  *ret = &l->guest;
+  return true;
+}
+
+static void
+linux_free(DacsaGuest *guest)
+{
+  DacsaLinux *l = (DacsaLinux *)guest;
+
+  g_clear_pointer(&l->tasks, g_array_unref);
+  g_clear_pointer(&l->pids, g_array_unref);
+  dacsa_mem_unref(l->memory);
+  dacsa_linux_kernel_unref(l->kernel);
+  g_mutex_clear(&l->lock);
+  g_free(l);
+}
+
+static void
+linux_describe(DacsaGuest *guest, GString *out)
+{
+  const DacsaLinux *l = (DacsaLinux *)guest;
+  const DacsaVmcoreinfo *info = l->kernel->info;
+
+  g_string_append_printf(out, "os: linux\nkernel: %s\n", info->release);
+  if (info->build_id[0])
+    g_string_append_printf(out, "build_id: %s\n", info->build_id);
+  g_string_append_printf(out, "arch: x86_64\npaging: %u-level\n", l->levels);
+}
+
+static bool
+linux_processes(DacsaGuest *guest, const GArray **ret, GError **error)
+{
+  DacsaLinux *l = (DacsaLinux *)guest;
+
+  if (!dacsa_linux_tasks(l, error))
+    return false;
+  *ret = l->pids;
+  return true;
+}
+
+const DacsaGuestOs dacsa_linux_os = {
+    .name = "linux",
+    .open = linux_open,
+    .free = linux_free,
+    .describe = linux_describe,
+    .processes = linux_processes,
+    .text =
+        {
+            [DACSA_PROCESS_COMM] = dacsa_linux_comm,
+            [DACSA_PROCESS_CMDLINE] = dacsa_linux_cmdline,
+            [DACSA_PROCESS_MAPS] = dacsa_linux_maps,
+        },
+    .memory = dacsa_linux_memory,
+    .regions = dacsa_linux_regions,
+};

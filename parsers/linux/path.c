@@ -1,0 +1,147 @@
+/* Paths of open files, as fs/d_path.c makes them. */
+#include "parsers/linux/view.h"
+#include "snap/error.h"
+
+#include <string.h>
+
+#define MAX_COMPONENTS 1024u
+#define MAX_NAME 4096u
+#define MAX_STEPS 4096u
+
+static bool
+dentry_name(const DacsaLinux *l, uint64_t dentry, char **ret, GError **error)
+{
+  const DacsaLinuxOffsets *o = &l->kernel->offsets;
+  uint64_t qstr = dentry + (uint64_t)o->dentry_name;
+  uint64_t name;
+  uint32_t len;
+
+  if (!dacsa_linux_u32(l, qstr, o->qstr_len, &len, error) ||
+      !dacsa_linux_u64(l, qstr, o->qstr_name, &name, error))
+    return false;
+  if (len > MAX_NAME)
+    return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "a file's name has %u bytes", len);
+  g_autofree char *text = g_malloc0(len + 1);
+  if (!dacsa_mem_read(l->memory, name, text, len, error))
+    return false;
+  *ret = g_steal_pointer(&text);
+  return true;
+}
+
+/* d_unlinked: not hashed, and not the root of its tree. */
+static bool
+is_unlinked(const DacsaLinux *l, uint64_t dentry, bool *ret, GError **error)
+{
+  const DacsaLinuxOffsets *o = &l->kernel->offsets;
+  uint64_t pprev, parent;
+
+  if (!dacsa_linux_u64(l, dentry, o->dentry_hash_pprev, &pprev, error) ||
+      !dacsa_linux_u64(l, dentry, o->dentry_parent, &parent, error))
+    return false;
+  *ret = pprev == 0 && parent != dentry;
+  return true;
+}
+
+/* Files without a place in the tree print themselves (dentry_operations.d_dname): *ret stays NULL
+ * for all others. */
+static bool
+dynamic_name(const DacsaLinux *l, uint64_t dentry, char **ret, GError **error)
+{
+  const DacsaLinuxOffsets *o = &l->kernel->offsets;
+  uint64_t op, dname;
+  g_autofree char *name = NULL;
+
+  if (!dacsa_linux_u64(l, dentry, o->dentry_op, &op, error))
+    return false;
+  if (op == 0)
+    return true;
+  if (!dacsa_linux_u64(l, op, o->dentry_op_dname, &dname, error))
+    return false;
+  if (dname == 0)
+    return true;
+  if (!dentry_name(l, dentry, &name, error))
+    return false;
+  if (dname == l->kernel->simple_dname)
+    *ret = g_strdup_printf("/%s (deleted)", name);
+  else if (dname == l->kernel->anon_inodefs_dname)
+    *ret = g_strdup_printf("anon_inode:%s", name);
+  else
+    return dacsa_fail(error, DACSA_ERROR_UNSUPPORTED, "a file of a kind that names itself");
+  return true;
+}
+
+/* prepend_path: from the dentry up to the root, across mounts. Components are gathered backwards.
+ */
+static bool
+gather(const DacsaLinux *l, uint64_t dentry, uint64_t mnt, uint64_t root_dentry, uint64_t root_mnt,
+       GPtrArray *names, GError **error)
+{
+  const DacsaLinuxOffsets *o = &l->kernel->offsets;
+
+  for (unsigned steps = 0; steps < MAX_STEPS; steps++) {
+    uint64_t mount = mnt - (uint64_t)o->mount_mnt;
+    uint64_t parent, mnt_root, parent_mount;
+    g_autofree char *name = NULL;
+
+    if (dentry == root_dentry && mnt == root_mnt)
+      return true;
+    if (!dacsa_linux_u64(l, mnt, o->vfsmount_root, &mnt_root, error) ||
+        !dacsa_linux_u64(l, dentry, o->dentry_parent, &parent, error))
+      return false;
+    if (dentry == mnt_root) {
+      if (!dacsa_linux_u64(l, mount, o->mount_parent, &parent_mount, error))
+        return false;
+      if (parent_mount == mount)
+        return true; /* the global root, or a mount of its own */
+      if (!dacsa_linux_u64(l, mount, o->mount_mountpoint, &dentry, error))
+        return false;
+      mnt = parent_mount + (uint64_t)o->mount_mnt;
+      continue;
+    }
+    if (parent == dentry)
+      return true; /* escaped from its mount */
+    if (!dentry_name(l, dentry, &name, error))
+      return false;
+    if (names->len >= MAX_COMPONENTS)
+      break;
+    g_ptr_array_add(names, g_steal_pointer(&name));
+    dentry = parent;
+  }
+  return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "a path has no end");
+}
+
+bool
+dacsa_linux_d_path(const DacsaLinux *l, uint64_t path, uint64_t root, char **ret, GError **error)
+{
+  const DacsaLinuxOffsets *o = &l->kernel->offsets;
+  g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+  g_autoptr(GString) text = g_string_new(NULL);
+  g_autofree char *dynamic = NULL;
+  uint64_t dentry, mnt;
+  uint64_t root_dentry = 0;
+  uint64_t root_mnt = 0;
+  bool unlinked;
+
+  if (!dacsa_linux_u64(l, path, o->path_dentry, &dentry, error) ||
+      !dacsa_linux_u64(l, path, o->path_mnt, &mnt, error) ||
+      !dynamic_name(l, dentry, &dynamic, error))
+    return false;
+  if (dynamic) {
+    *ret = g_steal_pointer(&dynamic);
+    return true;
+  }
+  if (root != 0 && (!dacsa_linux_u64(l, root, o->path_dentry, &root_dentry, error) ||
+                    !dacsa_linux_u64(l, root, o->path_mnt, &root_mnt, error)))
+    return false;
+  if (!gather(l, dentry, mnt, root_dentry, root_mnt, names, error) ||
+      !is_unlinked(l, dentry, &unlinked, error))
+    return false;
+  for (guint i = names->len; i > 0; i--)
+    g_string_append_printf(text, "/%s", (char *)g_ptr_array_index(names, i - 1));
+  if (text->len == 0)
+    g_string_append_c(text, '/');
+  if (unlinked)
+    g_string_append(text, " (deleted)");
+  *ret = g_string_free(g_steal_pointer(&text), FALSE);
+  return true;
+}

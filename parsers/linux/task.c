@@ -1,0 +1,118 @@
+/* Thread groups, from init_task's list of tasks. */
+#include "parsers/linux/view.h"
+#include "snap/error.h"
+
+#define MAX_TASKS (1u << 22) /* PID_MAX_LIMIT */
+#define PF_KTHREAD 0x00200000u
+
+static gint
+compare_tasks(gconstpointer a, gconstpointer b)
+{
+  const DacsaLinuxTask *x = a;
+  const DacsaLinuxTask *y = b;
+
+  return x->pid < y->pid ? -1 : x->pid > y->pid;
+}
+
+/* Walks the list until it comes back to init_task. Partial results are kept, the reason noted. */
+static void
+collect_tasks(DacsaLinux *l, GArray *tasks)
+{
+  const DacsaLinuxOffsets *o = &l->kernel->offsets;
+  const uint64_t head = l->kernel->init_task + (uint64_t)o->task_tasks;
+  g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
+  g_autoptr(GError) error = NULL;
+  uint64_t node = head;
+
+  for (;;) {
+    DacsaLinuxTask task;
+
+    if (!dacsa_mem_read_u64(l->memory, node, &node, &error))
+      break;
+    if (node == head)
+      return;
+    task.task = node - (uint64_t)o->task_tasks;
+    if (!g_hash_table_add(seen, GSIZE_TO_POINTER(task.task))) {
+      dacsa_fail(&error, DACSA_ERROR_BAD_DATA, "the list of tasks runs in a circle");
+      break;
+    }
+    if (tasks->len >= MAX_TASKS) {
+      dacsa_fail(&error, DACSA_ERROR_BAD_DATA, "cut short after %u tasks", MAX_TASKS);
+      break;
+    }
+    if (!dacsa_linux_u32(l, task.task, o->task_pid, &task.pid, &error))
+      break;
+    if (task.pid == 0 || task.pid > MAX_TASKS) {
+      dacsa_errors_add(l->errors, "processes", "a task has an impossible pid");
+      continue;
+    }
+    g_array_append_val(tasks, task);
+  }
+  dacsa_errors_add(l->errors, "processes", error->message);
+}
+
+bool
+dacsa_linux_tasks(DacsaLinux *l, GError **error)
+{
+  g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&l->lock);
+
+  (void)error;
+  if (l->tasks)
+    return true;
+  GArray *tasks = g_array_new(FALSE, FALSE, sizeof(DacsaLinuxTask));
+  l->pids = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+  collect_tasks(l, tasks);
+  g_array_sort(tasks, compare_tasks);
+  for (guint i = 0; i < tasks->len;) {
+    uint32_t pid = g_array_index(tasks, DacsaLinuxTask, i).pid;
+
+    if (l->pids->len > 0 && g_array_index(l->pids, uint32_t, l->pids->len - 1) == pid) {
+      dacsa_errors_add(l->errors, "processes", "two tasks have the same pid; one is shown");
+      g_array_remove_index(tasks, i);
+      continue;
+    }
+    g_array_append_val(l->pids, pid);
+    i++;
+  }
+  l->tasks = tasks;
+  return true;
+}
+
+bool
+dacsa_linux_task(DacsaLinux *l, uint32_t pid, uint64_t *ret, GError **error)
+{
+  const DacsaLinuxTask key = {pid, 0};
+  guint at;
+
+  if (!dacsa_linux_tasks(l, error))
+    return false;
+  if (!g_array_binary_search(l->tasks, &key, compare_tasks, &at))
+    return dacsa_fail(error, DACSA_ERROR_NOT_FOUND, "there is no process %u", pid);
+  *ret = g_array_index(l->tasks, DacsaLinuxTask, at).task;
+  return true;
+}
+
+bool
+dacsa_linux_task_mm(const DacsaLinux *l, uint64_t task, uint64_t *ret, GError **error)
+{
+  const DacsaLinuxOffsets *o = &l->kernel->offsets;
+  uint32_t flags;
+
+  if (!dacsa_linux_u32(l, task, o->task_flags, &flags, error))
+    return false;
+  /* kernel/fork.c, get_task_mm: a kernel thread's mm is one that it borrows. */
+  *ret = 0;
+  return flags & PF_KTHREAD || dacsa_linux_u64(l, task, o->task_mm, ret, error);
+}
+
+uint64_t
+dacsa_linux_root(DacsaLinux *l)
+{
+  const DacsaLinuxOffsets *o = &l->kernel->offsets;
+  uint64_t task, fs;
+
+  if (!dacsa_linux_task(l, 1, &task, NULL) || !dacsa_linux_u64(l, task, o->task_fs, &fs, NULL) ||
+      fs == 0)
+    return 0;
+  return fs + (uint64_t)o->fs_root;
+}

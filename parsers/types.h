@@ -1,0 +1,31 @@
+/* A kernel's types, from its BTF (Documentation/bpf/btf.rst; libbpf parses it): where a member lies
+ * in a structure, how large a type is. */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct DacsaTypes DacsaTypes;
+
+/* A member: offset from the start of the structure that was asked about, size, and the number of
+ * elements (0 where it is no array). */
+typedef struct {
+  uint32_t offset, size, elements;
+} DacsaMember;
+
+/* data is copied. BAD_DATA: it is not BTF. */
+bool dacsa_types_new(const void *data, size_t len, DacsaTypes **ret,
+                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
+void dacsa_types_free(DacsaTypes *types);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(DacsaTypes, dacsa_types_free)
+
+/* The member of a struct or union, `a.b` for a member of a member; members of anonymous structures
+ * count as the outer one's. NOT_FOUND: there is none. */
+bool dacsa_types_member(const DacsaTypes *types, const char *type, const char *member,
+                        DacsaMember *ret, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* The size of a struct or union in bytes. */
+bool dacsa_types_size(const DacsaTypes *types, const char *type, uint32_t *ret,
+                      GError **error) G_GNUC_WARN_UNUSED_RESULT;

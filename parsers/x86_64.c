@@ -1,0 +1,267 @@
+/* Page tables of x86-64. */
+#include "parsers/x86_64.h"
+
+#include "snap/error.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define P_PRESENT (1ull << 0)
+#define P_WRITABLE (1ull << 1)
+#define P_USER (1ull << 2)
+#define P_LARGE (1ull << 7)    /* _PAGE_PSE; in a 4 KiB entry it means something else (PAT) */
+#define P_PROTNONE (1ull << 8) /* Linux, where P_PRESENT is clear; else: global */
+#define FRAME_MASK UINT64_C(0x000ffffffffff000)
+#define ENTRIES 512u
+#define TLB_SLOTS 1024u
+
+/* 4 GiB of tables map 2 TiB: more than any guest so far, and bounded. */
+#define MAX_TABLES (1u << 20)
+
+static unsigned
+level_shift(unsigned level)
+{
+  return 12 + 9 * (level - 1);
+}
+
+/* Is the entry of that level present, and if so, what frame does it name? */
+static bool
+entry_present(const DacsaX86_64Tables *tables, uint64_t entry, unsigned level, uint64_t *ret_frame)
+{
+  bool present = entry & P_PRESENT;
+  bool inverted = false;
+
+  if (!present && tables->flags & DACSA_X86_64_LINUX) {
+    if (entry & P_PROTNONE && level <= 2) {
+      present = true;
+      inverted = true;
+    } else if (level == 2 && entry & P_LARGE) {
+      present = true;
+      inverted = true;
+    }
+  }
+  *ret_frame = (inverted ? ~entry : entry) & FRAME_MASK;
+  return present;
+}
+
+static bool
+entry_is_leaf(uint64_t entry, unsigned level)
+{
+  return level == 1 || (level <= 3 && entry & P_LARGE);
+}
+
+static uint64_t
+sign_extend(const DacsaX86_64Tables *tables, uint64_t gva)
+{
+  unsigned unused = 64 - (12 + 9 * tables->levels);
+
+  return (uint64_t)((int64_t)(gva << unused) >> unused);
+}
+
+bool
+dacsa_x86_64_translate(const DacsaX86_64Tables *tables, uint64_t gva, DacsaX86_64Page *ret,
+                       GError **error)
+{
+  uint64_t table = tables->root & FRAME_MASK;
+  uint64_t rights = P_USER | P_WRITABLE;
+
+  if (sign_extend(tables, gva) != gva)
+    return dacsa_fail(error, DACSA_ERROR_FAULT, "0x%" PRIx64 " is not canonical", gva);
+  for (unsigned level = tables->levels; level >= 1; level--) {
+    uint64_t entry, frame;
+    uint64_t index = gva >> level_shift(level) & (ENTRIES - 1);
+
+    if (!dacsa_mem_read_u64(tables->phys, table + index * 8, &entry, error))
+      return false;
+    if (!entry_present(tables, entry, level, &frame))
+      return dacsa_fail(error, DACSA_ERROR_FAULT, "0x%" PRIx64 " is not mapped", gva);
+    rights &= entry;
+    if (entry_is_leaf(entry, level)) {
+      uint64_t size = UINT64_C(1) << level_shift(level);
+
+      *ret = (DacsaX86_64Page){gva & ~(size - 1), frame & ~(size - 1), size, rights & P_USER,
+                               rights & P_WRITABLE};
+      return true;
+    }
+    table = frame;
+  }
+  return dacsa_fail(error, DACSA_ERROR_FAULT, "0x%" PRIx64 " is not mapped", gva);
+}
+
+/* -- walk -- */
+
+typedef struct {
+  const DacsaX86_64Tables *tables;
+  uint64_t start, last; /* last: inclusive, so that it can be the last address there is */
+  DacsaX86_64Visit visit;
+  void *data;
+  unsigned visited, unreadable;
+  bool stopped;
+} Walk;
+
+static void
+walk_table(Walk *w, uint64_t table, unsigned level, uint64_t base, uint64_t rights)
+{
+  uint64_t entries[ENTRIES];
+  unsigned shift = level_shift(level);
+
+  if (w->visited++ >= MAX_TABLES) {
+    w->stopped = true;
+    return;
+  }
+  if (!dacsa_mem_read(w->tables->phys, table, entries, sizeof(entries), NULL)) {
+    w->unreadable++;
+    return;
+  }
+  for (unsigned i = 0; i < ENTRIES && !w->stopped; i++) {
+    uint64_t entry = GUINT64_FROM_LE(entries[i]);
+    uint64_t gva = sign_extend(w->tables, base | (uint64_t)i << shift);
+    uint64_t size = UINT64_C(1) << shift;
+    uint64_t frame;
+
+    if (gva + (size - 1) < w->start)
+      continue;
+    if (gva > w->last)
+      break;
+    if (!entry_present(w->tables, entry, level, &frame))
+      continue;
+    uint64_t here = rights & entry;
+    if (entry_is_leaf(entry, level)) {
+      const DacsaX86_64Page page = {gva, frame & ~(size - 1), size, here & P_USER,
+                                    here & P_WRITABLE};
+
+      if (!w->visit(&page, w->data))
+        w->stopped = true;
+    } else {
+      walk_table(w, frame, level - 1, gva, here);
+    }
+  }
+}
+
+bool
+dacsa_x86_64_walk(const DacsaX86_64Tables *tables, uint64_t start, uint64_t end,
+                  DacsaX86_64Visit visit, void *data, GError **error)
+{
+  Walk w = {.tables = tables, .start = start, .last = end - 1, .visit = visit, .data = data};
+
+  walk_table(&w, tables->root & FRAME_MASK, tables->levels, 0, P_USER | P_WRITABLE);
+  if (w.visited > MAX_TABLES)
+    return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "cut short after %u page tables", MAX_TABLES);
+  if (w.unreadable > 0)
+    return dacsa_fail(error, DACSA_ERROR_FAULT, "%u page tables could not be read", w.unreadable);
+  return true;
+}
+
+/* -- the address space as memory -- */
+
+typedef struct {
+  uint64_t tag; /* virtual page number + 1; 0: empty */
+  uint64_t gpa;
+} TlbEntry;
+
+typedef struct {
+  DacsaMem mem;
+  DacsaX86_64Tables tables;
+  GMutex lock; /* of the TLB */
+  TlbEntry tlb[TLB_SLOTS];
+} Space;
+
+/* The physical address of gva, which is good up to the end of its 4 KiB page. */
+static bool
+space_lookup(Space *self, uint64_t gva, uint64_t *ret, GError **error)
+{
+  uint64_t number = gva / DACSA_PAGE_SIZE;
+  TlbEntry *slot = &self->tlb[number % TLB_SLOTS];
+  DacsaX86_64Page page;
+
+  g_mutex_lock(&self->lock);
+  bool hit = slot->tag == number + 1;
+  uint64_t gpa = slot->gpa;
+  g_mutex_unlock(&self->lock);
+  if (!hit) {
+    if (!dacsa_x86_64_translate(&self->tables, gva, &page, error))
+      return false;
+    gpa = page.gpa + ((gva - page.gva) & ~(DACSA_PAGE_SIZE - 1));
+    g_mutex_lock(&self->lock);
+    *slot = (TlbEntry){number + 1, gpa};
+    g_mutex_unlock(&self->lock);
+  }
+  *ret = gpa + gva % DACSA_PAGE_SIZE;
+  return true;
+}
+
+static bool
+space_read(DacsaMem *mem, uint64_t addr, void *buf, size_t len, GError **error)
+{
+  Space *self = (Space *)mem;
+  char *to = buf;
+
+  while (len > 0) {
+    uint64_t gpa;
+    size_t n = (size_t)MIN((uint64_t)len, DACSA_PAGE_SIZE - addr % DACSA_PAGE_SIZE);
+
+    if (!space_lookup(self, addr, &gpa, error) ||
+        !dacsa_mem_read(self->tables.phys, gpa, to, n, error))
+      return false;
+    to += n;
+    len -= n;
+    addr += n;
+  }
+  return true;
+}
+
+typedef struct {
+  uint64_t start, end;
+  bool any;
+} NextRun;
+
+static bool
+next_visit(const DacsaX86_64Page *page, void *data)
+{
+  NextRun *run = data;
+
+  if (run->any && page->gva != run->end)
+    return false;
+  if (!run->any)
+    run->start = page->gva;
+  run->any = true;
+  run->end = page->gva + page->size;
+  return run->end != 0;
+}
+
+static bool
+space_next(DacsaMem *mem, uint64_t addr, uint64_t *ret_start, uint64_t *ret_end)
+{
+  Space *self = (Space *)mem;
+  NextRun run = {0};
+
+  dacsa_x86_64_walk(&self->tables, addr, 0, next_visit, &run, NULL);
+  if (!run.any)
+    return false;
+  *ret_start = MAX(addr, run.start);
+  *ret_end = run.end;
+  return true;
+}
+
+static void
+space_free(DacsaMem *mem)
+{
+  Space *self = (Space *)mem;
+
+  g_mutex_clear(&self->lock);
+  dacsa_mem_unref(self->tables.phys);
+  g_free(self);
+}
+
+DacsaMem *
+dacsa_x86_64_space_new(const DacsaX86_64Tables *tables)
+{
+  static const DacsaMemOps ops = {space_read, space_next, space_free};
+  Space *self = g_new0(Space, 1);
+
+  dacsa_mem_init(&self->mem, &ops);
+  self->tables = *tables;
+  dacsa_mem_ref(tables->phys);
+  g_mutex_init(&self->lock);
+  return &self->mem;
+}

@@ -1,0 +1,45 @@
+/*
+ * Messages with descriptors between keeper and viewer, over a SOCK_SEQPACKET pair. A message is a
+ * verb, a sequence number that a reply repeats, and strings by key; whoever receives one trusts
+ * neither its form nor its content.
+ *
+ *   keeper -> viewer                                          viewer -> keeper
+ *   vm        name status                                     ready
+ *   vm-gone   name                                            take     vm name
+ *   snapshot  vm name        [record, mem, smaps_rollup]      drop     vm name
+ *   dropped   vm name why                                     refresh  vm
+ *   reply     errno message
+ */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define DACSA_CHANNEL_MAX_FDS 3u
+
+typedef struct {
+  char *verb;
+  uint64_t sequence;
+  GHashTable *fields; /* char * -> char * */
+  int fds[DACSA_CHANNEL_MAX_FDS];
+  size_t n_fds;
+} DacsaMessage;
+
+DacsaMessage *dacsa_message_new(const char *verb, uint64_t sequence);
+void dacsa_message_free(DacsaMessage *message); /* closes the descriptors it still holds */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(DacsaMessage, dacsa_message_free)
+
+void dacsa_message_set(DacsaMessage *message, const char *key, const char *value);
+const char *dacsa_message_get(const DacsaMessage *message, const char *key); /* "" if absent */
+void dacsa_message_add_fd(DacsaMessage *message, int fd);                    /* takes fd */
+int dacsa_message_steal_fd(DacsaMessage *message, size_t i);                 /* -1 if absent */
+
+/* Both ends. ret[0] and ret[1] are owned, close-on-exec. */
+bool dacsa_channel_pair(int ret[2], GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+bool dacsa_channel_send(int fd, const DacsaMessage *message,
+                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Blocks. NOT_FOUND: the other end is closed. BAD_DATA: not a message. */
+bool dacsa_channel_receive(int fd, DacsaMessage **ret, GError **error) G_GNUC_WARN_UNUSED_RESULT;

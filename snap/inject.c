@@ -1,0 +1,450 @@
+/* The ptrace ladder: seize, read the state, write the chain, enter it, follow, release. */
+#include "snap/inject.h"
+
+#include "snap/error.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef PTRACE_EVENT_STOP
+#define PTRACE_EVENT_STOP 128
+#endif
+
+#define DEADLINE_US (5 * G_USEC_PER_SEC)
+#define RED_ZONE 256u /* the ABI's is 128 */
+#define MAX_XSTATE 65536u
+#define MAX_CHAIN (96u * 1024) /* a new process's stack has 128 KiB and its arguments mapped */
+#define STOP_TRIES 20
+#define SYSCALL_STOP (SIGTRAP | 0x80)
+
+typedef struct {
+  const DacsaInjection *job;
+  int64_t deadline;
+  DacsaThreadState state; /* QEMU's main thread as found */
+  GArray *steps;          /* DacsaSyscall of the main thread */
+  GByteArray *image;      /* the frames, as they lie at base */
+  uint64_t base;
+  uint64_t helper_frame, child_frame; /* the first of each: how the two are told apart */
+  pid_t helper, child;                /* 0: not seen yet */
+  int child_pidfd;
+  guint steps_done;
+  bool main_attached, helper_gone;
+  char *failure; /* the first system call that failed, or NULL */
+} Injector;
+
+static bool
+fail_ptrace(GError **error, const char *what)
+{
+  return dacsa_fail_errno(error, errno, "cannot trace QEMU (%s)", what);
+}
+
+/* -- waiting -- */
+
+/* The next stop or exit of any tracee; BUSY: the deadline passed. */
+static bool
+wait_any(const Injector *self, pid_t *ret_pid, int *ret_status, GError **error)
+{
+  sigset_t chld;
+
+  sigemptyset(&chld);
+  sigaddset(&chld, SIGCHLD);
+  for (;;) {
+    pid_t pid = waitpid(-1, ret_status, __WALL | WNOHANG);
+
+    if (pid > 0) {
+      *ret_pid = pid;
+      return true;
+    }
+    if (pid < 0 && errno == ECHILD)
+      return dacsa_fail(error, DACSA_ERROR_NOT_FOUND, "QEMU is gone");
+    int64_t left = self->deadline - g_get_monotonic_time();
+    if (left <= 0)
+      return dacsa_fail(error, DACSA_ERROR_BUSY, "QEMU did not finish the injected calls in time");
+    struct timespec ts = {left / G_USEC_PER_SEC, left % G_USEC_PER_SEC * 1000};
+    sigtimedwait(&chld, NULL, &ts);
+  }
+}
+
+/* -- stop -- */
+
+static bool
+seize(Injector *self, GError **error)
+{
+  unsigned long options = PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACESYSGOOD;
+  pid_t pid = self->job->pid;
+
+  /* With its seccomp sandbox on, QEMU may not clone; the kernel suspends that for a tracer with
+   * CAP_SYS_ADMIN that is not itself under seccomp. Refused: then only an unconfined QEMU will do.
+   */
+  if (ptrace(PTRACE_SEIZE, pid, 0, options | PTRACE_O_SUSPEND_SECCOMP) == 0)
+    self->main_attached = true;
+  else if (errno != EPERM && errno != EINVAL)
+    return fail_ptrace(error, "seize");
+  else
+    return dacsa_fail(error, DACSA_ERROR_UNSUPPORTED,
+                      "cannot trace QEMU with its seccomp sandbox suspended: %s",
+                      g_strerror(errno));
+  if (ptrace(PTRACE_INTERRUPT, pid, 0, 0) < 0)
+    return fail_ptrace(error, "interrupt");
+  return true;
+}
+
+/* Waits for the stop that PTRACE_INTERRUPT asked for; signals that come first are delivered. */
+static bool
+wait_interrupted(Injector *self, GError **error)
+{
+  for (int tries = 0; tries < STOP_TRIES; tries++) {
+    pid_t pid;
+    int status;
+
+    if (!wait_any(self, &pid, &status, error))
+      return false;
+    if (!WIFSTOPPED(status)) {
+      self->main_attached = false;
+      return dacsa_fail(error, DACSA_ERROR_NOT_FOUND, "QEMU exited");
+    }
+    if (status >> 16 == PTRACE_EVENT_STOP) {
+      if (WSTOPSIG(status) == SIGTRAP)
+        return true;
+      return dacsa_fail(error, DACSA_ERROR_BUSY, "QEMU is stopped by a signal (%s)",
+                        strsignal(WSTOPSIG(status)));
+    }
+    if (ptrace(PTRACE_CONT, pid, 0, WSTOPSIG(status)) < 0)
+      return fail_ptrace(error, "deliver a signal");
+  }
+  return dacsa_fail(error, DACSA_ERROR_BUSY, "QEMU's main thread does not come to a stop");
+}
+
+/* -- prepare -- */
+
+/* A thread inside a restartable sequence would be sent to its abort handler (rseq(2)). */
+static bool
+check_rseq(pid_t pid, GError **error)
+{
+  struct __ptrace_rseq_configuration rseq = {0};
+  uint64_t cs = 0;
+
+  if (ptrace(PTRACE_GET_RSEQ_CONFIGURATION, pid, sizeof(rseq), &rseq) < 0 ||
+      rseq.rseq_abi_pointer == 0)
+    return true;
+  /* struct rseq: cpu_id_start, cpu_id, then the pointer to the active section. */
+  struct iovec to = {&cs, sizeof(cs)};
+  struct iovec from = {(void *)(uintptr_t)(rseq.rseq_abi_pointer + 8), sizeof(cs)};
+  if (process_vm_readv(pid, &to, 1, &from, 1, 0) == sizeof(cs) && cs != 0)
+    return dacsa_fail(error, DACSA_ERROR_BUSY, "QEMU's main thread is in a restartable sequence");
+  return true;
+}
+
+static bool
+read_state(Injector *self, GError **error)
+{
+  pid_t pid = self->job->pid;
+  DacsaThreadState *state = &self->state;
+
+  state->xstate = g_byte_array_sized_new(MAX_XSTATE);
+  g_byte_array_set_size(state->xstate, MAX_XSTATE);
+  struct iovec xstate = {state->xstate->data, MAX_XSTATE};
+
+  if (ptrace(PTRACE_GETREGS, pid, 0, &state->regs) < 0 ||
+      ptrace(PTRACE_GETSIGMASK, pid, sizeof(state->sigmask), &state->sigmask) < 0 ||
+      ptrace(PTRACE_GETREGSET, pid, NT_X86_XSTATE, &xstate) < 0)
+    return fail_ptrace(error, "read registers");
+  g_byte_array_set_size(state->xstate, (guint)xstate.iov_len);
+  if (state->regs.cs != 0x33)
+    return dacsa_fail(error, DACSA_ERROR_UNSUPPORTED, "QEMU's main thread runs 32-bit code");
+  return check_rseq(pid, error);
+}
+
+static void
+add_step(Injector *self, long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+{
+  DacsaSyscall call = {nr, {a, b, c, d, 0, 0}};
+
+  g_array_append_val(self->steps, call);
+}
+
+static void
+add_madvise(Injector *self, int advice)
+{
+  for (guint i = 0; i < self->job->vmas->len; i++) {
+    const DacsaForkVma *vma = &g_array_index(self->job->vmas, DacsaForkVma, i);
+
+    add_step(self, SYS_madvise, vma->start, vma->len, (uint64_t)advice, 0);
+  }
+}
+
+static void
+put_step(Injector *self, uint64_t at, const DacsaSyscall *call, uint64_t next)
+{
+  dacsa_sigchain_step(self->image->data + (at - self->base), &self->job->gadgets, call, next);
+}
+
+/* Lays the frames out, ascending from base: the main thread's steps and its own state, the
+ * helper's two, the child's two, the FPU image. A signal delivered before the first frame is
+ * loaded is pushed below all of them. */
+static bool
+build_chain(Injector *self, GError **error)
+{
+  g_autoptr(GByteArray) fpstate = NULL;
+  const uint64_t frame = DACSA_SIGCHAIN_FRAME;
+
+  if (!dacsa_sigchain_fpstate(self->state.xstate, &fpstate, error))
+    return false;
+  uint64_t n = 2 * self->job->vmas->len + 2;
+  uint64_t frames = n + 1 + 2 + 2;
+  uint64_t size = frames * frame + 64 + fpstate->len;
+  if (size > MAX_CHAIN)
+    return dacsa_fail(error, DACSA_ERROR_UNSUPPORTED, "guest RAM has too many mappings (%u)",
+                      self->job->vmas->len);
+  self->base = (self->state.regs.rsp - RED_ZONE - size) & ~(uint64_t)63;
+  uint64_t last = self->base + n * frame;
+  uint64_t fp_at = (self->base + frames * frame + 63) & ~(uint64_t)63;
+  self->helper_frame = last + frame;
+  self->child_frame = self->helper_frame + 2 * frame;
+
+  add_madvise(self, MADV_DOFORK);
+  add_step(self, SYS_clone, CLONE_VM | CLONE_FILES | CLONE_FS, self->helper_frame, 0, 0);
+  add_step(self, SYS_wait4, (uint64_t)-1, 0, __WCLONE, 0);
+  add_madvise(self, MADV_DONTFORK);
+  g_assert(self->steps->len == n);
+
+  g_byte_array_set_size(self->image, (guint)(fp_at - self->base + fpstate->len));
+  for (guint i = 0; i < n; i++)
+    put_step(self, self->base + i * frame, &g_array_index(self->steps, DacsaSyscall, i),
+             self->base + (i + 1) * frame);
+  dacsa_sigchain_last(self->image->data + (last - self->base), &self->job->gadgets, &self->state,
+                      fp_at);
+  memcpy(self->image->data + (fp_at - self->base), fpstate->data, fpstate->len);
+
+  const DacsaSyscall fork = {SYS_clone, {0, self->child_frame}};
+  const DacsaSyscall leave = {SYS_exit, {0}};
+  const DacsaSyscall close_all = {SYS_close_range, {0, ~0u, 0}};
+  const DacsaSyscall park = {SYS_pause, {0}};
+  put_step(self, self->helper_frame, &fork, self->helper_frame + frame);
+  put_step(self, self->helper_frame + frame, &leave, self->helper_frame + frame);
+  put_step(self, self->child_frame, &close_all, self->child_frame + frame);
+  put_step(self, self->child_frame + frame, &park, self->child_frame + frame);
+  return true;
+}
+
+/* -- infect -- */
+
+static bool
+enter_chain(Injector *self, GError **error)
+{
+  pid_t pid = self->job->pid;
+  struct iovec from = {self->image->data, self->image->len};
+  struct iovec to = {(void *)(uintptr_t)self->base, self->image->len};
+  struct user_regs_struct regs = self->state.regs;
+  uint64_t all = ~UINT64_C(0);
+
+  if (process_vm_writev(pid, &from, 1, &to, 1, 0) != (ssize_t)self->image->len)
+    return dacsa_fail(error, DACSA_ERROR_BUSY,
+                      "QEMU's stack has no room for %u bytes below 0x%" PRIx64, self->image->len,
+                      self->base);
+  dacsa_sigchain_enter(&regs, &self->job->gadgets, self->base);
+  /* From here on QEMU unwinds by itself: the last frame holds its registers and signal mask. */
+  if (ptrace(PTRACE_SETREGS, pid, 0, &regs) < 0)
+    return fail_ptrace(error, "set registers");
+  ptrace(PTRACE_SETSIGMASK, pid, sizeof(all), &all);
+  if (ptrace(PTRACE_SYSCALL, pid, 0, 0) < 0)
+    return fail_ptrace(error, "resume");
+  return true;
+}
+
+/* -- follow -- */
+
+static void
+note_failure(Injector *self, const char *who, long nr, int64_t result)
+{
+  if (!self->failure)
+    self->failure = g_strdup_printf("%s: %s failed: %s", who,
+                                    nr == SYS_clone     ? "clone"
+                                    : nr == SYS_madvise ? "madvise"
+                                    : nr == SYS_wait4   ? "wait4"
+                                                        : "a system call",
+                                    g_strerror((int)-result));
+}
+
+/* A tracee not seen before: the helper or the child, by where its stack is. */
+static bool
+classify(Injector *self, pid_t pid, GError **error)
+{
+  struct user_regs_struct regs;
+
+  if (ptrace(PTRACE_GETREGS, pid, 0, &regs) < 0)
+    return fail_ptrace(error, "read a new process's registers");
+  if (regs.rsp == self->helper_frame) {
+    self->helper = pid;
+    return true;
+  }
+  if (regs.rsp != self->child_frame)
+    return dacsa_fail(error, DACSA_ERROR_BUSY, "QEMU made a process of its own meanwhile");
+  self->child = pid;
+  self->child_pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+  if (self->child_pidfd < 0)
+    return dacsa_fail_errno(error, errno, "cannot open the snapshot's pidfd");
+  return true;
+}
+
+/* A system call of the main thread or the helper has ended: was it one of ours, and how? */
+static void
+follow_syscall(Injector *self, pid_t pid)
+{
+  struct __ptrace_syscall_info info;
+
+  if (ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof(info), &info) < 0 ||
+      info.op != PTRACE_SYSCALL_INFO_EXIT)
+    return;
+  /* rt_sigreturn's exit shows the next step's registers: rip at the gadget, not behind it. */
+  if (info.instruction_pointer != self->job->gadgets.syscall_ret + 2)
+    return;
+  int64_t result = info.exit.rval;
+  if (pid == self->helper) {
+    if (result < 0)
+      note_failure(self, "the helper", SYS_clone, result);
+  } else if (self->steps_done < self->steps->len) {
+    const DacsaSyscall *call = &g_array_index(self->steps, DacsaSyscall, self->steps_done);
+
+    if (result < 0)
+      note_failure(self, "QEMU", call->nr, result);
+    self->steps_done++;
+  }
+}
+
+static bool
+follow_stop(Injector *self, pid_t pid, int status, GError **error)
+{
+  int signal = 0;
+
+  if (pid != self->job->pid && pid != self->helper && pid != self->child &&
+      !classify(self, pid, error))
+    return false;
+  if (pid == self->child) {
+    /* Its first step is ahead of it and needs nobody. */
+    ptrace(PTRACE_DETACH, pid, 0, 0);
+    return true;
+  }
+  if (WSTOPSIG(status) == SYSCALL_STOP)
+    follow_syscall(self, pid);
+  else if (status >> 16 == 0)
+    signal = WSTOPSIG(status); /* a foreign signal: blocked ones do not come here */
+  if (pid == self->job->pid && self->steps_done == self->steps->len) {
+    /* All that is left is its own state, one rt_sigreturn away. */
+    self->main_attached = false;
+    ptrace(PTRACE_DETACH, pid, 0, signal);
+    return true;
+  }
+  ptrace(PTRACE_SYSCALL, pid, 0, signal);
+  return true;
+}
+
+/* Looks on until the main thread is released and the child, if there is one, has been seen. */
+static bool
+follow(Injector *self, GError **error)
+{
+  while (self->main_attached || (!self->failure && !self->child)) {
+    pid_t pid;
+    int status;
+
+    if (!wait_any(self, &pid, &status, error))
+      return false;
+    if (WIFSTOPPED(status)) {
+      if (!follow_stop(self, pid, status, error))
+        return false;
+    } else if (pid == self->job->pid) {
+      self->main_attached = false;
+      return dacsa_fail(error, DACSA_ERROR_NOT_FOUND, "QEMU exited during the snapshot");
+    } else if (pid == self->child) {
+      return dacsa_fail(error, DACSA_ERROR_BUSY, "the snapshot was killed at its birth");
+    }
+  }
+  if (self->failure)
+    return dacsa_fail(error, DACSA_ERROR_BUSY, "%s", self->failure);
+  return true;
+}
+
+/* -- release -- */
+
+/* Detaches the main thread wherever it is; the kernel does the same when this thread ends. */
+static void
+release(Injector *self)
+{
+  if (!self->main_attached)
+    return;
+  if (ptrace(PTRACE_DETACH, self->job->pid, 0, 0) == 0)
+    self->main_attached = false;
+}
+
+static bool
+run_ladder(Injector *self, GError **error)
+{
+  if (!seize(self, error) || !wait_interrupted(self, error) || !read_state(self, error) ||
+      !build_chain(self, error) || !enter_chain(self, error))
+    return false;
+  return follow(self, error);
+}
+
+typedef struct {
+  const DacsaInjection *injection;
+  pid_t child;
+  int pidfd;
+  bool ok;
+  GError **error;
+} Request;
+
+/* ptrace belongs to a thread: when this one ends, whatever it still traces is let go. */
+static void *
+injector_thread(void *data)
+{
+  Request *request = data;
+  Injector self = {.job = request->injection,
+                   .deadline = g_get_monotonic_time() + DEADLINE_US,
+                   .steps = g_array_new(FALSE, FALSE, sizeof(DacsaSyscall)),
+                   .image = g_byte_array_new(),
+                   .child_pidfd = -1};
+
+  request->ok = run_ladder(&self, request->error);
+  release(&self);
+  if (!request->ok && self.child_pidfd >= 0) {
+    syscall(SYS_pidfd_send_signal, self.child_pidfd, SIGKILL, NULL, 0);
+    close(self.child_pidfd);
+  } else {
+    request->child = self.child;
+    request->pidfd = self.child_pidfd;
+  }
+  g_array_unref(self.steps);
+  g_byte_array_unref(self.image);
+  if (self.state.xstate)
+    g_byte_array_unref(self.state.xstate);
+  g_free(self.failure);
+  return NULL;
+}
+
+bool
+dacsa_inject_fork(const DacsaInjection *injection, pid_t *ret_child, int *ret_pidfd, GError **error)
+{
+  Request request = {.injection = injection, .pidfd = -1, .error = error};
+  GThread *thread = g_thread_try_new("injector", injector_thread, &request, error);
+
+  if (!thread)
+    return false;
+  g_thread_join(thread);
+  if (!request.ok)
+    return false;
+  *ret_child = request.child;
+  *ret_pidfd = request.pidfd;
+  return true;
+}

@@ -1,0 +1,30 @@
+/*
+ * The keeper: knows which VMs run, keeps the snapshots, and does what the viewer asks. It runs in
+ * the default GMainContext of a process with one thread, and never waits for a VM.
+ */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+typedef struct DacsaKeeper DacsaKeeper;
+
+typedef struct {
+  const char *uri;        /* libvirt; NULL: none */
+  const char *const *qmp; /* NAME=SOCKET, NULL-terminated; may be NULL */
+  const char *state_path; /* see snap/state.h */
+  bool drop_on_exit;      /* else snapshots stay for the next daemon */
+} DacsaKeeperOptions;
+
+/* Connects to libvirt and looks at every --qmp VM once, so that what is mistyped fails here. */
+bool dacsa_keeper_new(const DacsaKeeperOptions *options, DacsaKeeper **ret,
+                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Serves the viewer at the other end of channel until it is gone. Takes channel. */
+void dacsa_keeper_run(DacsaKeeper *keeper, int channel, pid_t viewer);
+
+/* Makes dacsa_keeper_run unmount and return; for signal handlers in the main loop. ready is called
+ * when the viewer serves requests. */
+void dacsa_keeper_on_ready(DacsaKeeper *keeper, void (*ready)(void *data), void *data);
+void dacsa_keeper_free(DacsaKeeper *keeper);

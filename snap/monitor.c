@@ -1,0 +1,211 @@
+/* The monitor over QMP, and the choice between QMP and libvirt. */
+#include "snap/monitor.h"
+
+#include "snap/error.h"
+#include "snap/libvirt.h"
+#include "snap/qmp.h"
+
+#include <string.h>
+
+#define HMP_REGISTERS "{\"command-line\":\"info registers -a\"}"
+
+typedef struct {
+  DacsaMonitor monitor;
+  DacsaQmp *qmp;
+  guint unanswered; /* commands whose reply has not come, after a deadline passed */
+} QmpMonitor;
+
+DacsaVmAddress *
+dacsa_vm_address_new(const char *name, const char *socket, const char *uri, const char *uuid)
+{
+  DacsaVmAddress *address = g_new0(DacsaVmAddress, 1);
+
+  address->name = g_strdup(name);
+  address->socket = g_strdup(socket);
+  address->uri = g_strdup(uri);
+  address->uuid = g_strdup(uuid);
+  return address;
+}
+
+void
+dacsa_vm_address_free(DacsaVmAddress *address)
+{
+  if (!address)
+    return;
+  g_free(address->name);
+  g_free(address->socket);
+  g_free(address->uri);
+  g_free(address->uuid);
+  g_free(address);
+}
+
+static bool
+qmp_send(QmpMonitor *self, const char *command, const char *arguments, GError **error)
+{
+  if (!dacsa_qmp_send(self->qmp, command, arguments, error))
+    return false;
+  self->unanswered++;
+  return true;
+}
+
+static bool
+qmp_receive(QmpMonitor *self, int64_t deadline, JsonNode **ret, GError **error)
+{
+  g_autoptr(GError) cause = NULL;
+
+  if (dacsa_qmp_receive(self->qmp, deadline, ret, &cause)) {
+    self->unanswered--;
+    return true;
+  }
+  /* An error that QEMU sent is an answer too. */
+  if (g_error_matches(cause, DACSA_ERROR, DACSA_ERROR_UNSUPPORTED))
+    self->unanswered--;
+  g_propagate_error(error, g_steal_pointer(&cause));
+  return false;
+}
+
+static bool
+node_string(JsonNode *node, char **ret, GError **error)
+{
+  if (!node || !JSON_NODE_HOLDS_VALUE(node) || json_node_get_value_type(node) != G_TYPE_STRING)
+    return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "the monitor's reply is not text");
+  g_auto(GStrv) parts = g_strsplit(json_node_get_string(node), "\r\n", -1);
+  *ret = g_strjoinv("\n", parts);
+  return true;
+}
+
+/* stop and the registers travel together: one round trip less in the pause. */
+static bool
+qmp_stop(DacsaMonitor *monitor, int64_t deadline, char **ret_registers, GError **error)
+{
+  QmpMonitor *self = (QmpMonitor *)monitor;
+  g_autoptr(JsonNode) registers = NULL;
+
+  return qmp_send(self, "stop", NULL, error) &&
+         qmp_send(self, "human-monitor-command", HMP_REGISTERS, error) &&
+         qmp_receive(self, deadline, NULL, error) &&
+         qmp_receive(self, deadline, &registers, error) &&
+         node_string(registers, ret_registers, error);
+}
+
+/* Sent at once, even behind a stop that hangs: QEMU then runs it as soon as it can. */
+static bool
+qmp_cont(DacsaMonitor *monitor, GError **error)
+{
+  QmpMonitor *self = (QmpMonitor *)monitor;
+  g_autoptr(GError) last = NULL;
+
+  if (!qmp_send(self, "cont", NULL, error))
+    return false;
+  while (self->unanswered > 0) {
+    guint before = self->unanswered;
+
+    g_clear_error(&last);
+    if (!qmp_receive(self, -1, NULL, &last) && self->unanswered == before)
+      break;
+  }
+  if (!last)
+    return true;
+  g_propagate_error(error, g_steal_pointer(&last));
+  return false;
+}
+
+static bool
+qmp_query(DacsaMonitor *monitor, const char *command, int64_t deadline, JsonNode **ret,
+          GError **error)
+{
+  QmpMonitor *self = (QmpMonitor *)monitor;
+
+  return qmp_send(self, command, NULL, error) && qmp_receive(self, deadline, ret, error);
+}
+
+static bool
+qmp_hmp(DacsaMonitor *monitor, const char *line, int64_t deadline, char **ret, GError **error)
+{
+  QmpMonitor *self = (QmpMonitor *)monitor;
+  g_autofree char *arguments = g_strdup_printf("{\"command-line\":\"%s\"}", line);
+  g_autoptr(JsonNode) node = NULL;
+
+  return qmp_send(self, "human-monitor-command", arguments, error) &&
+         qmp_receive(self, deadline, &node, error) && node_string(node, ret, error);
+}
+
+static void
+qmp_free(DacsaMonitor *monitor)
+{
+  QmpMonitor *self = (QmpMonitor *)monitor;
+
+  dacsa_qmp_free(self->qmp);
+  g_free(self);
+}
+
+static bool
+qmp_open(const DacsaVmAddress *address, int64_t deadline, DacsaMonitor **ret, GError **error)
+{
+  static const DacsaMonitorOps ops = {qmp_stop, qmp_cont, qmp_hmp, qmp_query, qmp_free};
+  g_autoptr(DacsaQmp) qmp = NULL;
+
+  if (!dacsa_qmp_connect(address->socket, deadline, &qmp, error))
+    return false;
+  QmpMonitor *self = g_new0(QmpMonitor, 1);
+  self->monitor.ops = &ops;
+  self->monitor.pid = dacsa_qmp_peer(qmp);
+  self->qmp = g_steal_pointer(&qmp);
+  *ret = &self->monitor;
+  return true;
+}
+
+bool
+dacsa_monitor_open(const DacsaVmAddress *address, int64_t deadline, DacsaMonitor **ret,
+                   GError **error)
+{
+  return address->socket ? qmp_open(address, deadline, ret, error)
+                         : dacsa_libvirt_monitor_open(address, ret, error);
+}
+
+void
+dacsa_monitor_free(DacsaMonitor *monitor)
+{
+  if (monitor)
+    monitor->ops->free(monitor);
+}
+
+bool
+dacsa_monitor_stop(DacsaMonitor *monitor, int64_t deadline, char **ret_registers, GError **error)
+{
+  return monitor->ops->stop(monitor, deadline, ret_registers, error);
+}
+
+bool
+dacsa_monitor_cont(DacsaMonitor *monitor, GError **error)
+{
+  return monitor->ops->cont(monitor, error);
+}
+
+bool
+dacsa_monitor_hmp(DacsaMonitor *monitor, const char *line, int64_t deadline, char **ret,
+                  GError **error)
+{
+  return monitor->ops->hmp(monitor, line, deadline, ret, error);
+}
+
+bool
+dacsa_monitor_query(DacsaMonitor *monitor, const char *command, int64_t deadline, JsonNode **ret,
+                    GError **error)
+{
+  return monitor->ops->query(monitor, command, deadline, ret, error);
+}
+
+bool
+dacsa_monitor_state(DacsaMonitor *monitor, int64_t deadline, char **ret, GError **error)
+{
+  g_autoptr(JsonNode) node = NULL;
+
+  if (!dacsa_monitor_query(monitor, "query-status", deadline, &node, error))
+    return false;
+  if (!JSON_NODE_HOLDS_OBJECT(node))
+    return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "query-status: the reply is not an object");
+  *ret = g_strdup(
+      json_object_get_string_member_with_default(json_node_get_object(node), "status", "unknown"));
+  return true;
+}

@@ -1,0 +1,65 @@
+/*
+ * A running VM's monitor, reached through QMP or libvirt: what acquisition needs of it. One caller,
+ * one thread. Deadlines as in snap/qmp.h; libvirt's calls know none, they return when they return.
+ */
+#pragma once
+
+#include <glib.h>
+#include <json-glib/json-glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Where a VM's monitor is: enough to open it again. */
+typedef struct {
+  char *name;   /* the VM's, as the tree shows it */
+  char *socket; /* QMP; else NULL and: */
+  char *uri;    /* libvirt connection, and */
+  char *uuid;   /* the domain */
+} DacsaVmAddress;
+
+DacsaVmAddress *dacsa_vm_address_new(const char *name, const char *socket, const char *uri,
+                                     const char *uuid);
+void dacsa_vm_address_free(DacsaVmAddress *address);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(DacsaVmAddress, dacsa_vm_address_free)
+
+typedef struct DacsaMonitor DacsaMonitor;
+
+typedef struct {
+  bool (*stop)(DacsaMonitor *self, int64_t deadline, char **ret_registers, GError **error);
+  bool (*cont)(DacsaMonitor *self, GError **error);
+  bool (*hmp)(DacsaMonitor *self, const char *line, int64_t deadline, char **ret, GError **error);
+  bool (*query)(DacsaMonitor *self, const char *command, int64_t deadline, JsonNode **ret,
+                GError **error);
+  void (*free)(DacsaMonitor *self);
+} DacsaMonitorOps;
+
+struct DacsaMonitor {
+  const DacsaMonitorOps *ops;
+  pid_t pid; /* QEMU's */
+};
+
+bool dacsa_monitor_open(const DacsaVmAddress *address, int64_t deadline, DacsaMonitor **ret,
+                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
+void dacsa_monitor_free(DacsaMonitor *monitor);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(DacsaMonitor, dacsa_monitor_free)
+
+/* Pauses the vCPUs, drains and flushes block I/O, then prints all vCPUs' registers (owned). After a
+ * failure the VM may be stopped, or be about to stop: call dacsa_monitor_cont all the same. */
+bool dacsa_monitor_stop(DacsaMonitor *monitor, int64_t deadline, char **ret_registers,
+                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Resumes. Waits as long as it takes: nothing matters more. */
+bool dacsa_monitor_cont(DacsaMonitor *monitor, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* The run state ("running", "paused", ...); owned. */
+bool dacsa_monitor_state(DacsaMonitor *monitor, int64_t deadline, char **ret,
+                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* The output of a human monitor command, owned, with \n line ends. */
+bool dacsa_monitor_hmp(DacsaMonitor *monitor, const char *line, int64_t deadline, char **ret,
+                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* The "return" of a QMP command without arguments, owned. */
+bool dacsa_monitor_query(DacsaMonitor *monitor, const char *command, int64_t deadline,
+                         JsonNode **ret, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -1,0 +1,13 @@
+/* The FUSE mount, made without fusermount so that the process that serves it needs no privilege. */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+
+/* Opens /dev/fuse and mounts it; a dead mount left there is taken away first. options: further
+ * mount options, comma-separated, or NULL. *ret_fd is owned. */
+bool dacsa_mountpoint_mount(const char *path, const char *options, int *ret_fd,
+                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Unmounts at once; what is still open there keeps working until it is closed. */
+void dacsa_mountpoint_unmount(const char *path);

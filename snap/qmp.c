@@ -1,0 +1,208 @@
+/* A QMP client: QEMU writes one JSON object a line, so lines are what is read. */
+#include "snap/qmp.h"
+
+#include "snap/error.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+/* The longest reply is `info registers -a`: about 4 KiB a vCPU. */
+#define MAX_LINE (64u << 20)
+
+struct DacsaQmp {
+  int fd;
+  pid_t peer;
+  GString *input; /* bytes received and not yet consumed */
+};
+
+/* Milliseconds until the deadline for poll(2). */
+static int
+remaining_ms(int64_t deadline)
+{
+  if (deadline < 0)
+    return -1;
+  int64_t left = deadline - g_get_monotonic_time();
+  return left <= 0 ? 0 : (int)MIN(left / 1000 + 1, G_MAXINT);
+}
+
+static bool
+wait_for(const DacsaQmp *qmp, short events, int64_t deadline, GError **error)
+{
+  struct pollfd p = {.fd = qmp->fd, .events = events};
+
+  for (;;) {
+    int n = poll(&p, 1, remaining_ms(deadline));
+
+    if (n > 0)
+      return true;
+    if (n == 0)
+      return dacsa_fail(error, DACSA_ERROR_BUSY, "the monitor did not answer in time");
+    if (errno != EINTR)
+      return dacsa_fail_errno(error, errno, "cannot wait for the monitor");
+  }
+}
+
+/* One line of input, without its end. */
+static bool
+read_line(DacsaQmp *qmp, int64_t deadline, char **ret, GError **error)
+{
+  size_t searched = 0;
+
+  for (;;) {
+    char *end = memchr(qmp->input->str + searched, '\n', qmp->input->len - searched);
+
+    if (end) {
+      size_t n = (size_t)(end - qmp->input->str);
+
+      *ret = g_strndup(qmp->input->str, n);
+      g_string_erase(qmp->input, 0, (gssize)n + 1);
+      return true;
+    }
+    searched = qmp->input->len;
+    if (searched > MAX_LINE)
+      return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "the monitor's reply has no end");
+    if (!wait_for(qmp, POLLIN, deadline, error))
+      return false;
+    char buf[16384];
+    ssize_t n = recv(qmp->fd, buf, sizeof(buf), MSG_DONTWAIT);
+    if (n < 0 && (errno == EINTR || errno == EAGAIN))
+      continue;
+    if (n <= 0)
+      return dacsa_fail(error, DACSA_ERROR_NOT_FOUND, "the monitor closed the connection%s",
+                        n < 0 ? " with an error" : "");
+    g_string_append_len(qmp->input, buf, n);
+  }
+}
+
+/* The next JSON object. */
+static bool
+read_object(DacsaQmp *qmp, int64_t deadline, JsonNode **ret, GError **error)
+{
+  g_autofree char *line = NULL;
+
+  if (!read_line(qmp, deadline, &line, error))
+    return false;
+  g_autoptr(JsonNode) node = json_from_string(line, NULL);
+  if (!node || !JSON_NODE_HOLDS_OBJECT(node))
+    return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "it does not speak QMP");
+  *ret = g_steal_pointer(&node);
+  return true;
+}
+
+bool
+dacsa_qmp_send(DacsaQmp *qmp, const char *command, const char *arguments, GError **error)
+{
+  g_autofree char *line =
+      arguments ? g_strdup_printf("{\"execute\":\"%s\",\"arguments\":%s}\n", command, arguments)
+                : g_strdup_printf("{\"execute\":\"%s\"}\n", command);
+  size_t len = strlen(line);
+
+  for (size_t done = 0; done < len;) {
+    ssize_t n = send(qmp->fd, line + done, len - done, MSG_NOSIGNAL);
+
+    if (n < 0 && errno == EINTR)
+      continue;
+    if (n < 0)
+      return dacsa_fail(error, DACSA_ERROR_NOT_FOUND, "the monitor closed the connection");
+    done += (size_t)n;
+  }
+  return true;
+}
+
+bool
+dacsa_qmp_receive(DacsaQmp *qmp, int64_t deadline, JsonNode **ret, GError **error)
+{
+  for (;;) {
+    g_autoptr(JsonNode) node = NULL;
+
+    if (!read_object(qmp, deadline, &node, error))
+      return false;
+    JsonObject *object = json_node_get_object(node);
+    if (json_object_has_member(object, "event"))
+      continue;
+    if (json_object_has_member(object, "return")) {
+      if (ret)
+        *ret = json_object_dup_member(object, "return");
+      return true;
+    }
+    JsonNode *failure = json_object_get_member(object, "error");
+    if (!failure || !JSON_NODE_HOLDS_OBJECT(failure))
+      return dacsa_fail(error, DACSA_ERROR_BAD_DATA,
+                        "the monitor's reply is neither return nor "
+                        "error");
+    return dacsa_fail(error, DACSA_ERROR_UNSUPPORTED, "QEMU: %s",
+                      json_object_get_string_member_with_default(json_node_get_object(failure),
+                                                                 "desc", "an error"));
+  }
+}
+
+static bool
+socket_connect(DacsaQmp *qmp, const char *path, GError **error)
+{
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  struct ucred peer;
+  socklen_t len = sizeof(peer);
+
+  if (strlen(path) >= sizeof(address.sun_path))
+    return dacsa_fail(error, DACSA_ERROR_NOT_FOUND, "%s: a socket's path has at most %zu bytes",
+                      path, sizeof(address.sun_path) - 1);
+  strcpy(address.sun_path, path);
+  qmp->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (qmp->fd < 0)
+    return dacsa_fail_errno(error, errno, "cannot make a socket");
+  if (connect(qmp->fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+    return dacsa_fail(error, DACSA_ERROR_NOT_FOUND, "%s: %s", path, g_strerror(errno));
+  if (getsockopt(qmp->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+    return dacsa_fail_errno(error, errno, "%s: cannot tell whose socket it is", path);
+  qmp->peer = peer.pid;
+  return true;
+}
+
+bool
+dacsa_qmp_connect(const char *path, int64_t deadline, DacsaQmp **ret, GError **error)
+{
+  g_autoptr(DacsaQmp) qmp = g_new0(DacsaQmp, 1);
+  g_autoptr(JsonNode) greeting = NULL;
+  g_autoptr(GError) cause = NULL;
+
+  qmp->fd = -1;
+  qmp->input = g_string_new(NULL);
+  if (!socket_connect(qmp, path, error))
+    return false;
+  /* QEMU accepts a second client only when the first is gone, and greets at once. */
+  if (!read_object(qmp, deadline, &greeting, &cause))
+    return g_error_matches(cause, DACSA_ERROR, DACSA_ERROR_BUSY)
+               ? dacsa_fail(error, DACSA_ERROR_BUSY,
+                            "%s: no QMP greeting: it is not a QMP socket, or another client "
+                            "holds it",
+                            path)
+               : dacsa_fail(error, cause->code, "%s: %s", path, cause->message);
+  if (!json_object_has_member(json_node_get_object(greeting), "QMP"))
+    return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "%s: it does not speak QMP", path);
+  if (!dacsa_qmp_send(qmp, "qmp_capabilities", NULL, error) ||
+      !dacsa_qmp_receive(qmp, deadline, NULL, error))
+    return false;
+  *ret = g_steal_pointer(&qmp);
+  return true;
+}
+
+void
+dacsa_qmp_free(DacsaQmp *qmp)
+{
+  if (!qmp)
+    return;
+  if (qmp->fd >= 0)
+    close(qmp->fd);
+  g_string_free(qmp->input, TRUE);
+  g_free(qmp);
+}
+
+pid_t
+dacsa_qmp_peer(const DacsaQmp *qmp)
+{
+  return qmp->peer;
+}

@@ -1,0 +1,96 @@
+/* Records on disk (a tmpfs: they are worth nothing after a reboot). */
+#include "snap/state.h"
+
+#include "snap/error.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#define ROOT "/run/dacsa"
+#define SUFFIX ".snapshot"
+
+char *
+dacsa_state_path(const char *mountpoint)
+{
+  g_autofree char *name = g_uri_escape_string(mountpoint, NULL, FALSE);
+
+  return g_build_filename(ROOT, name, NULL);
+}
+
+bool
+dacsa_state_open(const char *path, int *ret_lock, GError **error)
+{
+  if (g_mkdir_with_parents(path, 0700) < 0)
+    return dacsa_fail_errno(error, errno, "cannot make %s", path);
+  int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0)
+    return dacsa_fail_errno(error, errno, "cannot open %s", path);
+  if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+    close(fd);
+    return dacsa_fail(error, DACSA_ERROR_BUSY,
+                      "another dacsa serves this mount point; unmount it first");
+  }
+  *ret_lock = fd;
+  return true;
+}
+
+static char *
+record_path(const char *path, const char *vm, const char *name)
+{
+  g_autofree char *vm_part = g_uri_escape_string(vm, NULL, FALSE);
+  g_autofree char *name_part = g_uri_escape_string(name, NULL, FALSE);
+  g_autofree char *file = g_strconcat(vm_part, "@", name_part, SUFFIX, NULL);
+
+  return g_build_filename(path, file, NULL);
+}
+
+bool
+dacsa_state_save(const char *path, const DacsaRecord *record, GError **error)
+{
+  g_autofree char *file = record_path(path, record->vm, record->name);
+  g_autofree char *text = dacsa_record_to_text(record);
+  g_autoptr(GError) cause = NULL;
+
+  if (!g_file_set_contents_full(file, text, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0600, &cause))
+    return dacsa_fail(error, DACSA_ERROR_OS, "%s", cause->message);
+  return true;
+}
+
+void
+dacsa_state_remove(const char *path, const char *vm, const char *name)
+{
+  g_autofree char *file = record_path(path, vm, name);
+
+  unlink(file);
+}
+
+int
+dacsa_state_open_record(const char *path, const char *vm, const char *name)
+{
+  g_autofree char *file = record_path(path, vm, name);
+
+  return open(file, O_RDONLY | O_CLOEXEC);
+}
+
+GPtrArray *
+dacsa_state_load(const char *path)
+{
+  GPtrArray *records = g_ptr_array_new_with_free_func((GDestroyNotify)dacsa_record_free);
+  g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+  const char *name;
+
+  while (dir && (name = g_dir_read_name(dir))) {
+    g_autofree char *file = g_build_filename(path, name, NULL);
+    g_autofree char *text = NULL;
+    g_autoptr(DacsaRecord) record = NULL;
+    gsize len;
+
+    if (g_str_has_suffix(name, SUFFIX) && g_file_get_contents(file, &text, &len, NULL) &&
+        dacsa_record_from_text(text, len, &record, NULL))
+      g_ptr_array_add(records, g_steal_pointer(&record));
+  }
+  return records;
+}

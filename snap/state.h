@@ -1,0 +1,23 @@
+/* The state directory of a mount, /run/dacsa/<mount point>/: the records of its living snapshots,
+ * so that they outlive the daemon, and its log. */
+#pragma once
+
+#include "snap/record.h"
+
+/* The path for a mount point (an absolute path); owned. */
+char *dacsa_state_path(const char *mountpoint);
+
+/* Makes the directory, for root alone, and locks it. *ret_lock is owned; the lock ends when it is
+ * closed. BUSY: another daemon serves that mount point. */
+bool dacsa_state_open(const char *path, int *ret_lock, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Writes a record, whole or not at all. */
+bool dacsa_state_save(const char *path, const DacsaRecord *record,
+                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
+void dacsa_state_remove(const char *path, const char *vm, const char *name);
+
+/* The record's file, opened for reading: owned, or -1. */
+int dacsa_state_open_record(const char *path, const char *vm, const char *name);
+
+/* All records there: owned array of owned DacsaRecord. Damaged files are left out. */
+GPtrArray *dacsa_state_load(const char *path);

@@ -1,0 +1,128 @@
+/* VMs and kept snapshots. */
+#include "snap/vm.h"
+
+#include "snap/procmaps.h"
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+DacsaVm *
+dacsa_vm_new(DacsaVmAddress *address)
+{
+  DacsaVm *vm = g_new0(DacsaVm, 1);
+
+  vm->address = address;
+  vm->pidfd = -1;
+  vm->snapshots = g_ptr_array_new_with_free_func((GDestroyNotify)dacsa_kept_free);
+  return vm;
+}
+
+void
+dacsa_vm_free(DacsaVm *vm)
+{
+  if (!vm)
+    return;
+  if (vm->watch)
+    g_source_remove(vm->watch);
+  if (vm->pidfd >= 0)
+    close(vm->pidfd);
+  g_ptr_array_unref(vm->snapshots);
+  dacsa_vm_address_free(vm->address);
+  dacsa_probe_free(vm->probe);
+  g_free(vm->unreachable);
+  g_free(vm->last_error);
+  g_free(vm);
+}
+
+static void
+line(GString *text, const char *key, const char *value)
+{
+  g_autofree char *one_line = g_strdelimit(g_strdup(value), "\n", ' ');
+
+  g_string_append_printf(text, "%s: %s\n", key, one_line);
+}
+
+char *
+dacsa_vm_status(const DacsaVm *vm)
+{
+  GString *text = g_string_new(NULL);
+
+  if (!vm->running) {
+    line(text, "state", "gone");
+    line(text, "snapshot", "impossible");
+    line(text, "reason", "the VM is not running");
+    line(text, "remedy", "start it");
+    return g_string_free(text, FALSE);
+  }
+  line(text, "state", vm->unreachable ? "unreachable" : vm->probe ? vm->probe->state : "starting");
+  if (vm->probe) {
+    g_string_append_printf(text, "pid: %d\n", (int)vm->probe->pid);
+    line(text, "uuid", vm->probe->uuid);
+  }
+  line(text, "method", "fork");
+  if (vm->unreachable) {
+    line(text, "snapshot", "impossible");
+    line(text, "reason", vm->unreachable);
+    line(text, "remedy", "make its monitor answer");
+  } else if (vm->probe && vm->probe->reason) {
+    line(text, "snapshot", "impossible");
+    line(text, "reason", vm->probe->reason);
+    line(text, "remedy", vm->probe->remedy);
+  } else {
+    line(text, "snapshot", vm->probe ? "possible" : "not known yet");
+  }
+  if (vm->last_error)
+    line(text, "last_error", vm->last_error);
+  return g_string_free(text, FALSE);
+}
+
+DacsaKept *
+dacsa_vm_find(const DacsaVm *vm, const char *name)
+{
+  for (guint i = 0; i < vm->snapshots->len; i++) {
+    DacsaKept *kept = g_ptr_array_index(vm->snapshots, i);
+
+    if (g_str_equal(kept->record->name, name))
+      return kept;
+  }
+  return NULL;
+}
+
+DacsaKept *
+dacsa_kept_new(DacsaRecord *record, int pidfd)
+{
+  DacsaKept *kept = g_new0(DacsaKept, 1);
+
+  kept->record = record;
+  kept->pidfd = pidfd;
+  return kept;
+}
+
+void
+dacsa_kept_free(DacsaKept *kept)
+{
+  if (!kept)
+    return;
+  if (kept->watch)
+    g_source_remove(kept->watch);
+  close(kept->pidfd);
+  dacsa_record_free(kept->record);
+  g_free(kept);
+}
+
+bool
+dacsa_kept_open(const DacsaRecord *record, int *ret_pidfd)
+{
+  uint64_t start;
+  int pidfd = (int)syscall(SYS_pidfd_open, record->child, 0);
+
+  if (pidfd < 0)
+    return false;
+  /* The pidfd pins the process, so that what is read now is of the process it names. */
+  if (!dacsa_procmaps_start_time(record->child, &start, NULL) || start != record->child_start) {
+    close(pidfd);
+    return false;
+  }
+  *ret_pidfd = pidfd;
+  return true;
+}

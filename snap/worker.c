@@ -1,0 +1,198 @@
+/* Workers: fork, run, reply over a pipe. */
+#include "snap/worker.h"
+
+#include "snap/error.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib-unix.h>
+#include <signal.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define REPLY_TYPE "(bismv)" /* ok, error code, message, payload */
+#define MAX_REPLY (64u << 20)
+
+typedef struct {
+  pid_t pid;
+  int reply_fd;
+  guint reply_source, deadline_source, exit_source;
+  int pidfd;
+  GByteArray *reply;
+  DacsaWorkerDone done; /* NULL once called */
+  void *data;
+} Worker;
+
+void
+dacsa_worker_reply(int reply_fd, GVariant *payload, const GError *error)
+{
+  g_autoptr(GVariant) reply = g_variant_ref_sink(g_variant_new(
+      REPLY_TYPE, payload != NULL, error ? error->code : 0, error ? error->message : "", payload));
+  const char *data = g_variant_get_data(reply);
+  size_t len = g_variant_get_size(reply);
+
+  while (len > 0) {
+    ssize_t n = write(reply_fd, data, len);
+
+    if (n < 0 && errno == EINTR)
+      continue;
+    if (n <= 0)
+      break;
+    data += n;
+    len -= (size_t)n;
+  }
+  close(reply_fd);
+}
+
+/* The worker is reaped when it ends, which may be long after its reply. */
+static void
+worker_free_if_over(Worker *self)
+{
+  if (self->reply_source || self->exit_source)
+    return;
+  if (self->deadline_source)
+    g_source_remove(self->deadline_source);
+  close(self->reply_fd);
+  close(self->pidfd);
+  g_byte_array_unref(self->reply);
+  g_free(self);
+}
+
+static void
+call_done(Worker *self, GVariant *payload, const GError *error)
+{
+  DacsaWorkerDone done = g_steal_pointer(&self->done);
+
+  if (done)
+    done(payload, error, self->data);
+}
+
+static void
+finish_reply(Worker *self)
+{
+  g_autoptr(GError) error = NULL;
+  g_autoptr(GVariant) payload = NULL;
+  g_autoptr(GBytes) bytes = g_bytes_new(self->reply->data, self->reply->len);
+  g_autoptr(GVariant) reply =
+      g_variant_ref_sink(g_variant_new_from_bytes(G_VARIANT_TYPE(REPLY_TYPE), bytes, FALSE));
+  gboolean ok = FALSE;
+  gint32 code = 0;
+  const char *message = "";
+
+  if (self->reply->len > 0 && g_variant_is_normal_form(reply))
+    g_variant_get(reply, "(bi&smv)", &ok, &code, &message, &payload);
+  else
+    message = "the process that did it died";
+  if (ok && payload) {
+    call_done(self, payload, NULL);
+    return;
+  }
+  dacsa_fail(&error, self->reply->len > 0 ? (DacsaError)code : DACSA_ERROR_OS, "%s", message);
+  call_done(self, NULL, error);
+}
+
+static gboolean
+on_reply(gint fd, GIOCondition condition, void *data)
+{
+  Worker *self = data;
+  uint8_t buf[65536];
+  ssize_t n = read(fd, buf, sizeof(buf));
+
+  (void)condition;
+  if (n < 0 && (errno == EINTR || errno == EAGAIN))
+    return G_SOURCE_CONTINUE;
+  if (n > 0 && self->reply->len < MAX_REPLY) {
+    g_byte_array_append(self->reply, buf, (guint)n);
+    return G_SOURCE_CONTINUE;
+  }
+  self->reply_source = 0;
+  finish_reply(self);
+  worker_free_if_over(self);
+  return G_SOURCE_REMOVE;
+}
+
+static gboolean
+on_worker_exit(gint fd, GIOCondition condition, void *data)
+{
+  Worker *self = data;
+
+  (void)fd;
+  (void)condition;
+  waitpid(self->pid, NULL, 0);
+  self->exit_source = 0;
+  worker_free_if_over(self);
+  return G_SOURCE_REMOVE;
+}
+
+static gboolean
+on_deadline(void *data)
+{
+  Worker *self = data;
+  g_autoptr(GError) error = NULL;
+
+  self->deadline_source = 0;
+  dacsa_fail(&error, DACSA_ERROR_BUSY,
+             "the VM's monitor does not answer; it is resumed as soon as it does");
+  call_done(self, NULL, error);
+  return G_SOURCE_REMOVE;
+}
+
+/* From here on nothing that is sent to the daemon or its terminal reaches this process, and the
+ * OOM killer looks elsewhere: a VM may be paused. */
+static void
+become_worker(int reply_fd)
+{
+  sigset_t all;
+
+  sigfillset(&all);
+  sigprocmask(SIG_SETMASK, &all, NULL);
+  setsid();
+  int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+  if (fd >= 0) {
+    if (write(fd, "-1000", 5) != 5) {
+      /* Without CAP_SYS_RESOURCE it stays as it is. */
+    }
+    close(fd);
+  }
+  /* Nothing of the daemon may stay open here: /dev/fuse would keep its mount alive. */
+  if (reply_fd > 3)
+    close_range(3, (unsigned)reply_fd - 1, 0);
+  close_range((unsigned)reply_fd + 1, ~0u, 0);
+}
+
+bool
+dacsa_worker_start(DacsaWorkerJob job, void *job_data, gint64 deadline_us, DacsaWorkerDone done,
+                   void *done_data, GError **error)
+{
+  int fds[2];
+
+  if (pipe2(fds, O_CLOEXEC) < 0)
+    return dacsa_fail_errno(error, errno, "cannot make a pipe");
+  pid_t pid = fork();
+  if (pid < 0) {
+    int errsv = errno;
+    close(fds[0]);
+    close(fds[1]);
+    return dacsa_fail_errno(error, errsv, "cannot start a worker");
+  }
+  if (pid == 0) {
+    become_worker(fds[1]);
+    job(fds[1], job_data);
+    _exit(0);
+  }
+  close(fds[1]);
+  Worker *self = g_new0(Worker, 1);
+  self->pid = pid;
+  self->reply_fd = fds[0];
+  self->reply = g_byte_array_new();
+  self->done = done;
+  self->data = done_data;
+  self->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+  self->reply_source = g_unix_fd_add(fds[0], G_IO_IN | G_IO_HUP, on_reply, self);
+  self->exit_source = g_unix_fd_add(self->pidfd, G_IO_IN, on_worker_exit, self);
+  self->deadline_source = g_timeout_add((guint)(deadline_us / 1000), on_deadline, self);
+  return true;
+}

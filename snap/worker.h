@@ -1,0 +1,25 @@
+/*
+ * A job in a forked process of its own: it may wait for a monitor for as long as it likes, and it
+ * finishes whatever happens to the process that started it. The caller has a single thread.
+ */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+
+/* Runs in the worker. Sends its result with dacsa_worker_reply, at most once, and may then go on.
+ */
+typedef void (*DacsaWorkerJob)(int reply_fd, void *data);
+
+/* Runs in the caller's main loop: either payload or error is NULL. Both are borrowed. */
+typedef void (*DacsaWorkerDone)(GVariant *payload, const GError *error, void *data);
+
+/* In the worker: the result. Exactly one of payload (owned or floating) and error is given. */
+void dacsa_worker_reply(int reply_fd, GVariant *payload, const GError *error);
+
+/* Starts a worker. done is called once: with its reply, or with BUSY when it has not replied after
+ * deadline_us (it goes on all the same), or with OS when it died without a reply. data of the job
+ * is used in the worker's copy of memory only. */
+bool dacsa_worker_start(DacsaWorkerJob job, void *job_data, gint64 deadline_us,
+                        DacsaWorkerDone done, void *done_data,
+                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
