@@ -54,7 +54,7 @@ requires() {
 our_processes() {
   local paths path
   # In two steps: the second one's helpers would otherwise be found by the first.
-  paths=$(grep -lzxF "DACSA_CASE=$tmp" /proc/[0-9]*/environ 2>/dev/null || :
+  paths=$(grep -lzF "DACSA_CASE=$tmp" /proc/[0-9]*/environ 2>/dev/null || :
     grep -lzF "$tag" /proc/[0-9]*/cmdline 2>/dev/null || :)
   for path in $paths; do
     echo "${path//[^0-9]/}"

@@ -1,0 +1,10 @@
+#!/bin/bash
+# The tree keeps what a file system promises: sizes, link counts, inode numbers, read-only, errors.
+. "$(dirname "$0")/../functions.sh"
+
+start_guest vm -m 256M
+start_in_guest vm ROLE=zoo zoo >/dev/null
+mount_guest vm
+dacsa snapshot vm now >/dev/null
+dacsa snapshot vm later >/dev/null
+python3 "$root/tests/check-tree" "$mnt" vm now
