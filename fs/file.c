@@ -12,10 +12,10 @@ struct DacsaFile {
   const Ops *ops;
   gatomicrefcount refs;
   uint64_t size;
-  char *text;      /* text */
-  DacsaRuns *runs; /* runs */
-  DacsaMem *phys;  /* runs and physmem */
-  bool sparse;     /* physmem: what phys does not back are holes */
+  char *text;              /* text */
+  DacsaRuns *runs;         /* runs */
+  DacsaMem *phys;          /* runs and physmem */
+  DacsaResident *resident; /* physmem: the rest are holes */
 };
 
 static DacsaFile *
@@ -35,6 +35,7 @@ file_clear(DacsaFile *file)
   g_free(file->text);
   dacsa_runs_free(file->runs);
   dacsa_mem_unref(file->phys);
+  dacsa_resident_unref(file->resident);
 }
 
 static bool
@@ -60,7 +61,7 @@ physmem_read(DacsaFile *file, uint64_t offset, void *buf, size_t len, GError **e
   while (offset < end) {
     uint64_t start, stop;
 
-    if (!dacsa_mem_next(file->phys, offset, &start, &stop) || start > end)
+    if (!dacsa_resident_next(file->resident, offset, &start, &stop) || start > end)
       start = stop = end;
     stop = MIN(stop, end);
     memset(to, 0, start - offset);
@@ -95,13 +96,13 @@ dacsa_file_new_runs(DacsaRuns *runs, DacsaMem *phys)
 }
 
 DacsaFile *
-dacsa_file_new_physmem(DacsaMem *phys, uint64_t size)
+dacsa_file_new_physmem(DacsaMem *phys, DacsaResident *resident, uint64_t size)
 {
   static const Ops ops = {physmem_read, file_clear};
   DacsaFile *file = file_new(&ops, size);
 
   file->phys = dacsa_mem_ref(phys);
-  file->sparse = true;
+  file->resident = dacsa_resident_ref(resident);
   return file;
 }
 
@@ -166,11 +167,11 @@ dacsa_file_seek(DacsaFile *file, uint64_t offset, bool hole, uint64_t *ret)
 
   if (offset >= file->size)
     return false;
-  if (!file->sparse) {
+  if (!file->resident) {
     *ret = hole ? file->size : offset;
     return true;
   }
-  if (!dacsa_mem_next(file->phys, offset, &start, &end) || start >= file->size) {
+  if (!dacsa_resident_next(file->resident, offset, &start, &end) || start >= file->size) {
     *ret = offset;
     return hole;
   }

@@ -4,12 +4,15 @@
 
 #include "parsers/runs.h"
 #include "snap/mem.h"
+#include "snap/resident.h"
 
 typedef struct DacsaFile DacsaFile;
 
-DacsaFile *dacsa_file_new_text(GString *text);                    /* takes text */
-DacsaFile *dacsa_file_new_runs(DacsaRuns *runs, DacsaMem *phys);  /* takes runs, references phys */
-DacsaFile *dacsa_file_new_physmem(DacsaMem *phys, uint64_t size); /* references phys */
+DacsaFile *dacsa_file_new_text(GString *text);                   /* takes text */
+DacsaFile *dacsa_file_new_runs(DacsaRuns *runs, DacsaMem *phys); /* takes runs, references phys */
+
+/* References both. What is not resident are the file's holes. */
+DacsaFile *dacsa_file_new_physmem(DacsaMem *phys, DacsaResident *resident, uint64_t size);
 
 DacsaFile *dacsa_file_ref(DacsaFile *file);
 void dacsa_file_unref(DacsaFile *file);

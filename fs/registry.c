@@ -116,17 +116,18 @@ dacsa_registry_remove_vm(DacsaRegistry *registry, const char *name)
 }
 
 void
-dacsa_registry_add_snapshot(DacsaRegistry *registry, DacsaRecord *record, int mem, int rollup)
+dacsa_registry_add_snapshot(DacsaRegistry *registry, DacsaRecord *record, DacsaSnapshotFds fds)
 {
   g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&registry->lock);
   Vm *vm = find_vm(registry, record->vm);
 
   if (!vm) {
     dacsa_record_free(record);
+    dacsa_snapshot_fds_close(fds);
     return;
   }
   g_ptr_array_add(vm->snapshots,
-                  dacsa_snapshot_new(registry->next_serial++, record, mem, rollup, &vm->memo));
+                  dacsa_snapshot_new(registry->next_serial++, record, fds, &vm->memo));
 }
 
 bool

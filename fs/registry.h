@@ -25,7 +25,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(DacsaVmView, dacsa_vm_view_free)
 void dacsa_registry_set_vm(DacsaRegistry *registry, const char *name, const char *status);
 void dacsa_registry_remove_vm(DacsaRegistry *registry, const char *name);
 /* Takes record and descriptors. */
-void dacsa_registry_add_snapshot(DacsaRegistry *registry, DacsaRecord *record, int mem, int rollup);
+void dacsa_registry_add_snapshot(DacsaRegistry *registry, DacsaRecord *record,
+                                 DacsaSnapshotFds fds);
 /* *ret_serial: of the snapshot that was removed; false: there is none of that name. */
 bool dacsa_registry_remove_snapshot(DacsaRegistry *registry, const char *vm, const char *name,
                                     uint32_t *ret_serial);

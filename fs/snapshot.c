@@ -20,6 +20,7 @@ struct DacsaSnapshot {
   int rollup;
   DacsaMem *phys;   /* for bulk reads */
   DacsaMem *cached; /* for the parsers */
+  DacsaResident *resident;
   GArray *cpus;
   DacsaErrors *errors;
   DacsaGuestMemo *memo;
@@ -29,16 +30,25 @@ struct DacsaSnapshot {
   GError *guest_error;
 };
 
+void
+dacsa_snapshot_fds_close(DacsaSnapshotFds fds)
+{
+  close(fds.mem);
+  close(fds.pagemap);
+  close(fds.rollup);
+}
+
 DacsaSnapshot *
-dacsa_snapshot_new(uint32_t serial, DacsaRecord *record, int mem, int rollup, DacsaGuestMemo *memo)
+dacsa_snapshot_new(uint32_t serial, DacsaRecord *record, DacsaSnapshotFds fds, DacsaGuestMemo *memo)
 {
   DacsaSnapshot *s = g_new0(DacsaSnapshot, 1);
 
   g_atomic_ref_count_init(&s->refs);
   s->serial = serial;
   s->record = record;
-  s->rollup = rollup;
-  s->phys = dacsa_physmem_new(mem, record->layout);
+  s->rollup = fds.rollup;
+  s->phys = dacsa_physmem_new(fds.mem, record->layout);
+  s->resident = dacsa_resident_new(fds.pagemap, record->layout);
   s->cached = dacsa_pagecache_new(s->phys, PAGECACHE_BYTES);
   s->cpus = dacsa_cpus_parse(record->registers);
   s->errors = dacsa_errors_new();
@@ -65,6 +75,7 @@ dacsa_snapshot_unref(DacsaSnapshot *s)
   g_array_unref(s->cpus);
   dacsa_mem_unref(s->cached);
   dacsa_mem_unref(s->phys);
+  dacsa_resident_unref(s->resident);
   close(s->rollup);
   dacsa_record_free(s->record);
   g_mutex_clear(&s->lock);
@@ -87,6 +98,12 @@ DacsaMem *
 dacsa_snapshot_phys(DacsaSnapshot *s)
 {
   return s->phys;
+}
+
+DacsaResident *
+dacsa_snapshot_resident(DacsaSnapshot *s)
+{
+  return s->resident;
 }
 
 DacsaErrors *

@@ -4,12 +4,19 @@
 
 #include "parsers/guest.h"
 #include "snap/record.h"
+#include "snap/resident.h"
 
 typedef struct DacsaSnapshot DacsaSnapshot;
 
-/* Takes record and the descriptors: mem, the child's /proc/PID/mem; rollup, its smaps_rollup. memo
- * is the VM's and outlives the snapshot. */
-DacsaSnapshot *dacsa_snapshot_new(uint32_t serial, DacsaRecord *record, int mem, int rollup,
+/* Files of the child's /proc/PID, opened by the keeper: owned by whoever holds the struct. */
+typedef struct {
+  int mem, pagemap, rollup; /* rollup: smaps_rollup */
+} DacsaSnapshotFds;
+
+void dacsa_snapshot_fds_close(DacsaSnapshotFds fds);
+
+/* Takes record and fds. memo is the VM's and outlives the snapshot. */
+DacsaSnapshot *dacsa_snapshot_new(uint32_t serial, DacsaRecord *record, DacsaSnapshotFds fds,
                                   DacsaGuestMemo *memo);
 DacsaSnapshot *dacsa_snapshot_ref(DacsaSnapshot *snapshot);
 void dacsa_snapshot_unref(DacsaSnapshot *snapshot);
@@ -19,6 +26,9 @@ uint32_t dacsa_snapshot_serial(const DacsaSnapshot *snapshot);
 const DacsaRecord *dacsa_snapshot_record(const DacsaSnapshot *snapshot);
 DacsaMem *dacsa_snapshot_phys(DacsaSnapshot *snapshot); /* borrowed */
 DacsaErrors *dacsa_snapshot_errors(DacsaSnapshot *snapshot);
+
+/* Which pages of it the child has; borrowed. */
+DacsaResident *dacsa_snapshot_resident(DacsaSnapshot *snapshot);
 
 /* The guest, found the first time it is asked for; borrowed. */
 bool dacsa_snapshot_guest(DacsaSnapshot *snapshot, DacsaGuest **ret,

@@ -106,6 +106,7 @@ generate_physmem(DacsaTree *tree, const DacsaPlace *place, DacsaFile **ret, GErr
   (void)tree;
   (void)error;
   *ret = dacsa_file_new_physmem(dacsa_snapshot_phys(place->snapshot),
+                                dacsa_snapshot_resident(place->snapshot),
                                 dacsa_layout_end(dacsa_snapshot_record(place->snapshot)->layout));
   return true;
 }

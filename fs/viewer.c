@@ -113,16 +113,17 @@ on_snapshot(Viewer *v, DacsaMessage *message)
   g_autoptr(GError) error = NULL;
   int fd = dacsa_message_steal_fd(message, 0);
 
-  if (message->n_fds != 3 || fd < 0)
+  if (message->n_fds != 4 || fd < 0)
     return;
   if (!read_record(fd, &record, &error))
     g_warning("%s/%s: %s", dacsa_message_get(message, "vm"), dacsa_message_get(message, "name"),
               error->message);
   close(fd);
+  const DacsaSnapshotFds fds = {dacsa_message_steal_fd(message, 1),
+                                dacsa_message_steal_fd(message, 2),
+                                dacsa_message_steal_fd(message, 3)};
   if (record)
-    dacsa_registry_add_snapshot(v->registry, g_steal_pointer(&record),
-                                dacsa_message_steal_fd(message, 1),
-                                dacsa_message_steal_fd(message, 2));
+    dacsa_registry_add_snapshot(v->registry, g_steal_pointer(&record), fds);
 }
 
 static void

@@ -6,8 +6,9 @@
  *   keeper -> viewer                                          viewer -> keeper
  *   vm        name status                                     ready
  *   vm-gone   name                                            take     vm name
- *   snapshot  vm name        [record, mem, smaps_rollup]      drop     vm name
- *   dropped   vm name why                                     refresh  vm
+ *   snapshot  vm name        [record, mem, pagemap,          drop     vm name
+ *                          smaps_rollup]                   refresh  vm
+ *   dropped   vm name why
  *   reply     errno message
  */
 #pragma once
@@ -16,7 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define DACSA_CHANNEL_MAX_FDS 3u
+#define DACSA_CHANNEL_MAX_FDS 4u
 
 typedef struct {
   char *verb;

@@ -27,7 +27,7 @@
 #define MAX_XSTATE 65536u
 #define MAX_CHAIN (96u * 1024) /* a new process's stack has 128 KiB and its arguments mapped */
 #define STOP_TRIES 20
-#define SYSCALL_STOP (SIGTRAP | 0x80)
+#define NUDGE_US (20 * 1000) /* without a helper by then, it is looked after */
 
 typedef struct {
   const DacsaInjection *job;
@@ -39,9 +39,7 @@ typedef struct {
   uint64_t helper_frame, child_frame; /* the first of each: how the two are told apart */
   pid_t helper, child;                /* 0: not seen yet */
   int child_pidfd;
-  guint steps_done;
-  bool main_attached, helper_gone;
-  char *failure; /* the first system call that failed, or NULL */
+  bool child_made, helper_gone;
 } Injector;
 
 static bool
@@ -54,7 +52,7 @@ fail_ptrace(GError **error, const char *what)
 
 /* The next stop or exit of any tracee; BUSY: the deadline passed. */
 static bool
-wait_any(const Injector *self, pid_t *ret_pid, int *ret_status, GError **error)
+wait_any(int64_t deadline, pid_t *ret_pid, int *ret_status, GError **error)
 {
   sigset_t chld;
 
@@ -69,7 +67,7 @@ wait_any(const Injector *self, pid_t *ret_pid, int *ret_status, GError **error)
     }
     if (pid < 0 && errno == ECHILD)
       return dacsa_fail(error, DACSA_ERROR_NOT_FOUND, "QEMU is gone");
-    int64_t left = self->deadline - g_get_monotonic_time();
+    int64_t left = deadline - g_get_monotonic_time();
     if (left <= 0)
       return dacsa_fail(error, DACSA_ERROR_BUSY, "QEMU did not finish the injected calls in time");
     struct timespec ts = {left / G_USEC_PER_SEC, left % G_USEC_PER_SEC * 1000};
@@ -82,20 +80,18 @@ wait_any(const Injector *self, pid_t *ret_pid, int *ret_status, GError **error)
 static bool
 seize(Injector *self, GError **error)
 {
-  unsigned long options = PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACESYSGOOD;
+  unsigned long options = PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK;
   pid_t pid = self->job->pid;
 
   /* With its seccomp sandbox on, QEMU may not clone; the kernel suspends that for a tracer with
    * CAP_SYS_ADMIN that is not itself under seccomp. Refused: then only an unconfined QEMU will do.
    */
-  if (ptrace(PTRACE_SEIZE, pid, 0, options | PTRACE_O_SUSPEND_SECCOMP) == 0)
-    self->main_attached = true;
-  else if (errno != EPERM && errno != EINVAL)
-    return fail_ptrace(error, "seize");
-  else
-    return dacsa_fail(error, DACSA_ERROR_UNSUPPORTED,
-                      "cannot trace QEMU with its seccomp sandbox suspended: %s",
-                      g_strerror(errno));
+  if (ptrace(PTRACE_SEIZE, pid, 0, options | PTRACE_O_SUSPEND_SECCOMP) < 0)
+    return errno != EPERM && errno != EINVAL
+               ? fail_ptrace(error, "seize")
+               : dacsa_fail(error, DACSA_ERROR_UNSUPPORTED,
+                            "cannot trace QEMU with its seccomp sandbox suspended: %s",
+                            g_strerror(errno));
   if (ptrace(PTRACE_INTERRUPT, pid, 0, 0) < 0)
     return fail_ptrace(error, "interrupt");
   return true;
@@ -109,12 +105,10 @@ wait_interrupted(Injector *self, GError **error)
     pid_t pid;
     int status;
 
-    if (!wait_any(self, &pid, &status, error))
+    if (!wait_any(self->deadline, &pid, &status, error))
       return false;
-    if (!WIFSTOPPED(status)) {
-      self->main_attached = false;
+    if (!WIFSTOPPED(status))
       return dacsa_fail(error, DACSA_ERROR_NOT_FOUND, "QEMU exited");
-    }
     if (status >> 16 == PTRACE_EVENT_STOP) {
       if (WSTOPSIG(status) == SIGTRAP)
         return true;
@@ -259,26 +253,15 @@ enter_chain(Injector *self, GError **error)
   if (ptrace(PTRACE_SETREGS, pid, 0, &regs) < 0)
     return fail_ptrace(error, "set registers");
   ptrace(PTRACE_SETSIGMASK, pid, sizeof(all), &all);
-  if (ptrace(PTRACE_SYSCALL, pid, 0, 0) < 0)
+  if (ptrace(PTRACE_CONT, pid, 0, 0) < 0)
     return fail_ptrace(error, "resume");
   return true;
 }
 
 /* -- follow -- */
 
-static void
-note_failure(Injector *self, const char *who, long nr, int64_t result)
-{
-  if (!self->failure)
-    self->failure = g_strdup_printf("%s: %s failed: %s", who,
-                                    nr == SYS_clone     ? "clone"
-                                    : nr == SYS_madvise ? "madvise"
-                                    : nr == SYS_wait4   ? "wait4"
-                                                        : "a system call",
-                                    g_strerror((int)-result));
-}
-
-/* A tracee not seen before: the helper or the child, by where its stack is. */
+/* A tracee not seen before: the helper or the child, by where its stack is, not by when it comes:
+ * their stops and the events of their making arrive in any order. */
 static bool
 classify(Injector *self, pid_t pid, GError **error)
 {
@@ -299,29 +282,19 @@ classify(Injector *self, pid_t pid, GError **error)
   return true;
 }
 
-/* A system call of the main thread or the helper has ended: was it one of ours, and how? */
-static void
-follow_syscall(Injector *self, pid_t pid)
+/* The main thread has come to the stop that nudge asked for. Without a helper, and back at its own
+ * stack, it has run the whole chain in vain. */
+static bool
+check_main(const Injector *self, GError **error)
 {
-  struct __ptrace_syscall_info info;
+  struct user_regs_struct regs;
 
-  if (ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof(info), &info) < 0 ||
-      info.op != PTRACE_SYSCALL_INFO_EXIT)
-    return;
-  /* rt_sigreturn's exit shows the next step's registers: rip at the gadget, not behind it. */
-  if (info.instruction_pointer != self->job->gadgets.syscall_ret + 2)
-    return;
-  int64_t result = info.exit.rval;
-  if (pid == self->helper) {
-    if (result < 0)
-      note_failure(self, "the helper", SYS_clone, result);
-  } else if (self->steps_done < self->steps->len) {
-    const DacsaSyscall *call = &g_array_index(self->steps, DacsaSyscall, self->steps_done);
-
-    if (result < 0)
-      note_failure(self, "QEMU", call->nr, result);
-    self->steps_done++;
-  }
+  if (self->helper || ptrace(PTRACE_GETREGS, self->job->pid, 0, &regs) < 0 ||
+      (regs.rsp >= self->base && regs.rsp < self->base + self->image->len))
+    return true;
+  return dacsa_fail(error, DACSA_ERROR_BUSY,
+                    "QEMU could not make a process: it is out of memory, or at its limit of "
+                    "processes (RLIMIT_NPROC, pids.max)");
 }
 
 static bool
@@ -333,68 +306,75 @@ follow_stop(Injector *self, pid_t pid, int status, GError **error)
       !classify(self, pid, error))
     return false;
   if (pid == self->child) {
-    /* Its first step is ahead of it and needs nobody. */
+    /* All its steps are ahead of it, and need nobody. */
     ptrace(PTRACE_DETACH, pid, 0, 0);
     return true;
   }
-  if (WSTOPSIG(status) == SYSCALL_STOP)
-    follow_syscall(self, pid);
-  else if (status >> 16 == 0)
+  if (pid == self->helper && status >> 8 == (SIGTRAP | PTRACE_EVENT_CLONE << 8))
+    self->child_made = true;
+  if (pid == self->job->pid && status >> 16 == PTRACE_EVENT_STOP && !check_main(self, error))
+    return false;
+  if (status >> 16 == 0)
     signal = WSTOPSIG(status); /* a foreign signal: blocked ones do not come here */
-  if (pid == self->job->pid && self->steps_done == self->steps->len) {
-    /* All that is left is its own state, one rt_sigreturn away. */
-    self->main_attached = false;
-    ptrace(PTRACE_DETACH, pid, 0, signal);
-    return true;
-  }
-  ptrace(PTRACE_SYSCALL, pid, 0, signal);
+  ptrace(PTRACE_CONT, pid, 0, signal);
   return true;
 }
 
-/* Looks on until the main thread is released and the child, if there is one, has been seen. */
+static bool
+follow_exit(Injector *self, pid_t pid, GError **error)
+{
+  if (pid == self->job->pid)
+    return dacsa_fail(error, DACSA_ERROR_NOT_FOUND, "QEMU exited during the snapshot");
+  if (pid == self->child)
+    return dacsa_fail(error, DACSA_ERROR_BUSY, "the snapshot was killed at its birth");
+  if (pid == self->helper && !self->child_made)
+    return dacsa_fail(error, DACSA_ERROR_BUSY,
+                      "QEMU could not be forked: the host is out of memory, or QEMU at its limit "
+                      "of processes (RLIMIT_NPROC, pids.max)");
+  if (pid == self->helper)
+    self->helper_gone = true;
+  return true;
+}
+
+/* Looks on until the helper is gone and the child has been seen. What the main thread then has left
+ * to do, one wait4 and the madvise calls, it does alone. */
 static bool
 follow(Injector *self, GError **error)
 {
-  while (self->main_attached || (!self->failure && !self->child)) {
+  while (!self->helper_gone || !self->child) {
+    int64_t nudge = self->helper ? self->deadline : g_get_monotonic_time() + NUDGE_US;
+    g_autoptr(GError) cause = NULL;
     pid_t pid;
     int status;
 
-    if (!wait_any(self, &pid, &status, error))
+    if (!wait_any(MIN(nudge, self->deadline), &pid, &status, &cause)) {
+      if (g_error_matches(cause, DACSA_ERROR, DACSA_ERROR_BUSY) &&
+          g_get_monotonic_time() < self->deadline) {
+        ptrace(PTRACE_INTERRUPT, self->job->pid, 0, 0);
+        continue;
+      }
+      g_propagate_error(error, g_steal_pointer(&cause));
       return false;
-    if (WIFSTOPPED(status)) {
-      if (!follow_stop(self, pid, status, error))
-        return false;
-    } else if (pid == self->job->pid) {
-      self->main_attached = false;
-      return dacsa_fail(error, DACSA_ERROR_NOT_FOUND, "QEMU exited during the snapshot");
-    } else if (pid == self->child) {
-      return dacsa_fail(error, DACSA_ERROR_BUSY, "the snapshot was killed at its birth");
     }
+    if (!(WIFSTOPPED(status) ? follow_stop(self, pid, status, error)
+                             : follow_exit(self, pid, error)))
+      return false;
   }
-  if (self->failure)
-    return dacsa_fail(error, DACSA_ERROR_BUSY, "%s", self->failure);
   return true;
 }
 
 /* -- release -- */
 
-/* Detaches the main thread wherever it is; the kernel does the same when this thread ends. */
-static void
-release(Injector *self)
-{
-  if (!self->main_attached)
-    return;
-  if (ptrace(PTRACE_DETACH, self->job->pid, 0, 0) == 0)
-    self->main_attached = false;
-}
-
+/* Where the main thread stands still it is let go here; where it runs, the kernel does it when this
+ * thread ends. */
 static bool
 run_ladder(Injector *self, GError **error)
 {
-  if (!seize(self, error) || !wait_interrupted(self, error) || !read_state(self, error) ||
-      !build_chain(self, error) || !enter_chain(self, error))
-    return false;
-  return follow(self, error);
+  bool ok = seize(self, error) && wait_interrupted(self, error) && read_state(self, error) &&
+            build_chain(self, error) && enter_chain(self, error) && follow(self, error);
+
+  ptrace(PTRACE_DETACH, self->job->pid, 0, 0);
+  return ok;
 }
 
 typedef struct {
@@ -417,7 +397,6 @@ injector_thread(void *data)
                    .child_pidfd = -1};
 
   request->ok = run_ladder(&self, request->error);
-  release(&self);
   if (!request->ok && self.child_pidfd >= 0) {
     syscall(SYS_pidfd_send_signal, self.child_pidfd, SIGKILL, NULL, 0);
     close(self.child_pidfd);
@@ -429,7 +408,6 @@ injector_thread(void *data)
   g_byte_array_unref(self.image);
   if (self.state.xstate)
     g_byte_array_unref(self.state.xstate);
-  g_free(self.failure);
   return NULL;
 }
 

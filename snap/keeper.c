@@ -126,6 +126,7 @@ send_snapshot(DacsaKeeper *self, const DacsaKept *kept)
   dacsa_message_add_fd(message,
                        dacsa_state_open_record(self->state_path, record->vm, record->name));
   dacsa_message_add_fd(message, open_proc(record->child, "mem"));
+  dacsa_message_add_fd(message, open_proc(record->child, "pagemap"));
   dacsa_message_add_fd(message, open_proc(record->child, "smaps_rollup"));
   for (size_t i = 0; i < message->n_fds; i++)
     if (message->fds[i] < 0) {
@@ -396,6 +397,9 @@ take_job(int reply_fd, void *data)
     return;
   g_autofree char *text = ok ? dacsa_record_to_text(record) : NULL;
   dacsa_worker_reply(reply_fd, ok ? g_variant_new_string(text) : NULL, ok ? NULL : error);
+  if (ok && !dacsa_take_verify(job->vm->probe, &error) &&
+      !g_error_matches(error, DACSA_ERROR, DACSA_ERROR_NOT_FOUND))
+    g_warning("%s/%s: %s", job->vm->address->name, job->name, error->message);
 }
 
 static void

@@ -12,7 +12,7 @@
 typedef struct {
   DacsaMonitor monitor;
   DacsaQmp *qmp;
-  guint unanswered; /* commands whose reply has not come, after a deadline passed */
+  guint unanswered; /* commands whose reply has not come */
 } QmpMonitor;
 
 DacsaVmAddress *
@@ -64,6 +64,32 @@ qmp_receive(QmpMonitor *self, int64_t deadline, JsonNode **ret, GError **error)
   return false;
 }
 
+/* Receives replies until only `due` commands are unanswered; how the others went is of no account.
+ */
+static bool
+qmp_catch_up(QmpMonitor *self, guint due, int64_t deadline, GError **error)
+{
+  while (self->unanswered > due) {
+    guint before = self->unanswered;
+    g_autoptr(GError) cause = NULL;
+
+    if (!qmp_receive(self, deadline, NULL, &cause) && self->unanswered == before) {
+      g_propagate_error(error, g_steal_pointer(&cause));
+      return false;
+    }
+  }
+  return true;
+}
+
+/* Sends a command and returns its own reply. */
+static bool
+qmp_execute(QmpMonitor *self, const char *command, const char *arguments, int64_t deadline,
+            JsonNode **ret, GError **error)
+{
+  return qmp_send(self, command, arguments, error) && qmp_catch_up(self, 1, deadline, error) &&
+         qmp_receive(self, deadline, ret, error);
+}
+
 static bool
 node_string(JsonNode *node, char **ret, GError **error)
 {
@@ -83,7 +109,7 @@ qmp_stop(DacsaMonitor *monitor, int64_t deadline, char **ret_registers, GError *
 
   return qmp_send(self, "stop", NULL, error) &&
          qmp_send(self, "human-monitor-command", HMP_REGISTERS, error) &&
-         qmp_receive(self, deadline, NULL, error) &&
+         qmp_catch_up(self, 2, deadline, error) && qmp_receive(self, deadline, NULL, error) &&
          qmp_receive(self, deadline, &registers, error) &&
          node_string(registers, ret_registers, error);
 }
@@ -92,42 +118,25 @@ qmp_stop(DacsaMonitor *monitor, int64_t deadline, char **ret_registers, GError *
 static bool
 qmp_cont(DacsaMonitor *monitor, GError **error)
 {
-  QmpMonitor *self = (QmpMonitor *)monitor;
-  g_autoptr(GError) last = NULL;
-
-  if (!qmp_send(self, "cont", NULL, error))
-    return false;
-  while (self->unanswered > 0) {
-    guint before = self->unanswered;
-
-    g_clear_error(&last);
-    if (!qmp_receive(self, -1, NULL, &last) && self->unanswered == before)
-      break;
-  }
-  if (!last)
-    return true;
-  g_propagate_error(error, g_steal_pointer(&last));
-  return false;
+  return qmp_execute((QmpMonitor *)monitor, "cont", NULL, -1, NULL, error);
 }
 
 static bool
 qmp_query(DacsaMonitor *monitor, const char *command, int64_t deadline, JsonNode **ret,
           GError **error)
 {
-  QmpMonitor *self = (QmpMonitor *)monitor;
-
-  return qmp_send(self, command, NULL, error) && qmp_receive(self, deadline, ret, error);
+  return qmp_execute((QmpMonitor *)monitor, command, NULL, deadline, ret, error);
 }
 
 static bool
 qmp_hmp(DacsaMonitor *monitor, const char *line, int64_t deadline, char **ret, GError **error)
 {
-  QmpMonitor *self = (QmpMonitor *)monitor;
   g_autofree char *arguments = g_strdup_printf("{\"command-line\":\"%s\"}", line);
   g_autoptr(JsonNode) node = NULL;
 
-  return qmp_send(self, "human-monitor-command", arguments, error) &&
-         qmp_receive(self, deadline, &node, error) && node_string(node, ret, error);
+  return qmp_execute((QmpMonitor *)monitor, "human-monitor-command", arguments, deadline, &node,
+                     error) &&
+         node_string(node, ret, error);
 }
 
 static void
@@ -151,6 +160,7 @@ qmp_open(const DacsaVmAddress *address, int64_t deadline, DacsaMonitor **ret, GE
   self->monitor.ops = &ops;
   self->monitor.pid = dacsa_qmp_peer(qmp);
   self->qmp = g_steal_pointer(&qmp);
+  self->unanswered = 1; /* qmp_capabilities */
   *ret = &self->monitor;
   return true;
 }

@@ -183,8 +183,7 @@ dacsa_qmp_connect(const char *path, int64_t deadline, DacsaQmp **ret, GError **e
                : dacsa_fail(error, cause->code, "%s: %s", path, cause->message);
   if (!json_object_has_member(json_node_get_object(greeting), "QMP"))
     return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "%s: it does not speak QMP", path);
-  if (!dacsa_qmp_send(qmp, "qmp_capabilities", NULL, error) ||
-      !dacsa_qmp_receive(qmp, deadline, NULL, error))
+  if (!dacsa_qmp_send(qmp, "qmp_capabilities", NULL, error))
     return false;
   *ret = g_steal_pointer(&qmp);
   return true;

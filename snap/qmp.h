@@ -12,8 +12,9 @@
 
 typedef struct DacsaQmp DacsaQmp;
 
-/* Connects, reads the greeting, negotiates capabilities. NOT_FOUND: nothing listens there;
- * BAD_DATA: what listens is not QMP; BUSY: another client holds the monitor. */
+/* Connects, reads the greeting, asks for QMP's command mode; the reply to that is the first one
+ * due. NOT_FOUND: nothing listens there; BAD_DATA: what listens is not QMP; BUSY: another client
+ * holds the monitor. */
 bool dacsa_qmp_connect(const char *path, int64_t deadline, DacsaQmp **ret,
                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void dacsa_qmp_free(DacsaQmp *qmp);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
+#include <stdio.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -52,10 +53,14 @@ dacsa_state_save(const char *path, const DacsaRecord *record, GError **error)
 {
   g_autofree char *file = record_path(path, record->vm, record->name);
   g_autofree char *text = dacsa_record_to_text(record);
+  g_autofree char *unfinished = g_strconcat(file, ".new", NULL);
   g_autoptr(GError) cause = NULL;
 
-  if (!g_file_set_contents_full(file, text, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0600, &cause))
+  /* Without fsync: a snapshot does not survive what the page cache does not. */
+  if (!g_file_set_contents_full(unfinished, text, -1, G_FILE_SET_CONTENTS_NONE, 0600, &cause))
     return dacsa_fail(error, DACSA_ERROR_OS, "%s", cause->message);
+  if (rename(unfinished, file) < 0)
+    return dacsa_fail_errno(error, errno, "cannot write %s", file);
   return true;
 }
 

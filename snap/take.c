@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -185,6 +186,25 @@ resident_bytes(pid_t pid, uint64_t *ret)
   return true;
 }
 
+/* Whether the child has all of the guest's memory: the first byte of every range can be read. */
+static bool
+check_memory(const DacsaProbe *probe, pid_t child, GError **error)
+{
+  g_autofree char *path = g_strdup_printf("/proc/%d/mem", (int)child);
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  bool ok = fd >= 0;
+
+  for (guint i = 0; ok && i < probe->layout->ranges->len; i++) {
+    const DacsaRange *range = &g_array_index(probe->layout->ranges, DacsaRange, i);
+    char byte;
+
+    ok = pread(fd, &byte, 1, (off_t)range->offset) == 1;
+  }
+  if (fd >= 0)
+    close(fd);
+  return ok || dacsa_fail(error, DACSA_ERROR_OS, "the fork does not hold the guest's memory");
+}
+
 /* What is left to do when the VM runs again. */
 static bool
 settle(const DacsaProbe *probe, const Child *child, DacsaRecord *record, GError **error)
@@ -193,6 +213,7 @@ settle(const DacsaProbe *probe, const Child *child, DacsaRecord *record, GError 
   record->layout = dacsa_layout_copy(probe->layout);
   return make_expendable(child->child, error) && wait_parked(child->child, error) &&
          dacsa_procmaps_start_time(child->child, &record->child_start, error) &&
+         check_memory(probe, child->child, error) &&
          resident_bytes(child->child, &record->resident_bytes);
 }
 
@@ -243,4 +264,22 @@ dacsa_take(const DacsaVmAddress *address, const DacsaProbe *probe, const char *n
   }
   return dacsa_fail(error, DACSA_ERROR_BUSY,
                     "the VM's memory map kept changing: try again when it has booted");
+}
+
+bool
+dacsa_take_verify(const DacsaProbe *probe, GError **error)
+{
+  g_autoptr(GArray) host = NULL;
+
+  if (!dacsa_procmaps_read(probe->pid, &host, error))
+    return false;
+  for (guint i = 0; i < probe->vmas->len; i++) {
+    const DacsaForkVma *want = &g_array_index(probe->vmas, DacsaForkVma, i);
+    const DacsaHostVma *vma = dacsa_procmaps_find(host, want->start);
+
+    if (vma && !vma->dont_fork)
+      return dacsa_fail(error, DACSA_ERROR_OS,
+                        "MADV_DONTFORK is not back on QEMU's memory at 0x%" PRIx64, want->start);
+  }
+  return true;
 }

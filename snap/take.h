@@ -14,3 +14,7 @@ typedef void (*DacsaTakeFailedEarly)(const GError *error, void *data);
 bool dacsa_take(const DacsaVmAddress *address, const DacsaProbe *probe, const char *name,
                 DacsaTakeFailedEarly failed_early, void *data, DacsaRecord **ret,
                 GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Looks, at leisure, whether QEMU is as it was: MADV_DONTFORK back on its memory. Not in the pause,
+ * and not before the snapshot is announced: reading all of QEMU's mappings takes a while. */
+bool dacsa_take_verify(const DacsaProbe *probe, GError **error) G_GNUC_WARN_UNUSED_RESULT;
