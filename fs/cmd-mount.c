@@ -94,7 +94,7 @@ on_signal(gint fd, GIOCondition condition, void *data)
   return G_SOURCE_CONTINUE;
 }
 
-static int
+static void
 watch_signals(Mount *m)
 {
   sigset_t set;
@@ -105,9 +105,18 @@ watch_signals(Mount *m)
   sigaddset(&set, SIGHUP);
   sigprocmask(SIG_BLOCK, &set, NULL);
   signal(SIGPIPE, SIG_IGN);
-  int fd = signalfd(-1, &set, SFD_CLOEXEC);
-  g_unix_fd_add(fd, G_IO_IN, on_signal, m);
-  return fd;
+  g_unix_fd_add(signalfd(-1, &set, SFD_CLOEXEC), G_IO_IN, on_signal, m);
+}
+
+/* All that can fail without a trace: libvirt, the sockets, the mount. */
+static bool
+start(Mount *m, const DacsaKeeperOptions *options, const char *fuse_options, DacsaKeeper **ret,
+      int *ret_fuse, GError **error)
+{
+  if (!dacsa_keeper_new(options, ret, error))
+    return false;
+  watch_signals(m);
+  return dacsa_mountpoint_mount(m->mountpoint, fuse_options, ret_fuse, error);
 }
 
 /* The daemon, from the first check to the last unmount: its exit status. */
@@ -119,18 +128,15 @@ serve(Mount *m, const DacsaKeeperOptions *options, const char *fuse_options,
   DacsaKeeper *keeper = NULL;
   int lock, fuse, pair[2];
 
-  if (!dacsa_state_open(m->state_path, &lock, &error) ||
-      !dacsa_keeper_new(options, &keeper, &error) || !dacsa_channel_pair(pair, &error) ||
-      !dacsa_mountpoint_mount(m->mountpoint, fuse_options, &fuse, &error)) {
+  if (!dacsa_state_open(m->state_path, &lock, &error))
+    return dacsa_cmd_fail("%s", error->message);
+  if (!dacsa_channel_pair(pair, &error) ||
+      !start(m, options, fuse_options, &keeper, &fuse, &error)) {
     dacsa_keeper_free(keeper);
+    dacsa_state_close(m->state_path, lock);
     return dacsa_cmd_fail("%s", error->message);
   }
   pid_t viewer = fork();
-  if (viewer < 0) {
-    int errsv = errno;
-    dacsa_mountpoint_unmount(m->mountpoint);
-    return dacsa_cmd_fail("cannot start the viewer: %s", g_strerror(errsv));
-  }
   if (viewer == 0) {
     if (!m->foreground)
       detach_streams(m);
@@ -138,13 +144,16 @@ serve(Mount *m, const DacsaKeeperOptions *options, const char *fuse_options,
   }
   close(fuse);
   close(pair[1]);
-  watch_signals(m);
   prctl(PR_SET_NAME, "dacsa-keeper");
   dacsa_keeper_on_ready(keeper, on_ready, m);
-  dacsa_keeper_run(keeper, pair[0], viewer);
+  /* Without a viewer the channel is closed at once. */
+  bool served = dacsa_keeper_run(keeper, pair[0], viewer);
   dacsa_mountpoint_unmount(m->mountpoint);
   dacsa_keeper_free(keeper);
-  close(lock);
+  if (!served)
+    return dacsa_cmd_fail("the viewer ended before it could serve %s; see %s/log", m->mountpoint,
+                          m->state_path);
+  dacsa_state_close(m->state_path, lock);
   return 0;
 }
 

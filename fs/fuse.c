@@ -56,10 +56,14 @@ fuse_op_init(void *data, struct fuse_conn_info *conn)
   c->actions->ready(c->actions->data);
 }
 
+/* Directories of VMs change by what the kernel asks for itself, or rarely. Their attributes are
+ * looked at for every path below them. */
 static double
 attr_timeout(const DacsaPlace *place)
 {
-  return dacsa_tree_is_live(place) ? 0 : FOREVER;
+  if (!dacsa_tree_is_live(place))
+    return FOREVER;
+  return dacsa_tree_is_directory(place) ? BRIEFLY : 0;
 }
 
 static void

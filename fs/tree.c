@@ -20,8 +20,7 @@ typedef enum {
 
 enum {
   FLAG_LIVE = 1 << 0,    /* the content may change: it is made anew at every look */
-  FLAG_GUEST = 1 << 1,   /* only where the guest's operating system is known */
-  FLAG_BY_NAME = 1 << 2, /* not listed, unless --show-all */
+  FLAG_BY_NAME = 1 << 1, /* not listed, unless --show-all */
 };
 
 /* The rows. Each names its parent, and the three without a name stand for many entries each. */
@@ -225,7 +224,7 @@ static const struct {
     [ROW_PHYSMEM] = {"physmem", ROW_SNAPSHOT, KIND_FILE, 0400, 0, generate_physmem},
     [ROW_CPUS] = {"cpus", ROW_SNAPSHOT, KIND_FILE, 0400, 0, generate_cpus},
     [ROW_ERRORS] = {"errors", ROW_SNAPSHOT, KIND_FILE, 0400, FLAG_LIVE, generate_errors},
-    [ROW_PROCESSES] = {"processes", ROW_SNAPSHOT, KIND_DIRECTORY, 0500, FLAG_GUEST, NULL},
+    [ROW_PROCESSES] = {"processes", ROW_SNAPSHOT, KIND_DIRECTORY, 0500, 0, NULL},
     [ROW_PROCESS] = {NULL, ROW_PROCESSES, KIND_DIRECTORY, 0500, 0, NULL},
     [ROW_COMM] = {"comm", ROW_PROCESS, KIND_FILE, 0400, 0, generate_comm},
     [ROW_CMDLINE] = {"cmdline", ROW_PROCESS, KIND_FILE, 0400, 0, generate_cmdline},
@@ -346,6 +345,17 @@ parse_pid(const char *name, uint32_t *ret)
   return true;
 }
 
+/* The pids there are: none where the guest's system is not known, which `errors` tells. */
+static bool
+find_processes(const DacsaPlace *place, const GArray **ret, GError **error)
+{
+  DacsaGuest *guest;
+
+  *ret = NULL;
+  return !dacsa_snapshot_guest(place->snapshot, &guest, NULL) ||
+         guest->os->processes(guest, ret, error);
+}
+
 static bool
 has_process(const GArray *pids, uint32_t pid)
 {
@@ -368,27 +378,21 @@ lookup_process(DacsaTree *tree, const DacsaPlace *parent, const char *name, Dacs
                GError **error)
 {
   const GArray *pids;
-  DacsaGuest *guest;
   uint32_t pid;
 
   if (!parse_pid(name, &pid))
     return fail_gone(error);
-  if (!dacsa_snapshot_guest(parent->snapshot, &guest, error) ||
-      !guest->os->processes(guest, &pids, error))
+  if (!find_processes(parent, &pids, error))
     return false;
-  if (!has_process(pids, pid))
+  if (!pids || !has_process(pids, pid))
     return fail_gone(error);
   return make_place(tree, scope_of(parent), ROW_PROCESS, pid, ret, error);
 }
 
-/* Whether a node is there at all: some are only where the guest is known, or a snapshot is. */
+/* Whether a node is there at all: `latest` is once there is a snapshot. */
 static bool
 is_present(const DacsaPlace *parent, unsigned row)
 {
-  DacsaGuest *guest;
-
-  if (nodes[row].flags & FLAG_GUEST)
-    return dacsa_snapshot_guest(parent->snapshot, &guest, NULL);
   return row != ROW_LATEST || parent->vm->snapshots->len > 0;
 }
 
@@ -461,12 +465,10 @@ list_many(DacsaTree *tree, const DacsaPlace *place, const Lister *l, GError **er
     }
   } else if (place->row == ROW_PROCESSES) {
     const GArray *pids;
-    DacsaGuest *guest;
 
-    if (!dacsa_snapshot_guest(place->snapshot, &guest, error) ||
-        !guest->os->processes(guest, &pids, error))
+    if (!find_processes(place, &pids, error))
       return false;
-    for (guint i = 0; i < pids->len; i++) {
+    for (guint i = 0; pids && i < pids->len; i++) {
       uint32_t pid = g_array_index(pids, uint32_t, i);
       char name[16];
 

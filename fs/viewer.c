@@ -27,8 +27,8 @@ typedef struct {
   GCond replied;
   uint64_t sequence;
   GHashTable *replies; /* sequence -> errno + 1; present while somebody waits: 0 is no reply yet */
-  GHashTable *refreshed; /* VM name -> monotonic time */
-  bool keeper_gone;
+  GHashTable *refreshed;  /* VM name -> monotonic time */
+  bool told, keeper_gone; /* told: all that there was at the start */
 } Viewer;
 
 /* -- requests to the keeper -- */
@@ -88,6 +88,10 @@ action_ready(void *data)
   Viewer *v = data;
   g_autoptr(DacsaMessage) message = dacsa_message_new("ready", 0);
 
+  g_mutex_lock(&v->lock);
+  while (!v->told && !v->keeper_gone)
+    g_cond_wait(&v->replied, &v->lock);
+  g_mutex_unlock(&v->lock);
   if (!dacsa_channel_send(v->channel, message, NULL))
     g_warning("the keeper is gone");
 }
@@ -157,6 +161,11 @@ on_message(Viewer *v, DacsaMessage *message)
       dacsa_tree_forget(v->tree, serial);
   } else if (strcmp(message->verb, "reply") == 0) {
     on_reply(v, message);
+  } else if (strcmp(message->verb, "all") == 0) {
+    g_mutex_lock(&v->lock);
+    v->told = true;
+    g_cond_broadcast(&v->replied);
+    g_mutex_unlock(&v->lock);
   }
 }
 

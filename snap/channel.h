@@ -9,6 +9,7 @@
  *   snapshot  vm name        [record, mem, pagemap,          drop     vm name
  *                          smaps_rollup]                   refresh  vm
  *   dropped   vm name why
+ *   all       (what there is has been told)
  *   reply     errno message
  */
 #pragma once

@@ -35,6 +35,7 @@ struct DacsaKeeper {
   pid_t viewer;
   int inotify; /* directories of the QMP sockets */
   guint inotify_source;
+  bool is_ready;
   void (*ready)(void *data);
   void *ready_data;
 };
@@ -48,6 +49,7 @@ typedef struct {
 } Job;
 
 static void start_probe(DacsaKeeper *self, DacsaVm *vm, uint64_t sequence, guint tries);
+static void handle_waiting(DacsaKeeper *self, DacsaVm *vm);
 
 static Job *
 job_new(DacsaKeeper *keeper, const char *vm, const char *name, uint64_t sequence)
@@ -288,6 +290,7 @@ probe_done(GVariant *payload, const GError *error, void *data)
   if (vm->running)
     send_vm(self, vm);
   send_reply(self, job->sequence, vm->running ? NULL : error);
+  handle_waiting(self, vm);
   forget_if_empty(self, vm);
 }
 
@@ -502,6 +505,63 @@ take_up_snapshots(DacsaKeeper *self)
 
 /* -- the viewer's requests -- */
 
+/* A request that failed: told to who asked, to the log, and for a snapshot in the VM's status. */
+static void
+fail_request(DacsaKeeper *self, const DacsaMessage *message, DacsaVm *vm, const GError *error)
+{
+  g_message("%s/%s: %s", dacsa_message_get(message, "vm"), dacsa_message_get(message, "name"),
+            error->message);
+  if (vm && vm->running && strcmp(message->verb, "take") == 0) {
+    g_free(vm->last_error);
+    vm->last_error = g_strdup(error->message);
+    send_vm(self, vm);
+  }
+  send_reply(self, message->sequence, error);
+}
+
+/* Takes message. */
+static void
+handle_request(DacsaKeeper *self, DacsaMessage *message)
+{
+  g_autoptr(DacsaMessage) request = message;
+  g_autoptr(GError) error = NULL;
+  const char *name = dacsa_message_get(request, "name");
+  DacsaVm *vm = g_hash_table_lookup(self->vms, dacsa_message_get(request, "vm"));
+  bool refresh = strcmp(request->verb, "refresh") == 0;
+  bool take = strcmp(request->verb, "take") == 0;
+  bool ok = true;
+
+  if (vm && vm->probing && (refresh || (take && !vm->probe)))
+    g_ptr_array_add(vm->waiting, g_steal_pointer(&request));
+  else if (take)
+    ok = start_take(self, vm, name, request->sequence, &error);
+  else if (strcmp(request->verb, "drop") == 0)
+    ok = start_drop(vm, name, request->sequence, &error);
+  else if (refresh && vm && vm->running && !vm->taking)
+    start_probe(self, vm, request->sequence, 0);
+  else
+    send_reply(self, request->sequence, NULL);
+  if (!ok)
+    fail_request(self, request, vm, error);
+}
+
+/* The probe that requests waited for is done: refreshes are answered, snapshots are taken. */
+static void
+handle_waiting(DacsaKeeper *self, DacsaVm *vm)
+{
+  g_autoptr(GPtrArray) waiting = vm->waiting;
+
+  vm->waiting = g_ptr_array_new_with_free_func((GDestroyNotify)dacsa_message_free);
+  while (waiting->len > 0) {
+    g_autoptr(DacsaMessage) request = g_ptr_array_steal_index(waiting, 0);
+
+    if (strcmp(request->verb, "refresh") == 0)
+      send_reply(self, request->sequence, NULL);
+    else
+      handle_request(self, g_steal_pointer(&request));
+  }
+}
+
 static gboolean
 on_request(gint fd, GIOCondition condition, void *data)
 {
@@ -511,34 +571,18 @@ on_request(gint fd, GIOCondition condition, void *data)
 
   (void)condition;
   if (!dacsa_channel_receive(fd, &message, &error)) {
-    if (!g_error_matches(error, DACSA_ERROR, DACSA_ERROR_BAD_DATA))
-      g_main_loop_quit(self->loop);
-    return g_main_loop_is_running(self->loop) ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
+    if (g_error_matches(error, DACSA_ERROR, DACSA_ERROR_BAD_DATA))
+      return G_SOURCE_CONTINUE;
+    self->channel_source = 0;
+    g_main_loop_quit(self->loop);
+    return G_SOURCE_REMOVE;
   }
-  const char *name = dacsa_message_get(message, "name");
-  DacsaVm *vm = g_hash_table_lookup(self->vms, dacsa_message_get(message, "vm"));
-  bool ok = true;
   if (strcmp(message->verb, "ready") == 0) {
+    self->is_ready = true;
     if (self->ready)
       self->ready(self->ready_data);
-  } else if (strcmp(message->verb, "take") == 0) {
-    ok = start_take(self, vm, name, message->sequence, &error);
-  } else if (strcmp(message->verb, "drop") == 0) {
-    ok = start_drop(vm, name, message->sequence, &error);
-  } else if (strcmp(message->verb, "refresh") == 0 && vm && vm->running && !vm->probing &&
-             !vm->taking) {
-    start_probe(self, vm, message->sequence, 0);
   } else {
-    send_reply(self, message->sequence, NULL);
-  }
-  if (!ok) {
-    g_message("%s/%s: %s", dacsa_message_get(message, "vm"), name, error->message);
-    if (vm && vm->running && strcmp(message->verb, "take") == 0) {
-      g_free(vm->last_error);
-      vm->last_error = g_strdup(error->message);
-      send_vm(self, vm);
-    }
-    send_reply(self, message->sequence, error);
+    handle_request(self, g_steal_pointer(&message));
   }
   return G_SOURCE_CONTINUE;
 }
@@ -678,7 +722,7 @@ drop_all(DacsaKeeper *self)
   }
 }
 
-void
+bool
 dacsa_keeper_run(DacsaKeeper *self, int channel, pid_t viewer)
 {
   GHashTableIter iter;
@@ -692,12 +736,15 @@ dacsa_keeper_run(DacsaKeeper *self, int channel, pid_t viewer)
   take_up_snapshots(self);
   if (self->libvirt)
     on_libvirt_changed(self);
+  g_autoptr(DacsaMessage) all = dacsa_message_new("all", 0);
+  send_message(self, all);
   self->inotify_source = g_unix_fd_add(self->inotify, G_IO_IN, on_socket_dir, self);
   self->channel_source = g_unix_fd_add(channel, G_IO_IN | G_IO_HUP, on_request, self);
   g_main_loop_run(self->loop);
   if (self->drop_on_exit)
     drop_all(self);
   waitpid(viewer, NULL, 0);
+  return self->is_ready;
 }
 
 void

@@ -21,10 +21,10 @@ typedef struct {
 bool dacsa_keeper_new(const DacsaKeeperOptions *options, DacsaKeeper **ret,
                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Serves the viewer at the other end of channel until it is gone. Takes channel. */
-void dacsa_keeper_run(DacsaKeeper *keeper, int channel, pid_t viewer);
+/* Serves the viewer at the other end of channel until it is gone. Takes channel. false: the viewer
+ * ended before it served anything; it has told why. */
+bool dacsa_keeper_run(DacsaKeeper *keeper, int channel, pid_t viewer);
 
-/* Makes dacsa_keeper_run unmount and return; for signal handlers in the main loop. ready is called
- * when the viewer serves requests. */
+/* ready is called when the viewer serves requests. */
 void dacsa_keeper_on_ready(DacsaKeeper *keeper, void (*ready)(void *data), void *data);
 void dacsa_keeper_free(DacsaKeeper *keeper);

@@ -38,6 +38,20 @@ dacsa_state_open(const char *path, int *ret_lock, GError **error)
   return true;
 }
 
+void
+dacsa_state_close(const char *path, int lock)
+{
+  g_autoptr(GPtrArray) records = dacsa_state_load(path);
+  g_autofree char *log = g_build_filename(path, "log", NULL);
+
+  if (records->len == 0) {
+    unlink(log);
+    rmdir(path);
+    rmdir(ROOT);
+  }
+  close(lock);
+}
+
 static char *
 record_path(const char *path, const char *vm, const char *name)
 {

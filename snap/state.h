@@ -11,6 +11,10 @@ char *dacsa_state_path(const char *mountpoint);
  * closed. BUSY: another daemon serves that mount point. */
 bool dacsa_state_open(const char *path, int *ret_lock, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Ends what dacsa_state_open began. Without snapshots there is nothing to keep: the directory goes.
+ */
+void dacsa_state_close(const char *path, int lock);
+
 /* Writes a record, whole or not at all. */
 bool dacsa_state_save(const char *path, const DacsaRecord *record,
                       GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -1,6 +1,7 @@
 /* VMs and kept snapshots. */
 #include "snap/vm.h"
 
+#include "snap/channel.h"
 #include "snap/procmaps.h"
 
 #include <sys/syscall.h>
@@ -13,6 +14,7 @@ dacsa_vm_new(DacsaVmAddress *address)
 
   vm->address = address;
   vm->pidfd = -1;
+  vm->waiting = g_ptr_array_new_with_free_func((GDestroyNotify)dacsa_message_free);
   vm->snapshots = g_ptr_array_new_with_free_func((GDestroyNotify)dacsa_kept_free);
   return vm;
 }
@@ -27,6 +29,7 @@ dacsa_vm_free(DacsaVm *vm)
   if (vm->pidfd >= 0)
     close(vm->pidfd);
   g_ptr_array_unref(vm->snapshots);
+  g_ptr_array_unref(vm->waiting);
   dacsa_vm_address_free(vm->address);
   dacsa_probe_free(vm->probe);
   g_free(vm->unreachable);

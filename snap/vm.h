@@ -19,6 +19,7 @@ typedef struct {
   char *last_error;  /* why the latest snapshot failed; NULL: it did not, or there was none */
   bool running;      /* false: shut down, and listed only for its snapshots */
   bool probing, taking;
+  GPtrArray *waiting;   /* DacsaMessage: requests that wait for the probe under way */
   int pidfd;            /* of QEMU, or -1 */
   guint watch;          /* GSource id: QEMU ended */
   GPtrArray *snapshots; /* DacsaKept, oldest first */

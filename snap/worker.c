@@ -140,6 +140,28 @@ on_deadline(void *data)
   return G_SOURCE_REMOVE;
 }
 
+/* Nothing of the daemon may stay open here: its lock and its channel would outlive it. Each becomes
+ * /dev/null instead of being closed, since libraries still hold the numbers: GLib wakes its main
+ * loop by a write, which must not reach whatever gets the number next. */
+static void
+abandon_descriptors(int keep)
+{
+  g_autoptr(GDir) dir = g_dir_open("/proc/self/fd", 0, NULL);
+  g_autoptr(GArray) fds = g_array_new(FALSE, FALSE, sizeof(int));
+  int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+  const char *name;
+
+  while (dir && (name = g_dir_read_name(dir))) {
+    int fd = (int)g_ascii_strtoll(name, NULL, 10);
+
+    if (fd > STDERR_FILENO && fd != keep && fd != null)
+      g_array_append_val(fds, fd);
+  }
+  for (guint i = 0; i < fds->len && null >= 0; i++)
+    if (fcntl(g_array_index(fds, int, i), F_GETFD) >= 0)
+      dup3(null, g_array_index(fds, int, i), O_CLOEXEC);
+}
+
 /* From here on nothing that is sent to the daemon or its terminal reaches this process, and the
  * OOM killer looks elsewhere: a VM may be paused. */
 static void
@@ -157,10 +179,7 @@ become_worker(int reply_fd)
     }
     close(fd);
   }
-  /* Nothing of the daemon may stay open here: /dev/fuse would keep its mount alive. */
-  if (reply_fd > 3)
-    close_range(3, (unsigned)reply_fd - 1, 0);
-  close_range((unsigned)reply_fd + 1, ~0u, 0);
+  abandon_descriptors(reply_fd);
 }
 
 bool
