@@ -25,8 +25,9 @@ struct DacsaKallsyms {
   int32_t *offsets;  /* n */
   uint64_t relative_base;
   bool absolute_percpu;
-  uint32_t *index; /* open addressing: symbol number + 1; 0: free */
+  uint32_t *index; /* of each hash, the last symbol's number + 1; 0: none */
   uint32_t index_mask;
+  uint32_t *same_hash; /* n: of each symbol, the one before it, likewise */
 };
 
 static uint32_t
@@ -156,6 +157,7 @@ load_names(DacsaKallsyms *k, DacsaMem *kernel, const DacsaKallsymsTables *t, GEr
     k->index_mask <<= 1;
   k->index = g_new0(uint32_t, k->index_mask);
   k->index_mask--;
+  k->same_hash = g_new(uint32_t, k->n);
   for (uint32_t i = 0; i < k->n; i++) {
     const uint8_t *tokens;
     size_t n, next;
@@ -163,9 +165,9 @@ load_names(DacsaKallsyms *k, DacsaMem *kernel, const DacsaKallsymsTables *t, GEr
     if (!name_tokens(k, at, &tokens, &n, &next))
       return dacsa_fail(error, DACSA_ERROR_BAD_DATA,
                         "kallsyms: name %u of %u runs out of the table", i, k->n);
+    /* Chains, for a guest can give all its symbols one name: probing would be quadratic. */
     uint32_t slot = tokens_hash(k, tokens, n) & k->index_mask;
-    while (k->index[slot] != 0)
-      slot = (slot + 1) & k->index_mask;
+    k->same_hash[i] = k->index[slot];
     k->index[slot] = i + 1;
     k->name_at[i] = (uint32_t)at;
     at = next;
@@ -192,13 +194,12 @@ lookup(const DacsaKallsyms *k, const char *name, uint32_t *ret)
   uint32_t slot = hash_bytes(HASH_START, (const uint8_t *)name, strlen(name)) & k->index_mask;
   bool found = false;
 
-  for (; k->index[slot] != 0; slot = (slot + 1) & k->index_mask) {
-    uint32_t i = k->index[slot] - 1;
-    g_autofree char *text = decode(k, i);
+  for (uint32_t at = k->index[slot]; at != 0; at = k->same_hash[at - 1]) {
+    g_autofree char *text = decode(k, at - 1);
 
-    /* Of several of that name, the one with the lowest number. */
-    if (text && text[0] != '\0' && strcmp(text + 1, name) == 0 && (!found || i < *ret)) {
-      *ret = i;
+    /* Of several of that name, the one with the lowest number: numbers fall along the chain. */
+    if (text && text[0] != '\0' && strcmp(text + 1, name) == 0) {
+      *ret = at - 1;
       found = true;
     }
   }
@@ -242,6 +243,7 @@ dacsa_kallsyms_free(DacsaKallsyms *k)
   g_free(k->name_at);
   g_free(k->offsets);
   g_free(k->index);
+  g_free(k->same_hash);
   g_free(k);
 }
 

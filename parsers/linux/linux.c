@@ -124,8 +124,8 @@ linux_processes(DacsaGuest *guest, const GArray **ret, GError **error)
 {
   DacsaLinux *l = (DacsaLinux *)guest;
 
-  if (!dacsa_linux_tasks(l, error))
-    return false;
+  (void)error;
+  dacsa_linux_tasks(l);
   *ret = l->pids;
   return true;
 }

@@ -24,16 +24,15 @@ collect_list(const DacsaLinux *l, uint64_t mm, GArray *vmas, GError **error)
   return true;
 }
 
-bool
-dacsa_linux_vmas(DacsaLinux *l, uint64_t mm, const char *where, GArray **ret, GError **error)
+GArray *
+dacsa_linux_vmas(DacsaLinux *l, uint64_t mm, const char *where)
 {
   const DacsaLinuxOffsets *o = &l->kernel->offsets;
-  g_autoptr(GArray) vmas = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+  GArray *vmas = g_array_new(FALSE, FALSE, sizeof(uint64_t));
   g_autoptr(GError) cause = NULL;
   uint64_t root;
   bool ok;
 
-  (void)error;
   if (o->mm_mt_root >= 0)
     ok = dacsa_linux_u64(l, mm, o->mm_mt_root, &root, &cause) &&
          dacsa_linux_maple_entries(l, root, vmas, &cause);
@@ -41,8 +40,7 @@ dacsa_linux_vmas(DacsaLinux *l, uint64_t mm, const char *where, GArray **ret, GE
     ok = collect_list(l, mm, vmas, &cause);
   if (!ok)
     dacsa_errors_add(l->errors, where, cause->message);
-  *ret = g_steal_pointer(&vmas);
-  return true;
+  return vmas;
 }
 
 bool

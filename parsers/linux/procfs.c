@@ -9,8 +9,9 @@
 #define PF_WQ_WORKER 0x20u
 #define PF_KTHREAD 0x200000u
 #define MAX_FULL_NAME 64u
-#define MAX_CMDLINE (2u << 20) /* MAX_ARG_STRLEN times a few; the kernel's own limit is a stack's  \
-                                */
+#define MAX_CMDLINE                                                                                \
+  (2u << 20) /* MAX_ARG_STRLEN times a few; the kernel's own limit is a stack's                    \
+              */
 #define MAX_NAME 256u
 
 #define VM_READ 0x1u
@@ -337,7 +338,6 @@ visit_mappings(DacsaLinux *l, uint32_t pid, MappingFunc func, void *data, GError
 {
   const DacsaLinuxOffsets *o = &l->kernel->offsets;
   g_autofree char *where = g_strdup_printf("processes/%u/maps", pid);
-  g_autoptr(GArray) vmas = NULL;
   MapsOwner owner = {.l = l, .where = where};
   uint64_t task, mm;
 
@@ -347,9 +347,9 @@ visit_mappings(DacsaLinux *l, uint32_t pid, MappingFunc func, void *data, GError
     return true;
   if (!dacsa_linux_u64(l, mm, o->mm_start_brk, &owner.start_brk, error) ||
       !dacsa_linux_u64(l, mm, o->mm_brk, &owner.brk, error) ||
-      !dacsa_linux_u64(l, mm, o->mm_start_stack, &owner.start_stack, error) ||
-      !dacsa_linux_vmas(l, mm, where, &vmas, error))
+      !dacsa_linux_u64(l, mm, o->mm_start_stack, &owner.start_stack, error))
     return false;
+  g_autoptr(GArray) vmas = dacsa_linux_vmas(l, mm, where);
   owner.root = dacsa_linux_root(l);
   for (guint i = 0; i < vmas->len; i++) {
     g_auto(Mapping) m = {0};

@@ -51,14 +51,13 @@ collect_tasks(DacsaLinux *l, GArray *tasks)
   dacsa_errors_add(l->errors, "processes", error->message);
 }
 
-bool
-dacsa_linux_tasks(DacsaLinux *l, GError **error)
+void
+dacsa_linux_tasks(DacsaLinux *l)
 {
   g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&l->lock);
 
-  (void)error;
   if (l->tasks)
-    return true;
+    return;
   GArray *tasks = g_array_new(FALSE, FALSE, sizeof(DacsaLinuxTask));
   l->pids = g_array_new(FALSE, FALSE, sizeof(uint32_t));
   collect_tasks(l, tasks);
@@ -75,7 +74,6 @@ dacsa_linux_tasks(DacsaLinux *l, GError **error)
     i++;
   }
   l->tasks = tasks;
-  return true;
 }
 
 bool
@@ -84,8 +82,7 @@ dacsa_linux_task(DacsaLinux *l, uint32_t pid, uint64_t *ret, GError **error)
   const DacsaLinuxTask key = {pid, 0};
   guint at;
 
-  if (!dacsa_linux_tasks(l, error))
-    return false;
+  dacsa_linux_tasks(l);
   if (!g_array_binary_search(l->tasks, &key, compare_tasks, &at))
     return dacsa_fail(error, DACSA_ERROR_NOT_FOUND, "there is no process %u", pid);
   *ret = g_array_index(l->tasks, DacsaLinuxTask, at).task;

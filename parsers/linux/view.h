@@ -28,8 +28,8 @@ bool dacsa_linux_u64(const DacsaLinux *l, uint64_t base, int32_t offset, uint64_
 bool dacsa_linux_u32(const DacsaLinux *l, uint64_t base, int32_t offset, uint32_t *ret,
                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* The processes (thread groups): makes the list the first time. */
-bool dacsa_linux_tasks(DacsaLinux *l, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Makes the lists of processes (thread groups) the first time. What is cut short is noted. */
+void dacsa_linux_tasks(DacsaLinux *l);
 
 /* The task_struct of the group's leader. NOT_FOUND: no such process. */
 bool dacsa_linux_task(DacsaLinux *l, uint32_t pid, uint64_t *ret,
@@ -45,8 +45,7 @@ bool dacsa_linux_mm_tables(const DacsaLinux *l, uint64_t mm, DacsaX86_64Tables *
 
 /* The mappings of an mm: owned array of the vm_area_structs' gvas, ascending by address. What is
  * cut short is noted as `where`'s. */
-bool dacsa_linux_vmas(DacsaLinux *l, uint64_t mm, const char *where, GArray **ret,
-                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
+GArray *dacsa_linux_vmas(DacsaLinux *l, uint64_t mm, const char *where);
 
 /* The entries of a maple tree (lib/maple_tree.c), ascending; appended to ret (uint64_t). */
 bool dacsa_linux_maple_entries(const DacsaLinux *l, uint64_t ma_root, GArray *ret,
