@@ -1,0 +1,84 @@
+# tests/bench/bench.sh: what a benchmark is made of, beside all that a test case is made of
+# (tests/functions.sh). Figures are collected one a line in files, $figures/<name>, and printed as rows.
+# shellcheck shell=bash
+
+# shellcheck source=tests/functions.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../functions.sh"
+
+BENCH=$(realpath -m "${BENCH:-$root/build/tests/bench}")
+figures=$tmp/figures
+mkdir "$figures"
+ram_mib=1024
+touch_mib=840 # of the guest's RAM, by a process in it; the rest is what its kernel leaves
+
+# measure NAME CMD...: appends the first word that CMD prints to the figures NAME.
+measure() {
+  local name=$1 output
+  shift
+  output=$("$@")
+  echo "${output%% *}" >>"$figures/$name"
+}
+
+# quantile NAME WHICH: min, median or max of the figures NAME.
+quantile() {
+  sort -g "$figures/$1" | awk -v which="$2" '
+    { v[NR] = $1 }
+    END {
+      if (which == "min") print v[1]
+      else if (which == "max") print v[NR]
+      else print (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2
+    }'
+}
+
+# header UNIT
+header() {
+  printf '\n%-46s %9s %9s %9s %9s\n' "$1" first median min max
+}
+
+# row LABEL NAME DIVISOR: first, and median, least and largest of the others.
+row() {
+  local first
+  first=$(head -n 1 "$figures/$2")
+  tail -n +2 "$figures/$2" >"$figures/$2.rest"
+  printf '%-46s %9s %9s %9s %9s\n' "$1" "$(in_unit "$first" "$3")" \
+    "$(in_unit "$(quantile "$2.rest" median)" "$3")" "$(in_unit "$(quantile "$2.rest" min)" "$3")" \
+    "$(in_unit "$(quantile "$2.rest" max)" "$3")"
+}
+
+in_unit() {
+  awk -v value="$1" -v divisor="$2" 'BEGIN { printf "%.2f", value / divisor }'
+}
+
+# calculate EXPRESSION [VARIABLE=VALUE]...: two digits.
+calculate() {
+  local expression=$1 word args=()
+  shift
+  for word; do
+    args+=(-v "$word")
+  done
+  awk "${args[@]}" "BEGIN { printf \"%.2f\", $expression }"
+}
+
+# ratio LABEL VALUE AIM: AIM is text.
+ratio() {
+  printf '%-46s %9s   aim: %s\n' "$1" "$2" "$3"
+}
+
+# smaps PID KEY: a figure of smaps_rollup in KiB.
+smaps() {
+  awk -v key="$2:" '$1 == key { print $2 }' "/proc/$1/smaps_rollup"
+}
+
+# start_touched_guest [QEMU ARGS]: the guest vm with its RAM in use.
+start_touched_guest() {
+  start_guest vm -m "${ram_mib}M" "$@"
+  start_in_guest vm filler touch "$touch_mib" >/dev/null
+}
+
+# host: what the figures were taken on, and what else was going on there.
+host() {
+  printf '%s, %s cores, Linux %s, QEMU %s (%s), load %s\n' \
+    "$(sed -n 's/^model name.*: //p;T;q' /proc/cpuinfo)" "$(nproc)" "$(uname -r | cut -d- -f1)" \
+    "$(qemu-system-x86_64 --version | sed -n 's/.*version \([0-9.]*\).*/\1/p')" "$(accelerator)" \
+    "$(cut -d' ' -f1 /proc/loadavg)"
+}

@@ -1,0 +1,145 @@
+#!/bin/bash
+# How long a guest stands still for a snapshot: as dacsa says, as the monitor's events say, as the
+# guest itself sees; beside a bare fork() of a process of the same size and page sizes, and beside
+# QEMU's dump-guest-memory.
+. "$(dirname "$0")/bench.sh"
+
+snapshots=${1:-24}
+window=0.25 # seconds before and after each snapshot that the guest watches its clock, too
+
+# --- the monitor's events: a second monitor listens ----------------------------------------------
+
+stops=0
+
+watch_events() {
+  mkfifo "$tmp/to-events"
+  exec {to_events}<>"$tmp/to-events"
+  echo '{"execute":"qmp_capabilities"}' >&"$to_events"
+  socat - "UNIX-CONNECT:$tmp/vm.events" <&"$to_events" >"$tmp/events" 2>/dev/null &
+  cleanup_fn end_process $! 5
+}
+
+# paused_us: from the latest STOP to the latest RESUME, by QEMU's own time stamps. There has to have
+# been one more since this was last asked.
+paused_us() {
+  wait_for 10 resumed || fail "there is no pause to be seen: $(tail -n 3 "$tmp/events")"
+  grep -E '"event": "(STOP|RESUME)"' "$tmp/events" | tail -n 2 |
+    sed -E 's/.*"seconds": ([0-9]+), "microseconds": ([0-9]+)\}.*"event": "(STOP|RESUME)".*/\3 \1 \2/' |
+    awk '{ at[$1] = $2 * 1000000 + $3 } END { printf "%d\n", at["RESUME"] - at["STOP"] }'
+}
+
+resumed() {
+  [ "$(grep -c '"event": "STOP"' "$tmp/events")" = $stops ] &&
+    [ "$(grep -c '"event": "RESUME"' "$tmp/events")" = $stops ]
+}
+
+# --- the guest's clock ---------------------------------------------------------------------------
+
+# guest_gap: the largest gap in the guest's clock since it was last asked.
+guest_gap() {
+  guest_run vm "rm -f /run/gap; kill -USR1 $gap_pid; until [ -e /run/gap ]; do usleep 1000; done; cat /run/gap"
+}
+
+# --- what is measured ----------------------------------------------------------------------------
+
+info() {
+  sed -n "s/^$1: //p" "$mnt/vm/s/info"
+}
+
+# One snapshot, dropped again; and the guest's clock in as long a time without one.
+measure_snapshot() {
+  local name
+  guest_gap >"$tmp/ignored"
+  sleep $window
+  mkdir "$mnt/vm/s"
+  sleep $window
+  measure gap guest_gap
+  sleep $window
+  sleep $window
+  measure gap-without guest_gap
+
+  stops=$((stops + 1))
+  measure monitor paused_us
+  for name in pause_us quiesce_us fork_us; do
+    measure $name info $name
+  done
+  rmdir "$mnt/vm/s"
+}
+
+# The yardstick, with as much memory and as many huge pages as QEMU has at this moment.
+measure_fork() {
+  measure fork "$BENCH/forks" "$(smaps "${guest_pid[vm]}" Anonymous)" \
+    "$(smaps "${guest_pid[vm]}" AnonHugePages)"
+}
+
+measure_dump() {
+  qmp vm dump-guest-memory "{\"paging\":false,\"protocol\":\"file:$2\"}" >/dev/null ||
+    fail "dump-guest-memory"
+  stops=$((stops + 1))
+  measure "$1" paused_us
+}
+
+# How many of the snapshots' pauses were no longer than 2x the bare fork beside it plus 2 ms.
+within_aim() {
+  paste "$figures/pause_us" "$figures/fork" | awk '$1 <= 2 * $2 + 2000 { n++ } END { printf "%d", n }'
+}
+
+measure_all() {
+  local i resident huge
+  for ((i = 0; i < snapshots; i++)); do
+    resident=$(smaps "${guest_pid[vm]}" Anonymous)
+    huge=$(smaps "${guest_pid[vm]}" AnonHugePages)
+    echo "$((huge * 100 / resident))" >>"$figures/huge"
+    measure_fork
+    measure_snapshot
+    if ((i % (snapshots / 3) == 1)); then
+      measure fork-small "$BENCH/forks" "$resident" 0
+      measure fork-huge "$BENCH/forks" "$resident" "$resident"
+      measure_dump dump "$tmp/dump"
+      rm "$tmp/dump"
+      measure_dump dump-null /dev/null
+    fi
+  done
+}
+
+print_all() {
+  local pause fork gap
+  header ms
+  row "pause_us, as dacsa reports it" pause_us 1000
+  row "  of that quiesce_us" quiesce_us 1000
+  row "  of that fork_us" fork_us 1000
+  row "STOP to RESUME, the monitor's events" monitor 1000
+  row "largest gap of the guest's clock" gap 1000
+  row "  the same without a snapshot" gap-without 1000
+  row "bare fork(), huge pages as QEMU's" fork 1000
+  row "bare fork(), 4 KiB pages only" fork-small 1000
+  row "bare fork(), huge pages only" fork-huge 1000
+  row "dump-guest-memory to a file: STOP to RESUME" dump 1000
+  row "dump-guest-memory to /dev/null" dump-null 1000
+  header %
+  row "QEMU's memory that is in huge pages" huge 1
+
+  pause=$(quantile pause_us median)
+  fork=$(quantile fork median)
+  gap=$(quantile gap median)
+  printf '\nratios of medians\n'
+  ratio "pause_us / (2 x fork + 2 ms)" "$(calculate 'p / (2 * f + 2000)' "p=$pause" "f=$fork")" "<= 1"
+  ratio "STOP to RESUME / (2 x fork + 2 ms)" \
+    "$(calculate 'p / (2 * f + 2000)' "p=$(quantile monitor median)" "f=$fork")" "<= 1"
+  ratio "gap in the guest / (2 x fork + 2 ms)" "$(calculate 'p / (2 * f + 2000)' "p=$gap" "f=$fork")" "<= 1"
+  ratio "dump-guest-memory / pause_us" \
+    "$(calculate 'd / p' "d=$(quantile dump median)" "p=$pause")" ">= 200"
+  ratio "dump-guest-memory / gap in the guest" \
+    "$(calculate 'd / p' "d=$(quantile dump median)" "p=$gap")" ">= 200"
+  echo "$(within_aim) of $snapshots pauses are within 2 x the fork beside them + 2 ms"
+}
+
+start_touched_guest -qmp "unix:$tmp/vm.events,server=on,wait=off"
+gap_pid=$(start_in_guest vm gap gap)
+watch_events
+mount_guest vm
+host
+echo "guest of $ram_mib MiB, $touch_mib MiB of it touched by a process; $snapshots snapshots," \
+  "each dropped before the next"
+measure_all
+print_all
