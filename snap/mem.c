@@ -115,6 +115,8 @@ dacsa_mem_read_some(DacsaMem *mem, uint64_t addr, void *buf, size_t len)
 
   if (dacsa_mem_read(mem, addr, buf, len, NULL))
     return len;
+  if (len > 0 && addr + (len - 1) < addr)
+    len = (size_t)-addr; /* up to the end of the address space */
   while (done < len) {
     size_t n = MIN(PAGE - (addr + done) % PAGE, len - done);
 
