@@ -40,7 +40,8 @@ dacsa_layout_free(DacsaLayout *layout)
 bool
 dacsa_layout_append(DacsaLayout *layout, DacsaRange range, GError **error)
 {
-  if (range.size == 0 || range.gpa + (range.size - 1) < range.gpa ||
+  /* The end, one past the last byte, must be a number too. */
+  if (range.size == 0 || range.gpa + range.size < range.gpa ||
       range.offset + (range.size - 1) < range.offset)
     return dacsa_fail(error, DACSA_ERROR_BAD_DATA,
                       "memory range at 0x%" PRIx64 " of 0x%" PRIx64 " bytes is empty or wraps",
@@ -126,13 +127,16 @@ dacsa_layout_from_text(const char *text, DacsaLayout **ret, GError **error)
 
   for (size_t i = 0; lines[i]; i++) {
     DacsaRange r;
-    char kind[4];
+    char kind[5]; /* one more than is needed, so that what is too long shows */
 
     if (lines[i][0] == '\0')
       continue;
-    if (sscanf(lines[i], "%" SCNx64 " %" SCNx64 " %" SCNx64 " %3s", &r.gpa, &r.size, &r.offset,
+    if (sscanf(lines[i], "%" SCNx64 " %" SCNx64 " %" SCNx64 " %4s", &r.gpa, &r.size, &r.offset,
                kind) != 4)
       return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "layout line %zu is not a range", i + 1);
+    if (strcmp(kind, "ram") != 0 && strcmp(kind, "rom") != 0)
+      return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "layout line %zu is neither ram nor rom",
+                        i + 1);
     r.ram = strcmp(kind, "ram") == 0;
     if (!dacsa_layout_append(layout, r, error))
       return false;
