@@ -1,11 +1,9 @@
-/*
- * The tree: one table of nodes, each with its name, its mode and the generator of its content. FUSE
- * and the tests call this; nothing here knows of FUSE.
- */
+/* The tree: from inode numbers and names to places, and from places to what is there. FUSE and the
+ * tests call this; nothing here knows of FUSE. */
 #pragma once
 
 #include "fs/file.h"
-#include "fs/registry.h"
+#include "fs/place.h"
 
 #include <sys/stat.h>
 
@@ -19,18 +17,6 @@ typedef struct {
   bool show_all;           /* directories list what else opens by name only */
   size_t cache_budget;     /* bytes of carved content kept */
 } DacsaTreeOptions;
-
-/* Where one is in the tree: what an inode number stands for. */
-typedef struct {
-  uint64_t ino;
-  unsigned row;            /* of the table of nodes */
-  DacsaVmView *vm;         /* or NULL, at the root */
-  DacsaSnapshot *snapshot; /* or NULL, above one */
-  uint32_t pid;            /* inside processes/<pid> */
-} DacsaPlace;
-
-void dacsa_place_clear(DacsaPlace *place);
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(DacsaPlace, dacsa_place_clear)
 
 DacsaTree *dacsa_tree_new(const DacsaTreeOptions *options);
 

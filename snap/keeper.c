@@ -3,53 +3,40 @@
 
 #include "snap/channel.h"
 #include "snap/error.h"
-#include "snap/libvirt.h"
+#include "snap/fleet.h"
 #include "snap/state.h"
 #include "snap/take.h"
 #include "snap/vm.h"
 #include "snap/worker.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <glib-unix.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/inotify.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PROBE_US (20 * G_USEC_PER_SEC)
 #define TAKE_US (30 * G_USEC_PER_SEC)
-#define RETRY_MS 250
-#define RETRIES 40 /* of a probe of a VM that is just starting */
 
 struct DacsaKeeper {
   GMainLoop *loop;
-  GHashTable *vms; /* name -> DacsaVm, owned */
-  DacsaLibvirt *libvirt;
+  DacsaFleet *fleet;
   char *state_path;
   bool drop_on_exit;
   int channel;
   guint channel_source;
-  pid_t viewer;
-  int inotify; /* directories of the QMP sockets */
-  guint inotify_source;
   bool is_ready;
   void (*ready)(void *data);
   void *ready_data;
 };
 
-/* A probe or a take under way. */
+/* A take under way. */
 typedef struct {
   DacsaKeeper *keeper;
   char *vm, *name;
-  uint64_t sequence; /* of the viewer's request; 0: nobody asked */
-  guint tries;
+  uint64_t sequence; /* of the viewer's request */
 } Job;
-
-static void start_probe(DacsaKeeper *self, DacsaVm *vm, uint64_t sequence, guint tries);
-static void handle_waiting(DacsaKeeper *self, DacsaVm *vm);
 
 static Job *
 job_new(DacsaKeeper *keeper, const char *vm, const char *name, uint64_t sequence)
@@ -138,178 +125,6 @@ send_snapshot(DacsaKeeper *self, const DacsaKept *kept)
   send_message(self, message);
 }
 
-/* -- VMs -- */
-
-static void
-forget_if_empty(DacsaKeeper *self, DacsaVm *vm)
-{
-  g_autoptr(DacsaMessage) message = NULL;
-
-  if (vm->running || vm->snapshots->len > 0 || vm->probing || vm->taking)
-    return;
-  message = dacsa_message_new("vm-gone", 0);
-  dacsa_message_set(message, "name", vm->address->name);
-  send_message(self, message);
-  /* One that --qmp names may come back at its socket. */
-  if (!vm->address->socket)
-    g_hash_table_remove(self->vms, vm->address->name);
-}
-
-static void
-vm_stopped(DacsaKeeper *self, DacsaVm *vm)
-{
-  if (vm->watch)
-    g_source_remove(vm->watch);
-  vm->watch = 0;
-  if (vm->pidfd >= 0)
-    close(vm->pidfd);
-  vm->pidfd = -1;
-  vm->running = false;
-  g_clear_pointer(&vm->probe, dacsa_probe_free);
-  g_clear_pointer(&vm->unreachable, g_free);
-  g_clear_pointer(&vm->last_error, g_free);
-  send_vm(self, vm);
-  forget_if_empty(self, vm);
-}
-
-typedef struct {
-  DacsaKeeper *keeper;
-  DacsaVm *vm;
-} VmWatch;
-
-static gboolean
-on_qemu_exit(gint fd, GIOCondition condition, void *data)
-{
-  VmWatch *watch = data;
-
-  (void)fd;
-  (void)condition;
-  watch->vm->watch = 0;
-  g_message("%s: QEMU has ended", watch->vm->address->name);
-  vm_stopped(watch->keeper, watch->vm);
-  return G_SOURCE_REMOVE;
-}
-
-static void
-watch_qemu(DacsaKeeper *self, DacsaVm *vm)
-{
-  if (vm->watch)
-    g_source_remove(vm->watch);
-  if (vm->pidfd >= 0)
-    close(vm->pidfd);
-  vm->watch = 0;
-  vm->pidfd = (int)syscall(SYS_pidfd_open, vm->probe->pid, 0);
-  if (vm->pidfd < 0)
-    return;
-  VmWatch *watch = g_new(VmWatch, 1);
-  *watch = (VmWatch){self, vm};
-  vm->watch =
-      g_unix_fd_add_full(G_PRIORITY_DEFAULT, vm->pidfd, G_IO_IN, on_qemu_exit, watch, g_free);
-}
-
-/* Makes a VM known, or known again. Takes address. */
-static DacsaVm *
-add_vm(DacsaKeeper *self, DacsaVmAddress *address)
-{
-  DacsaVm *vm = g_hash_table_lookup(self->vms, address->name);
-
-  if (vm) {
-    dacsa_vm_address_free(vm->address);
-    vm->address = address;
-    return vm;
-  }
-  vm = dacsa_vm_new(address);
-  g_hash_table_insert(self->vms, g_strdup(address->name), vm);
-  return vm;
-}
-
-static void
-set_probe(DacsaKeeper *self, DacsaVm *vm, DacsaProbe *probe)
-{
-  bool same = vm->probe && vm->probe->pid == probe->pid &&
-              vm->probe->start_time == probe->start_time && vm->watch;
-
-  dacsa_probe_free(vm->probe);
-  vm->probe = probe;
-  vm->running = true;
-  g_clear_pointer(&vm->unreachable, g_free);
-  if (!same)
-    watch_qemu(self, vm);
-}
-
-/* -- probing -- */
-
-static void
-probe_job(int reply_fd, void *data)
-{
-  const DacsaVm *vm = data;
-  g_autoptr(DacsaProbe) probe = NULL;
-  g_autoptr(GError) error = NULL;
-
-  if (dacsa_probe_run(vm->address, &probe, &error))
-    dacsa_worker_reply(reply_fd, dacsa_probe_to_variant(probe), NULL);
-  else
-    dacsa_worker_reply(reply_fd, NULL, error);
-}
-
-static gboolean
-retry_probe(void *data)
-{
-  g_autoptr(Job) job = data;
-  DacsaVm *vm = g_hash_table_lookup(job->keeper->vms, job->vm);
-
-  if (vm && !vm->probing)
-    start_probe(job->keeper, vm, 0, job->tries);
-  return G_SOURCE_REMOVE;
-}
-
-static void
-probe_done(GVariant *payload, const GError *error, void *data)
-{
-  g_autoptr(Job) job = data;
-  DacsaKeeper *self = job->keeper;
-  DacsaVm *vm = g_hash_table_lookup(self->vms, job->vm);
-  g_autoptr(DacsaProbe) probe = NULL;
-  g_autoptr(GError) bad = NULL;
-
-  if (!vm)
-    return;
-  vm->probing = false;
-  if (payload && dacsa_probe_from_variant(payload, &probe, &bad)) {
-    set_probe(self, vm, g_steal_pointer(&probe));
-  } else if (vm->running) {
-    g_free(vm->unreachable);
-    vm->unreachable = g_strdup(bad ? bad->message : error->message);
-  }
-  if (!probe && job->tries > 0 && !vm->probe) {
-    Job *again = job_new(self, job->vm, NULL, 0);
-
-    again->tries = job->tries - 1;
-    g_timeout_add(RETRY_MS, retry_probe, again);
-  }
-  if (vm->running)
-    send_vm(self, vm);
-  send_reply(self, job->sequence, vm->running ? NULL : error);
-  handle_waiting(self, vm);
-  forget_if_empty(self, vm);
-}
-
-static void
-start_probe(DacsaKeeper *self, DacsaVm *vm, uint64_t sequence, guint tries)
-{
-  g_autoptr(GError) error = NULL;
-  g_autoptr(Job) job = job_new(self, vm->address->name, NULL, sequence);
-
-  job->tries = tries;
-  vm->probing = true;
-  if (dacsa_worker_start(probe_job, vm, PROBE_US, probe_done, job, &error)) {
-    g_steal_pointer(&job);
-    return;
-  }
-  vm->probing = false;
-  send_reply(self, sequence, error);
-}
-
 /* -- snapshots -- */
 
 static gboolean on_child_exit(gint fd, GIOCondition condition, void *data);
@@ -355,7 +170,7 @@ on_child_exit(gint fd, GIOCondition condition, void *data)
   send_reply(self, kept->drop_sequence, NULL);
   kept->watch = 0;
   g_ptr_array_remove(vm->snapshots, kept);
-  forget_if_empty(self, vm);
+  dacsa_fleet_forget_if_empty(self->fleet, vm);
   return G_SOURCE_REMOVE;
 }
 
@@ -410,7 +225,7 @@ take_done(GVariant *payload, const GError *error, void *data)
 {
   g_autoptr(Job) job = data;
   DacsaKeeper *self = job->keeper;
-  DacsaVm *vm = g_hash_table_lookup(self->vms, job->vm);
+  DacsaVm *vm = dacsa_fleet_find(self->fleet, job->vm);
   g_autoptr(DacsaRecord) record = NULL;
   g_autoptr(GError) bad = NULL;
   int pidfd = -1;
@@ -438,7 +253,7 @@ take_done(GVariant *payload, const GError *error, void *data)
       send_vm(self, vm);
   }
   send_reply(self, job->sequence, error);
-  forget_if_empty(self, vm);
+  dacsa_fleet_forget_if_empty(self->fleet, vm);
 }
 
 static bool
@@ -487,17 +302,15 @@ take_up_snapshots(DacsaKeeper *self)
 
   while (records->len > 0) {
     g_autoptr(DacsaRecord) record = g_ptr_array_steal_index(records, 0);
-    DacsaVm *vm = g_hash_table_lookup(self->vms, record->vm);
+    DacsaVm *vm = dacsa_fleet_find(self->fleet, record->vm);
     int pidfd;
 
     if (!dacsa_kept_open(record, &pidfd)) {
       dacsa_state_remove(self->state_path, record->vm, record->name);
       continue;
     }
-    if (!vm) {
-      vm = add_vm(self, dacsa_vm_address_new(record->vm, NULL, NULL, record->uuid));
-      send_vm(self, vm);
-    }
+    if (!vm)
+      vm = dacsa_fleet_add_ended(self->fleet, record->vm, record->uuid);
     g_message("%s/%s: taken up again", record->vm, record->name);
     keep(self, vm, g_steal_pointer(&record), pidfd);
   }
@@ -526,7 +339,7 @@ handle_request(DacsaKeeper *self, DacsaMessage *message)
   g_autoptr(DacsaMessage) request = message;
   g_autoptr(GError) error = NULL;
   const char *name = dacsa_message_get(request, "name");
-  DacsaVm *vm = g_hash_table_lookup(self->vms, dacsa_message_get(request, "vm"));
+  DacsaVm *vm = dacsa_fleet_find(self->fleet, dacsa_message_get(request, "vm"));
   bool refresh = strcmp(request->verb, "refresh") == 0;
   bool take = strcmp(request->verb, "take") == 0;
   bool ok = true;
@@ -538,7 +351,7 @@ handle_request(DacsaKeeper *self, DacsaMessage *message)
   else if (strcmp(request->verb, "drop") == 0)
     ok = start_drop(vm, name, request->sequence, &error);
   else if (refresh && vm && vm->running && !vm->taking)
-    start_probe(self, vm, request->sequence, 0);
+    dacsa_fleet_probe(self->fleet, vm, request->sequence);
   else
     send_reply(self, request->sequence, NULL);
   if (!ok)
@@ -587,110 +400,46 @@ on_request(gint fd, GIOCondition condition, void *data)
   return G_SOURCE_CONTINUE;
 }
 
-/* -- libvirt and sockets: VMs come and go -- */
+/* -- what the fleet tells -- */
 
 static void
-on_libvirt_changed(void *data)
+on_vm_changed(DacsaVm *vm, void *data)
 {
-  DacsaKeeper *self = data;
-  g_autoptr(GPtrArray) domains = NULL;
-
-  if (!dacsa_libvirt_list(self->libvirt, &domains, NULL))
-    return;
-  while (domains->len > 0) {
-    DacsaVmAddress *address = g_ptr_array_steal_index(domains, 0);
-    DacsaVm *vm = g_hash_table_lookup(self->vms, address->name);
-
-    if (vm && vm->address->socket) { /* a --qmp VM of the same name came first */
-      dacsa_vm_address_free(address);
-      continue;
-    }
-    if (vm && vm->running) {
-      dacsa_vm_address_free(address);
-      continue; /* its end comes through its pidfd */
-    }
-    vm = add_vm(self, address);
-    vm->running = true;
-    send_vm(self, vm);
-    start_probe(self, vm, 0, RETRIES);
-  }
+  send_vm(data, vm);
 }
 
-static gboolean
-on_socket_dir(gint fd, GIOCondition condition, void *data)
+static void
+on_vm_gone(DacsaVm *vm, void *data)
 {
-  DacsaKeeper *self = data;
-  GHashTableIter iter;
-  void *value;
-  char buf[8192];
+  g_autoptr(DacsaMessage) message = dacsa_message_new("vm-gone", 0);
 
-  (void)condition;
-  if (read(fd, buf, sizeof(buf)) < 0 && errno != EAGAIN)
-    return G_SOURCE_CONTINUE;
-  /* Which socket it was does not matter: there are few, and a probe is cheap. */
-  g_hash_table_iter_init(&iter, self->vms);
-  while (g_hash_table_iter_next(&iter, NULL, &value)) {
-    DacsaVm *vm = value;
-
-    if (vm->address->socket && !vm->running && !vm->probing &&
-        g_file_test(vm->address->socket, G_FILE_TEST_EXISTS))
-      start_probe(self, vm, 0, RETRIES);
-  }
-  return G_SOURCE_CONTINUE;
+  dacsa_message_set(message, "name", vm->address->name);
+  send_message(data, message);
 }
 
-/* A --qmp VM, looked at at once: what is mistyped is told before anything is mounted. */
-static bool
-add_qmp(DacsaKeeper *self, const char *spec, GError **error)
+static void
+on_vm_probed(DacsaVm *vm, uint64_t sequence, const GError *error, void *data)
 {
-  const char *equals = strchr(spec, '=');
-  g_autofree char *name = equals ? g_strndup(spec, (gsize)(equals - spec)) : NULL;
-  g_autoptr(DacsaProbe) probe = NULL;
-  g_autoptr(GError) cause = NULL;
-
-  if (!name || name[0] == '\0' || equals[1] == '\0')
-    return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "--qmp %s: write NAME=SOCKET", spec);
-  if (g_hash_table_contains(self->vms, name))
-    return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "--qmp %s: the name is taken; choose another",
-                      spec);
-  g_autofree char *dir = g_path_get_dirname(equals + 1);
-  DacsaVm *vm = add_vm(self, dacsa_vm_address_new(name, equals + 1, NULL, NULL));
-  if (!dacsa_probe_run(vm->address, &probe, &cause))
-    return dacsa_fail(error, (DacsaError)cause->code,
-                      "--qmp %s: %s; start QEMU with -qmp unix:%s,server=on,wait=off", name,
-                      cause->message, equals + 1);
-  set_probe(self, vm, g_steal_pointer(&probe));
-  inotify_add_watch(self->inotify, dir, IN_CREATE | IN_MOVED_TO);
-  return true;
+  send_reply(data, sequence, error);
+  handle_waiting(data, vm);
 }
+
+/* -- life -- */
 
 bool
 dacsa_keeper_new(const DacsaKeeperOptions *options, DacsaKeeper **ret, GError **error)
 {
   DacsaKeeper *self = g_new0(DacsaKeeper, 1);
-  g_autoptr(GError) cause = NULL;
+  const DacsaFleetOptions fleet = {options->uri, options->qmp, on_vm_changed,
+                                   on_vm_gone,   on_vm_probed, self};
 
   self->loop = g_main_loop_new(NULL, FALSE);
-  self->vms = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)dacsa_vm_free);
   self->state_path = g_strdup(options->state_path);
   self->channel = -1;
   self->drop_on_exit = options->drop_on_exit;
-  self->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-  for (size_t i = 0; options->qmp && options->qmp[i]; i++)
-    if (!add_qmp(self, options->qmp[i], error)) {
-      dacsa_keeper_free(self);
-      return false;
-    }
-  if (options->uri) {
-    dacsa_libvirt_init();
-    if (!dacsa_libvirt_new(options->uri, on_libvirt_changed, self, &self->libvirt, &cause)) {
-      dacsa_fail(error, DACSA_ERROR_NOT_FOUND,
-                 "cannot reach libvirt: %s; start libvirtd, name another with --connect URI, or "
-                 "do without: --connect none --qmp NAME=SOCKET",
-                 cause->message);
-      dacsa_keeper_free(self);
-      return false;
-    }
+  if (!dacsa_fleet_new(&fleet, &self->fleet, error)) {
+    dacsa_keeper_free(self);
+    return false;
   }
   *ret = self;
   return true;
@@ -704,46 +453,33 @@ dacsa_keeper_on_ready(DacsaKeeper *keeper, void (*ready)(void *data), void *data
 }
 
 static void
-drop_all(DacsaKeeper *self)
+drop_all_of(DacsaVm *vm, void *data)
 {
-  GHashTableIter iter;
-  void *value;
+  const DacsaKeeper *self = data;
 
-  g_hash_table_iter_init(&iter, self->vms);
-  while (g_hash_table_iter_next(&iter, NULL, &value)) {
-    DacsaVm *vm = value;
+  for (guint i = 0; i < vm->snapshots->len; i++) {
+    DacsaKept *kept = g_ptr_array_index(vm->snapshots, i);
 
-    for (guint i = 0; i < vm->snapshots->len; i++) {
-      DacsaKept *kept = g_ptr_array_index(vm->snapshots, i);
-
-      kill_child(kept);
-      dacsa_state_remove(self->state_path, kept->record->vm, kept->record->name);
-    }
+    kill_child(kept);
+    dacsa_state_remove(self->state_path, kept->record->vm, kept->record->name);
   }
 }
 
 bool
 dacsa_keeper_run(DacsaKeeper *self, int channel, pid_t viewer)
 {
-  GHashTableIter iter;
-  void *value;
+  g_autoptr(DacsaMessage) all = dacsa_message_new("all", 0);
 
   self->channel = channel;
-  self->viewer = viewer;
-  g_hash_table_iter_init(&iter, self->vms);
-  while (g_hash_table_iter_next(&iter, NULL, &value))
-    send_vm(self, value);
+  dacsa_fleet_start(self->fleet);
   take_up_snapshots(self);
-  if (self->libvirt)
-    on_libvirt_changed(self);
-  g_autoptr(DacsaMessage) all = dacsa_message_new("all", 0);
   send_message(self, all);
-  self->inotify_source = g_unix_fd_add(self->inotify, G_IO_IN, on_socket_dir, self);
   self->channel_source = g_unix_fd_add(channel, G_IO_IN | G_IO_HUP, on_request, self);
   g_main_loop_run(self->loop);
   if (self->drop_on_exit)
-    drop_all(self);
-  waitpid(viewer, NULL, 0);
+    dacsa_fleet_foreach(self->fleet, drop_all_of, self);
+  if (viewer > 0)
+    waitpid(viewer, NULL, 0);
   return self->is_ready;
 }
 
@@ -752,13 +488,11 @@ dacsa_keeper_free(DacsaKeeper *self)
 {
   if (!self)
     return;
-  dacsa_libvirt_free(self->libvirt);
-  if (self->inotify_source)
-    g_source_remove(self->inotify_source);
-  close(self->inotify);
+  if (self->channel_source)
+    g_source_remove(self->channel_source);
   if (self->channel >= 0)
     close(self->channel);
-  g_hash_table_unref(self->vms);
+  dacsa_fleet_free(self->fleet);
   g_main_loop_unref(self->loop);
   g_free(self->state_path);
   g_free(self);

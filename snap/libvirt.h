@@ -1,6 +1,7 @@
 /* VMs of libvirt: which run, their pid, and their monitor (virDomainQemuMonitorCommand). */
 #pragma once
 
+#include "snap/address.h"
 #include "snap/monitor.h"
 
 typedef struct DacsaLibvirt DacsaLibvirt;

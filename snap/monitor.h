@@ -1,6 +1,6 @@
 /*
- * A running VM's monitor, reached through QMP or libvirt: what acquisition needs of it. One caller,
- * one thread. Deadlines as in snap/qmp.h; libvirt's calls know none, they return when they return.
+ * A running VM's monitor, as acquisition needs it; snap/connect.h opens one. One caller, one
+ * thread. Deadlines as in snap/qmp.h; libvirt's calls know none, they return when they return.
  */
 #pragma once
 
@@ -9,19 +9,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
-
-/* Where a VM's monitor is: enough to open it again. */
-typedef struct {
-  char *name;   /* the VM's, as the tree shows it */
-  char *socket; /* QMP; else NULL and: */
-  char *uri;    /* libvirt connection, and */
-  char *uuid;   /* the domain */
-} DacsaVmAddress;
-
-DacsaVmAddress *dacsa_vm_address_new(const char *name, const char *socket, const char *uri,
-                                     const char *uuid);
-void dacsa_vm_address_free(DacsaVmAddress *address);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(DacsaVmAddress, dacsa_vm_address_free)
 
 typedef struct DacsaMonitor DacsaMonitor;
 
@@ -39,8 +26,6 @@ struct DacsaMonitor {
   pid_t pid; /* QEMU's */
 };
 
-bool dacsa_monitor_open(const DacsaVmAddress *address, int64_t deadline, DacsaMonitor **ret,
-                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void dacsa_monitor_free(DacsaMonitor *monitor);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DacsaMonitor, dacsa_monitor_free)
 

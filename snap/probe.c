@@ -1,6 +1,7 @@
 /* Looks at a VM without touching it. */
 #include "snap/probe.h"
 
+#include "snap/connect.h"
 #include "snap/error.h"
 #include "snap/inject.h"
 #include "snap/mtree.h"
@@ -195,7 +196,7 @@ dacsa_probe_run(const DacsaVmAddress *address, DacsaProbe **ret, GError **error)
 {
   g_autoptr(DacsaMonitor) monitor = NULL;
 
-  return dacsa_monitor_open(address, soon(), &monitor, error) &&
+  return dacsa_connect(address, soon(), &monitor, error) &&
          dacsa_probe_monitor(monitor, ret, error);
 }
 

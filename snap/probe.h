@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "snap/address.h"
 #include "snap/layout.h"
 #include "snap/monitor.h"
 #include "snap/sigchain.h"

@@ -1,6 +1,7 @@
 /* One acquisition. Between stop and cont stands nothing but the registers and the fork. */
 #include "snap/take.h"
 
+#include "snap/connect.h"
 #include "snap/error.h"
 #include "snap/inject.h"
 #include "snap/preflight.h"
@@ -226,7 +227,7 @@ dacsa_take(const DacsaVmAddress *address, const DacsaProbe *probe, const char *n
   g_autofree char *state = NULL;
   uint64_t start_time;
 
-  if (!dacsa_monitor_open(address, soon(), &monitor, error) ||
+  if (!dacsa_connect(address, soon(), &monitor, error) ||
       !dacsa_procmaps_start_time(monitor->pid, &start_time, error))
     return false;
   if (monitor->pid != probe->pid || start_time != probe->start_time)

@@ -1,7 +1,7 @@
 /* A VM as the keeper knows it, and the snapshots it has of it. Used by snap/keeper.c alone. */
 #pragma once
 
-#include "snap/monitor.h"
+#include "snap/address.h"
 #include "snap/probe.h"
 #include "snap/record.h"
 
