@@ -74,7 +74,8 @@ strip(const struct btf *btf, __u32 id)
   return NULL;
 }
 
-/* Bytes of a type, through arrays; *ret_elements is the outermost array's. */
+/* Bytes of a type, through arrays, 0 where it has no size that fits; *ret_elements is the outermost
+ * array's. */
 static uint64_t
 size_of(const struct btf *btf, __u32 id, uint32_t *ret_elements)
 {
@@ -86,10 +87,11 @@ size_of(const struct btf *btf, __u32 id, uint32_t *ret_elements)
 
     if (!t)
       return 0;
-    if (btf_is_ptr(t))
-      return 8 * times;
-    if (!btf_is_array(t))
-      return t->size * times;
+    if (!btf_is_array(t)) {
+      uint64_t size = (btf_is_ptr(t) ? 8 : (uint64_t)t->size) * times;
+
+      return size <= G_MAXUINT32 ? size : 0;
+    }
     const struct btf_array *array = btf_array(t);
     if (depth == 0)
       *ret_elements = array->nelems;
