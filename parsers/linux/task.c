@@ -36,7 +36,7 @@ collect_tasks(DacsaLinux *l, GArray *tasks)
       dacsa_fail(&error, DACSA_ERROR_BAD_DATA, "the list of tasks runs in a circle");
       break;
     }
-    if (tasks->len >= MAX_TASKS) {
+    if (g_hash_table_size(seen) > MAX_TASKS) {
       dacsa_fail(&error, DACSA_ERROR_BAD_DATA, "cut short after %u tasks", MAX_TASKS);
       break;
     }
@@ -62,17 +62,18 @@ dacsa_linux_tasks(DacsaLinux *l)
   l->pids = g_array_new(FALSE, FALSE, sizeof(uint32_t));
   collect_tasks(l, tasks);
   g_array_sort(tasks, compare_tasks);
-  for (guint i = 0; i < tasks->len;) {
-    uint32_t pid = g_array_index(tasks, DacsaLinuxTask, i).pid;
+  for (guint i = 0; i < tasks->len; i++) {
+    const DacsaLinuxTask task = g_array_index(tasks, DacsaLinuxTask, i);
+    guint n = l->pids->len; /* kept so far, all of them at the front */
 
-    if (l->pids->len > 0 && g_array_index(l->pids, uint32_t, l->pids->len - 1) == pid) {
+    if (n > 0 && g_array_index(l->pids, uint32_t, n - 1) == task.pid) {
       dacsa_errors_add(l->errors, "processes", "two tasks have the same pid; one is shown");
-      g_array_remove_index(tasks, i);
       continue;
     }
-    g_array_append_val(l->pids, pid);
-    i++;
+    g_array_append_val(l->pids, task.pid);
+    g_array_index(tasks, DacsaLinuxTask, n) = task;
   }
+  g_array_set_size(tasks, l->pids->len);
   l->tasks = tasks;
 }
 
