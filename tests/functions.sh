@@ -31,9 +31,14 @@ export DACSA_CASE=$tmp
 
 cleanups=()
 
-# cleanup_fn CMD...: runs CMD when the case ends; the last one registered runs first.
+# cleanup_fn CMD...: runs CMD when the case ends, once; the last one registered runs first.
 cleanup_fn() {
-  cleanups+=("$(printf '%q ' "$@")")
+  local command registered
+  command=$(printf '%q ' "$@")
+  for registered in "${cleanups[@]}"; do
+    [ "$registered" != "$command" ] || return 0
+  done
+  cleanups+=("$command")
 }
 
 fail() {
@@ -154,8 +159,8 @@ end_process() {
 
 # --- guests -----------------------------------------------------------------------------------------
 #
-# A guest NAME has $tmp/NAME.qmp (monitor), $tmp/NAME.serial (console) and $tmp/NAME.console, all
-# that it ever printed there.
+# A guest NAME has $tmp/NAME.qmp (monitor), $tmp/NAME.serial (console) and $tmp/NAME.console, what it
+# printed there as it booted.
 
 declare -A guest_pid
 
@@ -178,6 +183,7 @@ start_qemu() {
     -chardev "socket,id=console,path=$tmp/$name.serial,server=on,wait=off,logfile=$tmp/$name.console" \
     -serial chardev:console "$@" >"$tmp/$name.log" 2>&1 </dev/null &
   guest_pid[$name]=$!
+  disown # the shell need not tell when it is killed
   cleanup_fn stop_guest "$name"
   wait_for 30 qemu_listens "$name" || fail "QEMU does not listen: $(cat "$tmp/$name.log")"
 }
@@ -242,19 +248,18 @@ talk() {
 # guest_run NAME COMMAND: runs a line of shell in the guest and prints its output; its status is
 # returned. The text of COMMAND stays in the guest's memory: no marker in it.
 guest_run() {
-  local name=$1 command=$2 start output status
-  start=$(($(stat -c %s "$tmp/$name.console") + 1))
-  printf '%s\n' "$command" | talk "$tmp/$name.serial" 120 guest_answered "$name" "$start" >/dev/null ||
+  local name=$1 command=$2 answer=$tmp/$1.answer output
+  # Not from NAME.console: QEMU writes there twice what the socket does not take at once.
+  printf '%s\n' "$command" | talk "$tmp/$name.serial" 120 guest_answered "$name" >"$answer" ||
     fail "the guest $name gives no answer to: $command"
-  output=$(tail -c "+$start" "$tmp/$name.console" | tr -d '\0')
-  status=${output##*GUEST-DONE }
+  output=$(tr -d '\0' <"$answer")
   printf '%s' "${output%GUEST-DONE *}"
-  return "$status"
+  return "${output##*GUEST-DONE }"
 }
 
 guest_answered() {
   check_guest "$1"
-  grep -qaE 'GUEST-DONE [0-9]+$' <(tail -c "+$2" "$tmp/$1.console")
+  [[ $(tail -c 16 "$tmp/$1.answer" | tr '\0\n' '..') =~ GUEST-DONE\ [0-9]+\.$ ]]
 }
 
 # start_in_guest NAME [VARIABLE=VALUE]... COMMAND [ARG]...: a process of guest.c under the name
@@ -389,7 +394,6 @@ stop_domain() {
 # --- dacsa ------------------------------------------------------------------------------------------
 
 dacsa_pid=
-dacsa_cleanup=
 
 # dacsa SUBCOMMAND ARGS: a command on this case's mount.
 dacsa() {
@@ -404,8 +408,8 @@ start_dacsa() {
   # shellcheck disable=SC2086 # no option is no word
   "$DACSA" mount -f $drop "$@" "$mnt" >>"$tmp/dacsa.log" 2>&1 </dev/null &
   dacsa_pid=$!
-  [ -n "$dacsa_cleanup" ] || cleanup_fn stop_dacsa
-  dacsa_cleanup=registered
+  disown
+  cleanup_fn stop_dacsa
   wait_for 30 dacsa_listable || fail "dacsa mount: $mnt cannot be listed"
 }
 

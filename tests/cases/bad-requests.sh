@@ -48,7 +48,7 @@ for name in . .. status latest a/b "$(printf 'x%.0s' {1..300})"; do
   ! dacsa snapshot vm "$name" >/dev/null 2>&1 || fail "a snapshot was named $name"
 done
 # A second mount where one is already.
-expect_error 1 "$mnt" "${mount[@]}" --qmp "vm=$tmp/vm.qmp" "$mnt"
+expect_error 1 mount "${mount[@]}" --qmp "vm=$tmp/vm.qmp" "$mnt"
 
 same "$(ls "$mnt/vm" | sort | tr '\n' ' ')" "latest status taken " "names of vm and those before"
 same "$(parked vm | wc -l)" 1 "number of parked snapshots and of snapshots taken"

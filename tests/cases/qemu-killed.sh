@@ -3,7 +3,7 @@
 # error, nothing hangs, and dacsa and the other guest are none the worse for it.
 . "$(dirname "$0")/../functions.sh"
 
-ROUNDS=6
+ROUNDS=10
 
 # take_and_drop NAME: until the guest is gone; fails if a request takes longer than a deadline.
 take_and_drop() {
