@@ -8,8 +8,7 @@
 BENCH=$(realpath -m "${BENCH:-$root/build/tests/bench}")
 figures=$tmp/figures
 mkdir "$figures"
-ram_mib=1024
-touch_mib=840 # of the guest's RAM, by a process in it; the rest is what its kernel leaves
+ram_mib=1024 # the guest's
 
 # measure NAME CMD...: appends the first word that CMD prints to the figures NAME.
 measure() {
@@ -69,8 +68,10 @@ smaps() {
   awk -v key="$2:" '$1 == key { print $2 }' "/proc/$1/smaps_rollup"
 }
 
-# start_touched_guest [QEMU ARGS]: the guest vm with its RAM in use.
+# start_touched_guest [QEMU ARGS]: the guest vm with its RAM in use: by a process, as far as its
+# kernel leaves it any.
 start_touched_guest() {
+  touch_mib=$((ram_mib * 92 / 100 - 100))
   start_guest vm -m "${ram_mib}M" "$@"
   start_in_guest vm filler touch "$touch_mib" >/dev/null
 }

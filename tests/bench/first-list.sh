@@ -4,7 +4,8 @@
 # memory with process_vm_readv.
 . "$(dirname "$0")/bench.sh"
 
-rounds=${1:-12}
+ram_mib=${1:-$ram_mib}
+rounds=${2:-12}
 idle_processes=32 # in the guest, beside its kernel's
 
 # measure_list NAME: a snapshot, and its list; dropped again.
