@@ -68,9 +68,12 @@ target_prepare(Shared *shared)
 static void
 target_fill(Shared *shared)
 {
-  for (unsigned i = 0; shared->fill && i < N_REGIONS; i++)
-    memset((void *)(uintptr_t)shared->regions[i], (int)shared->fill, REGION);
-  shared->fill = 0;
+  uint32_t with = shared->fill;
+
+  for (unsigned i = 0; with && i < N_REGIONS; i++)
+    memset((void *)(uintptr_t)shared->regions[i], (int)with, REGION);
+  if (with)
+    shared->fill = 0;
 }
 
 /* As QEMU's main loop: waits in ppoll with a timeout or without, answers, does its sums. */
