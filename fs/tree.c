@@ -67,12 +67,15 @@ bool
 dacsa_tree_place(DacsaTree *tree, uint64_t ino, DacsaPlace *ret, GError **error)
 {
   uint64_t value = ino - 1;
+  uint32_t scope = (uint32_t)(value >> (DACSA_ROW_BITS + DACSA_OBJECT_BITS));
   unsigned row = (unsigned)(value >> DACSA_OBJECT_BITS) & ((1u << DACSA_ROW_BITS) - 1);
+  uint32_t object = (uint32_t)(value & ((1u << DACSA_OBJECT_BITS) - 1));
 
-  if (ino == 0 || row >= DACSA_N_ROWS)
+  /* The root has no scope, and only processes are told apart by an object. */
+  if (ino == 0 || row >= DACSA_N_ROWS || (row == DACSA_ROW_ROOT && scope != 0) ||
+      dacsa_node_is_below(row, DACSA_ROW_PROCESS) != (object != 0))
     return fail_gone(error);
-  return make_place(tree, (uint32_t)(value >> (DACSA_ROW_BITS + DACSA_OBJECT_BITS)), row,
-                    (uint32_t)(value & ((1u << DACSA_OBJECT_BITS) - 1)), ret, error);
+  return make_place(tree, scope, row, object, ret, error);
 }
 
 static uint32_t
