@@ -68,6 +68,7 @@ dacsa_record_from_text(const char *text, size_t len, DacsaRecord **ret, GError *
   g_autoptr(GKeyFile) file = g_key_file_new();
   g_autoptr(DacsaRecord) r = dacsa_record_new();
   g_autoptr(GError) cause = NULL;
+  gint64 child = 0;
 
   if (!g_key_file_load_from_data(file, text, len, G_KEY_FILE_NONE, &cause))
     return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "not a snapshot's record: %s", cause->message);
@@ -78,13 +79,14 @@ dacsa_record_from_text(const char *text, size_t len, DacsaRecord **ret, GError *
     G_STRUCT_MEMBER(int64_t, r, numbers[i].offset) =
         g_key_file_get_int64(file, GROUP, numbers[i].key, &cause);
   if (!cause)
-    r->child = (pid_t)g_key_file_get_int64(file, GROUP, "child", &cause);
+    child = g_key_file_get_int64(file, GROUP, "child", &cause);
   g_autofree char *layout = cause ? NULL : g_key_file_get_string(file, GROUP, "layout", &cause);
   if (cause)
     return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "a snapshot's record is damaged: %s",
                       cause->message);
-  if (r->name[0] == '\0' || r->vm[0] == '\0' || r->child <= 0)
+  if (r->name[0] == '\0' || r->vm[0] == '\0' || child <= 0 || child > G_MAXINT32)
     return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "a snapshot's record names nothing");
+  r->child = (pid_t)child;
   if (!dacsa_layout_from_text(layout, &r->layout, error))
     return false;
   *ret = g_steal_pointer(&r);
