@@ -79,7 +79,7 @@ finish_reply(Worker *self)
   g_autoptr(GVariant) reply =
       g_variant_ref_sink(g_variant_new_from_bytes(G_VARIANT_TYPE(REPLY_TYPE), bytes, FALSE));
   gboolean ok = FALSE;
-  gint32 code = 0;
+  gint32 code = DACSA_ERROR_OS;
   const char *message = "";
 
   if (self->reply->len > 0 && g_variant_is_normal_form(reply))
@@ -90,7 +90,7 @@ finish_reply(Worker *self)
     call_done(self, payload, NULL);
     return;
   }
-  dacsa_fail(&error, self->reply->len > 0 ? (DacsaError)code : DACSA_ERROR_OS, "%s", message);
+  dacsa_fail(&error, (DacsaError)code, "%s", message);
   call_done(self, NULL, error);
 }
 
