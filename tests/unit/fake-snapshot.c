@@ -1,0 +1,45 @@
+/* Snapshots over temporary files. */
+#include "fake-snapshot.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#define HALF 0x8000u
+
+static int
+file_with(const void *data, size_t len)
+{
+  g_autofree char *name = NULL;
+  int fd = g_file_open_tmp("dacsa-test-XXXXXX", &name, NULL);
+
+  g_assert_cmpint(fd, >=, 0);
+  unlink(name);
+  g_assert_cmpint((int)write(fd, data, len), ==, (int)len);
+  return fd;
+}
+
+void
+fake_snapshot_add(DacsaRegistry *registry, const char *vm, const char *name, int64_t taken_us,
+                  char fill)
+{
+  static const char rollup[] = "Rss: 100 kB\nPrivate_Clean:         4 kB\nPrivate_Dirty:  8 kB\n";
+  DacsaRecord *record = dacsa_record_new();
+  g_autofree char *memory = g_strnfill(2 * HALF, fill);
+  g_autoptr(GError) error = NULL;
+  const DacsaSnapshotFds fds = {file_with(memory, 2 * HALF), file_with("", 0),
+                                file_with(rollup, strlen(rollup))};
+  bool ok;
+
+  record->vm = g_strdup(vm);
+  record->uuid = g_strdup("6c2f3c1e-0000-4000-8000-000000000001");
+  record->name = g_strdup(name);
+  record->method = g_strdup("fork");
+  record->registers = g_strdup("CPU#0\nRIP=1\n");
+  record->taken_us = taken_us;
+  record->layout = dacsa_layout_new();
+  ok = dacsa_layout_append(record->layout, (DacsaRange){0, HALF, 0, true}, &error) &&
+       dacsa_layout_append(record->layout, (DacsaRange){2 * HALF, HALF, HALF, true}, &error);
+  g_assert_no_error(error);
+  g_assert_true(ok);
+  dacsa_registry_add_snapshot(registry, record, fds);
+}

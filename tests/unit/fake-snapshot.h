@@ -1,0 +1,8 @@
+/* A registry with snapshots over temporary files: VM RAM of 64 KiB, with a hole of as much. */
+#pragma once
+
+#include "fs/registry.h"
+
+/* Adds a snapshot of a VM that the registry knows. fill: of every byte of its RAM. */
+void fake_snapshot_add(DacsaRegistry *registry, const char *vm, const char *name, int64_t taken_us,
+                       char fill);

@@ -1,0 +1,132 @@
+/* VMs and snapshots that come and go, and their numbers. */
+#include "check.h"
+#include "fake-snapshot.h"
+
+#include <unistd.h>
+
+/* A registry lives as long as its process: there is no way to free one. */
+static DacsaRegistry *registry;
+
+static DacsaRegistry *
+fresh(void)
+{
+  static GPtrArray *all; /* so that none is a leak */
+
+  if (!all)
+    all = g_ptr_array_new();
+  registry = dacsa_registry_new();
+  g_ptr_array_add(all, registry);
+  return registry;
+}
+
+static void
+test_escape(void)
+{
+  static const char *const cases[][2] = {{"web", "web"},
+                                         {"a b", "a b"},
+                                         {"a/b", "a%2Fb"},
+                                         {"..", "%2E%2E"},
+                                         {".", "%2E"},
+                                         {"...", "..."},
+                                         {".hidden", ".hidden"},
+                                         {"100%", "100%25"},
+                                         {"a%2Fb", "a%252Fb"},
+                                         {"n\nl", "n%0Al"},
+                                         {"\x7f", "%7F"},
+                                         {"\x1b[0m", "%1B[0m"},
+                                         {"gr\xc3\xbc\xc3\x9f", "gr\xc3\xbc\xc3\x9f"}};
+
+  for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+    g_autofree char *got = dacsa_registry_escape(cases[i][0]);
+    g_assert_cmpstr(got, ==, cases[i][1]);
+  }
+}
+
+static void
+test_vms(void)
+{
+  DacsaRegistry *r = fresh();
+
+  dacsa_registry_set_vm(r, "a/b", "state: running\n");
+  dacsa_registry_set_vm(r, "web", "state: running\n");
+  dacsa_registry_set_vm(r, "web", "state: paused\n");
+  g_autoptr(GPtrArray) vms = dacsa_registry_vms(r);
+  g_assert_cmpuint(vms->len, ==, 2);
+  g_autoptr(DacsaVmView) slash = dacsa_registry_vm_by_file_name(r, "a%2Fb");
+  g_autoptr(DacsaVmView) web = dacsa_registry_vm_by_file_name(r, "web");
+  g_assert_nonnull(slash);
+  g_assert_cmpstr(slash->name, ==, "a/b");
+  g_assert_cmpstr(web->status, ==, "state: paused\n");
+  g_assert_cmpuint(slash->serial, !=, web->serial);
+  g_assert_null(dacsa_registry_vm_by_file_name(r, "a/b"));
+  dacsa_registry_remove_vm(r, "web");
+  dacsa_registry_remove_vm(r, "never there");
+  g_assert_null(dacsa_registry_vm_by_file_name(r, "web"));
+  g_assert_null(dacsa_registry_vm(r, web->serial));
+  g_autoptr(GPtrArray) rest = dacsa_registry_vms(r);
+  g_assert_cmpuint(rest->len, ==, 1);
+  g_assert_cmpstr(web->status, ==, "state: paused\n"); /* a copy of its own */
+}
+
+static uint32_t
+serial_of(const char *vm, guint i)
+{
+  g_autoptr(DacsaVmView) view = dacsa_registry_vm_by_file_name(registry, vm);
+
+  g_assert_nonnull(view);
+  g_assert_cmpuint(i, <, view->snapshots->len);
+  return dacsa_snapshot_serial(g_ptr_array_index(view->snapshots, i));
+}
+
+static void
+test_snapshots(void)
+{
+  DacsaRegistry *r = fresh();
+  uint32_t serial, vm_serial = 0;
+
+  dacsa_registry_set_vm(r, "web", "");
+  dacsa_registry_set_vm(r, "db", "");
+  fake_snapshot_add(r, "web", "one", 1, 'a');
+  fake_snapshot_add(r, "web", "two", 2, 'b');
+  fake_snapshot_add(r, "db", "one", 3, 'c');
+  const uint32_t first = serial_of("web", 0);
+  g_autoptr(DacsaVmView) before = dacsa_registry_vm_by_file_name(r, "web");
+  g_autoptr(DacsaSnapshot) held = dacsa_registry_snapshot(r, first, &vm_serial);
+  g_assert_cmpstr(dacsa_snapshot_record(held)->name, ==, "one");
+  g_assert_cmpuint(vm_serial, ==, before->serial);
+  g_assert_true(dacsa_registry_remove_snapshot(r, "web", "one", &serial));
+  g_assert_cmpuint(serial, ==, first);
+  g_assert_false(dacsa_registry_remove_snapshot(r, "web", "one", &serial));
+  g_assert_false(dacsa_registry_remove_snapshot(r, "none", "one", &serial));
+  g_assert_null(dacsa_registry_snapshot(r, first, &vm_serial));
+  g_assert_cmpuint(before->snapshots->len, ==, 2); /* the view is of its moment */
+  fake_snapshot_add(r, "web", "one", 4, 'd');
+  g_assert_cmpuint(serial_of("web", 1), >, first); /* the same name, another number */
+  g_assert_cmpuint(serial_of("web", 1), >, serial_of("db", 0));
+  g_assert_cmpuint(serial_of("web", 0), !=, before->serial);
+}
+
+/* What comes for a VM that is not known is let go, descriptors and all. */
+static void
+test_snapshot_of_nobody(void)
+{
+  DacsaRegistry *r = fresh();
+  int before = dup(0);
+
+  close(before);
+  fake_snapshot_add(r, "nobody", "one", 1, 'a');
+  int after = dup(0);
+  close(after);
+  g_assert_cmpint(after, ==, before);
+}
+
+int
+main(int argc, char **argv)
+{
+  g_test_init(&argc, &argv, NULL);
+  g_test_add_func("/registry/escape", test_escape);
+  g_test_add_func("/registry/vms", test_vms);
+  g_test_add_func("/registry/snapshots", test_snapshots);
+  g_test_add_func("/registry/snapshot-of-nobody", test_snapshot_of_nobody);
+  return g_test_run();
+}
