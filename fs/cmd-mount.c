@@ -236,6 +236,12 @@ dacsa_cmd_mount(int argc, char **argv)
     return status;
   if (argc != 2)
     return dacsa_cmd_usage("mount", "name one MOUNTPOINT");
+  for (size_t i = 0; qmp && qmp[i]; i++) {
+    const char *equals = strchr(qmp[i], '=');
+
+    if (!equals || equals == qmp[i] || equals[1] == '\0')
+      return dacsa_cmd_usage("mount", "--qmp %s: write NAME=SOCKET", qmp[i]);
+  }
   if (geteuid() != 0)
     return dacsa_cmd_fail("mounting needs root, for tracing QEMU and for mount(2); try again with "
                           "sudo");

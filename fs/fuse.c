@@ -22,7 +22,7 @@ typedef struct {
   const DacsaFuseActions *actions;
 } Context;
 
-/* A directory being read: its listing as it was when it was opened. */
+/* A directory being read: its listing as it was when it was opened, `.` and `..` first. */
 typedef struct {
   GPtrArray *names;
   GArray *entries; /* struct stat: st_ino and st_mode alone */
@@ -50,7 +50,6 @@ fuse_op_init(void *data, struct fuse_conn_info *conn)
   conn->max_background = 64;
   conn->congestion_threshold = 48;
   conn->want &= ~(unsigned)FUSE_CAP_AUTO_INVAL_DATA;
-  conn->want &= ~(unsigned)FUSE_CAP_READDIRPLUS;
   if (conn->capable & FUSE_CAP_PARALLEL_DIROPS)
     conn->want |= FUSE_CAP_PARALLEL_DIROPS;
   c->actions->ready(c->actions->data);
@@ -66,13 +65,20 @@ attr_timeout(const DacsaPlace *place)
   return dacsa_tree_is_directory(place) ? BRIEFLY : 0;
 }
 
+/* A directory that is gone must not be found for long; a file lives and dies with its directory. */
+static double
+entry_timeout(const DacsaPlace *place)
+{
+  return place->snapshot && !dacsa_tree_is_snapshot(place) ? FOREVER : BRIEFLY;
+}
+
 static void
 reply_entry(fuse_req_t req, const DacsaPlace *place)
 {
   struct fuse_entry_param e = {.ino = place->ino, .attr_timeout = attr_timeout(place)};
   g_autoptr(GError) error = NULL;
 
-  e.entry_timeout = place->snapshot && !dacsa_tree_is_directory(place) ? FOREVER : BRIEFLY;
+  e.entry_timeout = entry_timeout(place);
   if (dacsa_tree_stat(context(req)->tree, place, &e.attr, &error))
     fuse_reply_entry(req, &e);
   else
@@ -272,6 +278,46 @@ fuse_op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
   fuse_reply_buf(req, buf, used);
 }
 
+/* What comes with an entry: a directory's attributes cost nothing, so the kernel need not look it
+ * up. A file's would mean to carve it, for its size. */
+static void
+fill_entry(DacsaTree *tree, const struct stat *listed, struct fuse_entry_param *ret)
+{
+  g_auto(DacsaPlace) place = {0};
+
+  *ret = (struct fuse_entry_param){.attr = *listed};
+  if (!S_ISDIR(listed->st_mode) || !dacsa_tree_place(tree, listed->st_ino, &place, NULL) ||
+      dacsa_tree_costs(&place) || !dacsa_tree_stat(tree, &place, &ret->attr, NULL))
+    return;
+  ret->ino = place.ino;
+  ret->attr_timeout = attr_timeout(&place);
+  ret->entry_timeout = entry_timeout(&place);
+}
+
+static void
+fuse_op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
+                    struct fuse_file_info *fi)
+{
+  const Listing *listing = (const Listing *)(uintptr_t)fi->fh;
+  g_autofree char *buf = g_malloc(size);
+  size_t used = 0;
+
+  (void)ino;
+  for (guint i = (guint)MIN(offset, (off_t)listing->names->len); i < listing->names->len; i++) {
+    const struct stat *listed = &g_array_index(listing->entries, struct stat, i);
+    struct fuse_entry_param e = {.attr = *listed};
+
+    if (i >= 2)
+      fill_entry(context(req)->tree, listed, &e);
+    size_t n = fuse_add_direntry_plus(req, buf + used, size - used,
+                                      g_ptr_array_index(listing->names, i), &e, i + 1);
+    if (n > size - used)
+      break;
+    used += n;
+  }
+  fuse_reply_buf(req, buf, used);
+}
+
 static void
 fuse_op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
@@ -459,6 +505,7 @@ dacsa_fuse_serve(int fd, DacsaTree *tree, const DacsaFuseActions *actions, GErro
       .release = fuse_op_release,
       .opendir = fuse_op_opendir,
       .readdir = fuse_op_readdir,
+      .readdirplus = fuse_op_readdirplus,
       .releasedir = fuse_op_releasedir,
       .mkdir = fuse_op_mkdir,
       .rmdir = fuse_op_rmdir,

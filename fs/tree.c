@@ -372,6 +372,18 @@ dacsa_tree_is_vm(const DacsaPlace *place)
 }
 
 bool
+dacsa_tree_is_snapshot(const DacsaPlace *place)
+{
+  return place->row == DACSA_ROW_SNAPSHOT;
+}
+
+bool
+dacsa_tree_costs(const DacsaPlace *place)
+{
+  return place->row == DACSA_ROW_PROCESSES || dacsa_nodes[place->row].kind == DACSA_KIND_FILE;
+}
+
+bool
 dacsa_tree_is_directory(const DacsaPlace *place)
 {
   return dacsa_nodes[place->row].kind == DACSA_KIND_DIRECTORY;

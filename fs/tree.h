@@ -48,6 +48,8 @@ bool dacsa_tree_readlink(DacsaTree *tree, const DacsaPlace *place, char **ret,
  * whether the place lies inside a snapshot, where nothing else does. */
 bool dacsa_tree_is_live(const DacsaPlace *place);
 bool dacsa_tree_is_vm(const DacsaPlace *place); /* a VM's directory: mkdir takes snapshots */
+bool dacsa_tree_is_snapshot(const DacsaPlace *place);
+bool dacsa_tree_costs(const DacsaPlace *place); /* its attributes are not to be had for nothing */
 bool dacsa_tree_is_directory(const DacsaPlace *place);
 
 /* Forgets what was carved of a snapshot that is gone. */

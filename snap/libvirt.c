@@ -215,7 +215,10 @@ static bool
 libvirt_stop(DacsaMonitor *monitor, int64_t deadline, char **ret_registers, GError **error)
 {
   LibvirtMonitor *self = (LibvirtMonitor *)monitor;
+  int state = VIR_DOMAIN_NOSTATE;
 
+  monitor->stopped_it =
+      virDomainGetState(self->domain, &state, NULL, 0) < 0 || state == VIR_DOMAIN_RUNNING;
   if (virDomainSuspend(self->domain) < 0)
     return fail_libvirt(error, DACSA_ERROR_BUSY, "cannot suspend the domain");
   if (deadline >= 0 && g_get_monotonic_time() > deadline)

@@ -23,14 +23,16 @@ typedef struct {
 
 struct DacsaMonitor {
   const DacsaMonitorOps *ops;
-  pid_t pid; /* QEMU's */
+  pid_t pid;       /* QEMU's */
+  bool stopped_it; /* by stop: the VM ran until then, and is ours to resume */
 };
 
 void dacsa_monitor_free(DacsaMonitor *monitor);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DacsaMonitor, dacsa_monitor_free)
 
-/* Pauses the vCPUs, drains and flushes block I/O, then prints all vCPUs' registers (owned). After a
- * failure the VM may be stopped, or be about to stop: call dacsa_monitor_cont all the same. */
+/* Pauses the vCPUs, drains and flushes block I/O, then prints all vCPUs' registers (owned). A VM
+ * that somebody else had paused stays theirs: see stopped_it. After a failure the VM may be
+ * stopped, or be about to: stopped_it is set then, too. */
 bool dacsa_monitor_stop(DacsaMonitor *monitor, int64_t deadline, char **ret_registers,
                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

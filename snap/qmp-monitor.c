@@ -79,12 +79,17 @@ qmp_stop(DacsaMonitor *monitor, int64_t deadline, char **ret_registers, GError *
 {
   QmpMonitor *self = (QmpMonitor *)monitor;
   g_autoptr(JsonNode) registers = NULL;
+  guint stops = dacsa_qmp_stops(self->qmp);
 
-  return qmp_send(self, "stop", NULL, error) &&
-         qmp_send(self, "human-monitor-command", HMP_REGISTERS, error) &&
-         qmp_catch_up(self, 2, deadline, error) && qmp_receive(self, deadline, NULL, error) &&
-         qmp_receive(self, deadline, &registers, error) &&
-         node_string(registers, ret_registers, error);
+  monitor->stopped_it = true;
+  bool ok = qmp_send(self, "stop", NULL, error) &&
+            qmp_send(self, "human-monitor-command", HMP_REGISTERS, error) &&
+            qmp_catch_up(self, 2, deadline, error) && qmp_receive(self, deadline, NULL, error) &&
+            qmp_receive(self, deadline, &registers, error) &&
+            node_string(registers, ret_registers, error);
+  if (ok)
+    monitor->stopped_it = dacsa_qmp_stops(self->qmp) > stops;
+  return ok;
 }
 
 /* Sent at once, even behind a stop that hangs: QEMU then runs it as soon as it can. */

@@ -16,6 +16,7 @@
 struct DacsaQmp {
   int fd;
   pid_t peer;
+  guint stops;
   GString *input; /* bytes received and not yet consumed */
 };
 
@@ -122,8 +123,11 @@ dacsa_qmp_receive(DacsaQmp *qmp, int64_t deadline, JsonNode **ret, GError **erro
     if (!read_object(qmp, deadline, &node, error))
       return false;
     JsonObject *object = json_node_get_object(node);
-    if (json_object_has_member(object, "event"))
+    const char *event = json_object_get_string_member_with_default(object, "event", NULL);
+    if (event) {
+      qmp->stops += strcmp(event, "STOP") == 0;
       continue;
+    }
     if (json_object_has_member(object, "return")) {
       if (ret)
         *ret = json_object_dup_member(object, "return");
@@ -204,4 +208,10 @@ pid_t
 dacsa_qmp_peer(const DacsaQmp *qmp)
 {
   return qmp->peer;
+}
+
+guint
+dacsa_qmp_stops(const DacsaQmp *qmp)
+{
+  return qmp->stops;
 }

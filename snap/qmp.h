@@ -23,6 +23,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(DacsaQmp, dacsa_qmp_free)
 /* The process that listens on the socket (SO_PEERCRED): QEMU, where QEMU made the socket. */
 pid_t dacsa_qmp_peer(const DacsaQmp *qmp);
 
+/* How often QEMU has told, since the connection was made, that it stopped (event STOP). */
+guint dacsa_qmp_stops(const DacsaQmp *qmp);
+
 /* Sends a command and does not wait. arguments: a JSON object's text, or NULL. */
 bool dacsa_qmp_send(DacsaQmp *qmp, const char *command, const char *arguments,
                     GError **error) G_GNUC_WARN_UNUSED_RESULT;

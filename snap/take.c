@@ -104,7 +104,7 @@ pause_and_fork(DacsaMonitor *monitor, const DacsaProbe *probe, bool running, Dac
   int64_t forked = g_get_monotonic_time();
   if (!ok && failed_early && g_error_matches(failure, DACSA_ERROR, DACSA_ERROR_BUSY))
     failed_early(failure, data);
-  bool resumed = !running || dacsa_monitor_cont(monitor, &resume_failure);
+  bool resumed = !running || !monitor->stopped_it || dacsa_monitor_cont(monitor, &resume_failure);
   record->quiesce_us = running ? stopped - begin : 0;
   record->fork_us = forked - stopped;
   record->pause_us = running ? g_get_monotonic_time() - begin : 0;
