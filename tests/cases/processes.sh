@@ -35,7 +35,8 @@ compared=0
 for pid in $(find "$tmp/before" "$tmp/after" "$processes" -mindepth 1 -maxdepth 1 -printf '%f\n' |
   sort -nu); do
   if ! diff -r "$tmp/before/$pid" "$tmp/after/$pid" >/dev/null 2>&1; then
-    comm=$(cat {"$tmp"/before,"$tmp"/after,"$processes"}/"$pid/comm" 2>/dev/null | head -n 1)
+    comm=$(find "$tmp/before/$pid" "$tmp/after/$pid" "$processes/$pid" -name comm -exec cat {} + -quit \
+      2>/dev/null || :)
     [[ $comm == kworker/* ]] || fail "process $pid, $comm, did not keep still, or is in the snapshot only"
     continue
   fi

@@ -4,6 +4,7 @@
 . "$(dirname "$0")/../functions.sh"
 
 ROUNDS=10
+expected_complaints='WARNING.* victim[0-9]*/' # requests that fail are told
 
 # take_and_drop NAME: until the guest is gone; fails if a request takes longer than a deadline.
 take_and_drop() {
