@@ -15,7 +15,7 @@ trap 'echo "${BASH_SOURCE[0]##*/}: $LINENO: failed ($?): $BASH_COMMAND" >&2' ERR
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 DACSA=$(realpath -m "${DACSA:-$root/build/dacsa}")
 guest_images=$root/build-guest
-[ -e "$guest_images/initramfs.gz" ] || {
+[ -e "$guest_images/accelerator" ] || {
   echo "there is no test guest yet: run tests/setup first" >&2
   exit 1
 }
@@ -166,10 +166,9 @@ end_process() {
 
 declare -A guest_pid
 
-# Whether KVM really works here is known by trying, and tried once: there are machines whose
-# /dev/kvm opens but cannot run a guest.
+# Whether KVM really works here, tests/setup has found by trying: there are machines whose /dev/kvm
+# opens but cannot run a guest.
 accelerator() {
-  [ -s "$guest_images/accelerator" ] || "$root/tests/guest/accelerator" "$guest_images"
   cat "$guest_images/accelerator"
 }
 
