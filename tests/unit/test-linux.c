@@ -1,0 +1,682 @@
+/* Processes of a Linux kernel made by hand: a few tasks, mappings, files and mounts in fake memory,
+ * with member offsets of our own. What is printed is what /proc would print. */
+#include "check.h"
+#include "fake-paging.h"
+
+#include "parsers/linux/view.h"
+
+#include <string.h>
+
+#define KERNEL(n) (UINT64_C(0xffff888000000000) + (uint64_t)(n)*0x1000u)
+#define TASK(n) (KERNEL(0x100) + (n)*0x100u)
+#define MM KERNEL(0x200)
+#define VMA(n) (KERNEL(0x300) + (n)*0x100u)
+#define FILE_AT(n) (KERNEL(0x400) + (n)*0x100u)
+#define DENTRY(n) (KERNEL(0x500) + (n)*0x100u)
+#define MOUNT(n) (KERNEL(0x600) + (n)*0x100u)
+#define VFSMOUNT(n) (MOUNT(n) + 16)
+#define TEXT(n) (KERNEL(0x700) + (n)*0x100u)
+#define MISC(n) (KERNEL(0x800) + (n)*0x100u)
+#define FS MISC(0)
+#define INODE MISC(1)
+#define SUPER MISC(2)
+#define SPECIAL_OPS MISC(3)
+#define SPECIAL MISC(4)
+#define ANON_OPS MISC(5)
+#define KTHREAD MISC(6)
+#define WORKER MISC(7)
+#define GATE MISC(8)
+#define VSYSCALL_MODE MISC(9)
+#define SIMPLE_OPS MISC(10)
+#define OTHER_OPS MISC(11)
+
+#define SPECIAL_NAME UINT64_C(0xffffffff81000100)
+#define SIMPLE_DNAME UINT64_C(0xffffffff81000200)
+#define ANON_DNAME UINT64_C(0xffffffff81000300)
+
+#define KERNEL_ROOT 0x1000u /* gpa of swapper_pg_dir */
+#define USER_ROOT 0x2000u
+#define PGD KERNEL(0x900)
+
+#define PF_WQ_WORKER 0x20u
+#define PF_KTHREAD 0x200000u
+
+static const DacsaLinuxOffsets offsets = {
+    .task_tasks = 8,
+    .task_pid = 24,
+    .task_tgid = 28,
+    .task_comm = 32,
+    .task_flags = 48,
+    .task_mm = 56,
+    .task_fs = 64,
+    .task_worker_private = 72,
+    .kthread_data = 0,
+    .kthread_full_name = 8,
+    .worker_desc = 32,
+    .worker_current_work = 0,
+    .worker_pool = 8,
+    .mm_pgd = 0,
+    .mm_start_brk = 8,
+    .mm_brk = 16,
+    .mm_start_stack = 24,
+    .mm_arg_start = 32,
+    .mm_arg_end = 40,
+    .mm_env_start = 48,
+    .mm_env_end = 56,
+    .mm_context_flags = 64,
+    .mm_mmap = 72,
+    .mm_mt_root = -1,
+    .vma_next = 0,
+    .vma_start = 8,
+    .vma_end = 16,
+    .vma_flags = 24,
+    .vma_pgoff = 32,
+    .vma_file = 40,
+    .vma_ops = 48,
+    .vma_private = 56,
+    .vma_anon_name = 64,
+    .anon_name_name = 4,
+    .vm_ops_name = 8,
+    .special_mapping_name = 0,
+    .file_path = 0,
+    .file_inode = 16,
+    .path_mnt = 0,
+    .path_dentry = 8,
+    .inode_sb = 0,
+    .inode_ino = 8,
+    .sb_dev = 16,
+    .dentry_parent = 0,
+    .dentry_name = 8,
+    .dentry_inode = 24,
+    .dentry_op = 32,
+    .dentry_hash_pprev = 40,
+    .dentry_op_dname = 8,
+    .qstr_len = 4,
+    .qstr_name = 8,
+    .mount_mnt = 16,
+    .mount_parent = 0,
+    .mount_mountpoint = 8,
+    .vfsmount_root = 0,
+    .fs_root = 8,
+};
+
+typedef struct {
+  DacsaLinuxKernel kernel;
+  DacsaVmcoreinfo info;
+  DacsaLinux l;
+  FakePaging kernel_paging, user_paging;
+} Fixture;
+
+static void
+put(Fixture *f, uint64_t base, int32_t offset, uint64_t value)
+{
+  fake_mem_u64(f->l.memory, base + (uint64_t)offset, value);
+}
+
+static void
+put32(Fixture *f, uint64_t base, int32_t offset, uint32_t value)
+{
+  fake_mem_u32(f->l.memory, base + (uint64_t)offset, value);
+}
+
+/* -- tasks -- */
+
+static void
+link_tasks(Fixture *f, unsigned from, unsigned to)
+{
+  put(f, TASK(from), offsets.task_tasks, TASK(to) + (uint64_t)offsets.task_tasks);
+}
+
+static void
+put_task(Fixture *f, unsigned n, uint32_t pid, const char *comm, uint32_t flags, uint64_t mm)
+{
+  put32(f, TASK(n), offsets.task_pid, pid);
+  put32(f, TASK(n), offsets.task_flags, flags);
+  put(f, TASK(n), offsets.task_mm, mm);
+  put(f, TASK(n), offsets.task_fs, FS);
+  fake_mem_string(f->l.memory, TASK(n) + (uint64_t)offsets.task_comm, comm);
+}
+
+/* -- files -- */
+
+static void
+put_dentry(Fixture *f, unsigned n, unsigned parent, const char *name)
+{
+  fake_mem_string(f->l.memory, TEXT(n), name);
+  put(f, DENTRY(n), offsets.dentry_parent, DENTRY(parent));
+  put32(f, DENTRY(n), offsets.dentry_name + offsets.qstr_len, (uint32_t)strlen(name));
+  put(f, DENTRY(n), offsets.dentry_name + offsets.qstr_name, TEXT(n));
+  put(f, DENTRY(n), offsets.dentry_hash_pprev, 1);
+  put(f, DENTRY(n), offsets.dentry_op, 0);
+}
+
+static void
+put_mount(Fixture *f, unsigned n, unsigned parent, unsigned mountpoint, unsigned root)
+{
+  put(f, MOUNT(n), offsets.mount_parent, MOUNT(parent));
+  put(f, MOUNT(n), offsets.mount_mountpoint, DENTRY(mountpoint));
+  put(f, VFSMOUNT(n), offsets.vfsmount_root, DENTRY(root));
+}
+
+static void
+put_file(Fixture *f, unsigned n, unsigned mount, unsigned dentry)
+{
+  put(f, FILE_AT(n), offsets.path_mnt, VFSMOUNT(mount));
+  put(f, FILE_AT(n), offsets.path_dentry, DENTRY(dentry));
+  put(f, FILE_AT(n), offsets.file_inode, INODE);
+}
+
+/*
+ * /            0  mount 0            file 0: /bin/cat
+ *   bin        1                     file 1: /mnt/data/x, over a mount
+ *     cat      2                     file 2: an anonymous one of shared memory
+ *   mnt        3  <- mount 1         file 3: an anonymous inode
+ *   (root)     4  mount 1's root     file 4: /bin/cat, unlinked
+ *     data     5
+ *       x      6
+ */
+static void
+put_files(Fixture *f)
+{
+  put_dentry(f, 0, 0, "/");
+  put_dentry(f, 1, 0, "bin");
+  put_dentry(f, 2, 1, "cat");
+  put_dentry(f, 3, 0, "mnt");
+  put_dentry(f, 4, 4, "/");
+  put_dentry(f, 5, 4, "data");
+  put_dentry(f, 6, 5, "x");
+  put_dentry(f, 7, 7, "memfd:shm");
+  put_dentry(f, 8, 8, "[eventfd]");
+  put_dentry(f, 9, 1, "gone\nnow");
+  put(f, DENTRY(7), offsets.dentry_op, SIMPLE_OPS);
+  put(f, DENTRY(8), offsets.dentry_op, ANON_OPS);
+  put(f, DENTRY(9), offsets.dentry_hash_pprev, 0);
+  put(f, SIMPLE_OPS, offsets.dentry_op_dname, SIMPLE_DNAME);
+  put(f, ANON_OPS, offsets.dentry_op_dname, ANON_DNAME);
+  put(f, OTHER_OPS, offsets.dentry_op_dname, ANON_DNAME + 0x100);
+  put_mount(f, 0, 0, 0, 0);
+  put_mount(f, 1, 0, 3, 4);
+  put_file(f, 0, 0, 2);
+  put_file(f, 1, 1, 6);
+  put_file(f, 2, 0, 7);
+  put_file(f, 3, 0, 8);
+  put_file(f, 4, 0, 9);
+  put(f, INODE, offsets.inode_sb, SUPER);
+  put(f, INODE, offsets.inode_ino, 4711);
+  put32(f, SUPER, offsets.sb_dev, 253u << 20 | 17);
+  put(f, FS, offsets.fs_root + offsets.path_mnt, VFSMOUNT(0));
+  put(f, FS, offsets.fs_root + offsets.path_dentry, DENTRY(0));
+}
+
+/* -- mappings -- */
+
+static void
+put_vma(Fixture *f, unsigned n, uint64_t start, uint64_t end, uint64_t flags, uint64_t pgoff,
+        uint64_t file)
+{
+  put(f, VMA(n), offsets.vma_next, VMA(n + 1));
+  put(f, VMA(n), offsets.vma_start, start);
+  put(f, VMA(n), offsets.vma_end, end);
+  put(f, VMA(n), offsets.vma_flags, flags);
+  put(f, VMA(n), offsets.vma_pgoff, pgoff);
+  put(f, VMA(n), offsets.vma_file, file);
+  put(f, VMA(n), offsets.vma_ops, 0);
+  put(f, VMA(n), offsets.vma_anon_name, 0);
+}
+
+static void
+put_mappings(Fixture *f)
+{
+  put(f, MM, offsets.mm_mmap, VMA(0));
+  put_vma(f, 0, 0x400000, 0x401000, 0x75, 2, FILE_AT(0));
+  put_vma(f, 1, 0x1000000, 0x1021000, 0x73, 0, 0); /* the heap */
+  put_vma(f, 2, 0x7f0000000000, 0x7f0000001000, 0xf3, 0, FILE_AT(2));
+  put_vma(f, 3, 0x7f0000001000, 0x7f0000002000, 0x73, 0, 0);
+  put_vma(f, 4, 0x7f0000002000, 0x7f0000003000, 0x70, 0, FILE_AT(4));
+  put_vma(f, 5, 0x7ffc00000000, 0x7ffc00021000, 0x73, 0, 0); /* the stack */
+  put_vma(f, 6, 0x7ffc00100000, 0x7ffc00102000, 0x75, 0, 0); /* the vdso */
+  put(f, VMA(6), offsets.vma_next, 0);
+  put(f, VMA(3), offsets.vma_anon_name, TEXT(20));
+  fake_mem_string(f->l.memory, TEXT(20) + 4, "glibc: malloc");
+  put(f, VMA(6), offsets.vma_ops, SPECIAL_OPS);
+  put(f, VMA(6), offsets.vma_private, SPECIAL);
+  put(f, SPECIAL_OPS, offsets.vm_ops_name, SPECIAL_NAME);
+  put(f, SPECIAL, offsets.special_mapping_name, TEXT(21));
+  fake_mem_string(f->l.memory, TEXT(21), "[vdso]");
+  put(f, MM, offsets.mm_start_brk, 0x1000000);
+  put(f, MM, offsets.mm_brk, 0x1020000);
+  put(f, MM, offsets.mm_start_stack, 0x7ffc00020500);
+  put32(f, MM, offsets.mm_context_flags, 2);
+  put(f, GATE, offsets.vma_start, 0xffffffffff600000);
+  put(f, GATE, offsets.vma_end, 0xffffffffff601000);
+  put(f, GATE, offsets.vma_flags, 0x4);
+  put32(f, VSYSCALL_MODE, 0, 1);
+}
+
+/* -- the fixture -- */
+
+static void
+put_paging(Fixture *f)
+{
+  f->kernel_paging = (FakePaging){f->l.phys, KERNEL_ROOT, 0x100000, 4};
+  f->user_paging = (FakePaging){f->l.phys, USER_ROOT, 0x200000, 4};
+  fake_paging_map(&f->kernel_paging, PGD, 1, USER_ROOT, PTE_PRESENT | PTE_WRITABLE);
+  fake_paging_entry(&f->user_paging, 0, 4);
+  put(f, MM, offsets.mm_pgd, PGD);
+}
+
+/* A process, a kernel thread and a worker, in no particular order of pids. */
+static void
+set_up(Fixture *f)
+{
+  *f = (Fixture){.kernel = {.offsets = offsets,
+                            .task_comm_size = 16,
+                            .worker_desc_size = 32,
+                            .init_task = TASK(0),
+                            .gate_vma = GATE,
+                            .vsyscall_mode = VSYSCALL_MODE,
+                            .special_mapping_name = SPECIAL_NAME,
+                            .simple_dname = SIMPLE_DNAME,
+                            .anon_inodefs_dname = ANON_DNAME}};
+  f->info.text = g_strdup("SYMBOL(swapper_pg_dir)=ffffffff80001000\n");
+  f->kernel.info = &f->info;
+  f->l = (DacsaLinux){.kernel = &f->kernel,
+                      .phys = fake_mem_new(),
+                      .memory = fake_mem_new(),
+                      .errors = dacsa_errors_new(),
+                      .levels = 4};
+  g_mutex_init(&f->l.lock);
+  put_task(f, 1, 700, "kworker/0:1", PF_KTHREAD | PF_WQ_WORKER, MM);
+  put_task(f, 2, 1, "systemd", 0, MM);
+  put_task(f, 3, 2, "kthreadd", PF_KTHREAD, 0);
+  for (unsigned n = 0; n < 4; n++)
+    link_tasks(f, n, (n + 1) % 4);
+  put_files(f);
+  put_mappings(f);
+  put_paging(f);
+}
+
+static void
+tear_down(Fixture *f)
+{
+  g_clear_pointer(&f->l.tasks, g_array_unref);
+  g_clear_pointer(&f->l.pids, g_array_unref);
+  dacsa_mem_unref(f->l.phys);
+  dacsa_mem_unref(f->l.memory);
+  dacsa_errors_free(f->l.errors);
+  g_mutex_clear(&f->l.lock);
+  g_free(f->info.text);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Fixture, tear_down)
+
+static void
+check_errors(Fixture *f, const char *expected)
+{
+  g_autofree char *text = dacsa_errors_text(f->l.errors);
+
+  g_assert_cmpstr(text, ==, expected);
+}
+
+static char *
+text_of(Fixture *f, DacsaProcessTextFunc func, uint32_t pid, gsize *ret_len)
+{
+  GString *out = g_string_new(NULL);
+  g_autoptr(GError) error = NULL;
+
+  CHECK_OK(func(&f->l.guest, pid, out, &error), error);
+  if (ret_len)
+    *ret_len = out->len;
+  return g_string_free(out, FALSE);
+}
+
+static void
+check_text(Fixture *f, DacsaProcessTextFunc func, uint32_t pid, const char *expected)
+{
+  g_autofree char *text = text_of(f, func, pid, NULL);
+
+  g_assert_cmpstr(text, ==, expected);
+}
+
+/* -- tests: tasks -- */
+
+static void
+check_pids(Fixture *f, const uint32_t *pids, guint n)
+{
+  dacsa_linux_tasks(&f->l);
+  g_assert_cmpuint(f->l.pids->len, ==, n);
+  g_assert_cmpuint(f->l.tasks->len, ==, n);
+  for (guint i = 0; i < n; i++) {
+    g_assert_cmpuint(g_array_index(f->l.pids, uint32_t, i), ==, pids[i]);
+    g_assert_cmpuint(g_array_index(f->l.tasks, DacsaLinuxTask, i).pid, ==, pids[i]);
+  }
+}
+
+static void
+test_tasks(void)
+{
+  g_auto(Fixture) f;
+  g_autoptr(GError) error = NULL;
+  uint64_t task;
+
+  set_up(&f);
+  check_pids(&f, (const uint32_t[]){1, 2, 700}, 3);
+  CHECK_OK(dacsa_linux_task(&f.l, 700, &task, &error), error);
+  g_assert_cmphex(task, ==, TASK(1));
+  CHECK_FAILS(dacsa_linux_task(&f.l, 3, &task, &error), error, DACSA_ERROR_NOT_FOUND);
+  CHECK_FAILS(dacsa_linux_task(&f.l, 0, &task, &error), error, DACSA_ERROR_NOT_FOUND);
+  check_errors(&f, "");
+}
+
+static void
+test_tasks_in_a_circle(void)
+{
+  g_auto(Fixture) f;
+
+  set_up(&f);
+  link_tasks(&f, 3, 1); /* never back to init_task */
+  check_pids(&f, (const uint32_t[]){1, 2, 700}, 3);
+  check_errors(&f, "processes: the list of tasks runs in a circle\n");
+}
+
+static void
+test_tasks_broken(void)
+{
+  g_auto(Fixture) f;
+
+  set_up(&f);
+  put32(&f, TASK(1), offsets.task_pid, 0xffffffff);
+  put(&f, TASK(2), offsets.task_tasks, 0x1234);
+  check_pids(&f, (const uint32_t[]){1}, 1);
+  g_autofree char *text = dacsa_errors_text(f.l.errors);
+  g_assert_nonnull(strstr(text, "processes: a task has an impossible pid\n"));
+  g_assert_nonnull(strstr(text, "processes: nothing at 0x"));
+}
+
+static void
+test_tasks_of_one_pid(void)
+{
+  const unsigned n = 100000;
+  g_auto(Fixture) f;
+
+  set_up(&f);
+  for (unsigned i = 0; i < n; i++) {
+    put32(&f, TASK(i), offsets.task_pid, 5);
+    link_tasks(&f, i, (i + 1) % n);
+  }
+  put32(&f, TASK(n - 1), offsets.task_pid, 6);
+  check_pids(&f, (const uint32_t[]){5, 6}, 2);
+  check_errors(&f, "processes: two tasks have the same pid; one is shown\n");
+}
+
+/* -- tests: comm and cmdline -- */
+
+static void
+test_comm(void)
+{
+  g_auto(Fixture) f;
+
+  set_up(&f);
+  check_text(&f, dacsa_linux_comm, 1, "systemd\n");
+  check_text(&f, dacsa_linux_comm, 2, "kthreadd\n");
+  check_text(&f, dacsa_linux_comm, 700, "kworker/0:1\n");
+  put(&f, TASK(3), offsets.task_worker_private, KTHREAD);
+  put(&f, KTHREAD, offsets.kthread_full_name, TEXT(30));
+  fake_mem_string(f.l.memory, TEXT(30), "a-name-longer-than-comm");
+  check_text(&f, dacsa_linux_comm, 2, "a-name-longer-than-comm\n");
+  put(&f, TASK(1), offsets.task_worker_private, KTHREAD);
+  put(&f, KTHREAD, offsets.kthread_data, WORKER);
+  put(&f, WORKER, offsets.worker_pool, 1);
+  put(&f, WORKER, offsets.worker_current_work, 1);
+  fake_mem_string(f.l.memory, WORKER + (uint64_t)offsets.worker_desc, "events");
+  check_text(&f, dacsa_linux_comm, 700, "kworker/0:1+events\n");
+  put(&f, WORKER, offsets.worker_current_work, 0);
+  check_text(&f, dacsa_linux_comm, 700, "kworker/0:1-events\n");
+  put(&f, WORKER, offsets.worker_pool, 0);
+  check_text(&f, dacsa_linux_comm, 700, "kworker/0:1\n");
+  fake_mem_write(f.l.memory, TASK(2) + (uint64_t)offsets.task_comm, "sixteen-letters!", 16);
+  check_text(&f, dacsa_linux_comm, 1, "sixteen-letters!\n"); /* no zero: cut at its size */
+}
+
+/* The page of arguments: 0x7ffc00020000 at gpa 0x9000. */
+static void
+put_args(Fixture *f, const char *text, size_t len, uint64_t arg_len, uint64_t env_len)
+{
+  const uint64_t at = 0x7ffc00020000;
+
+  fake_paging_map(&f->user_paging, at, 1, 0x9000, PTE_TABLE);
+  fake_mem_write(f->l.phys, 0x9000, text, len);
+  put(f, MM, offsets.mm_arg_start, at);
+  put(f, MM, offsets.mm_arg_end, at + arg_len);
+  put(f, MM, offsets.mm_env_start, at + arg_len);
+  put(f, MM, offsets.mm_env_end, at + arg_len + env_len);
+}
+
+static void
+check_cmdline(Fixture *f, const char *expected, gsize expected_len)
+{
+  gsize len;
+  g_autofree char *text = text_of(f, dacsa_linux_cmdline, 1, &len);
+
+  g_assert_cmpmem(text, len, expected, expected_len);
+}
+
+static void
+test_cmdline(void)
+{
+  g_auto(Fixture) f;
+
+  set_up(&f);
+  put_args(&f, "/sbin/init\0-x\0HOME=/\0", 21, 14, 7);
+  check_cmdline(&f, "/sbin/init\0-x\0", 14);
+  /* setproctitle: written over the arguments, into the environment, up to the first zero. */
+  put_args(&f, "a long title all over\0rest", 26, 14, 12);
+  check_cmdline(&f, "a long title all over\0", 22);
+  put(&f, MM, offsets.mm_env_start, 0x1000); /* the environment is elsewhere: no further */
+  check_cmdline(&f, "a long title a", 14);
+  put(&f, MM, offsets.mm_arg_end, 0); /* ends before it begins */
+  check_cmdline(&f, "", 0);
+  check_text(&f, dacsa_linux_cmdline, 2, "");
+  check_text(&f, dacsa_linux_cmdline, 700, ""); /* its mm is borrowed */
+  check_errors(&f, "");
+}
+
+static void
+test_cmdline_not_in_memory(void)
+{
+  g_auto(Fixture) f;
+
+  set_up(&f);
+  put_args(&f, "x", 1, 0x3000, 0);
+  /* The page after it, which holds the end, and its last zero, is missing. */
+  gsize len;
+  g_autofree char *text = text_of(&f, dacsa_linux_cmdline, 1, &len);
+  g_assert_cmpuint(len, ==, 0x1000);
+  check_errors(&f, "processes/1/cmdline: cut short: the rest is not in memory\n");
+  put(&f, MM, offsets.mm_arg_start, 1);
+  put(&f, MM, offsets.mm_arg_end, UINT64_MAX); /* as large as can be: bounded, and empty */
+  check_cmdline(&f, "", 0);
+}
+
+/* -- tests: maps -- */
+
+static void
+test_maps(void)
+{
+  g_auto(Fixture) f;
+
+  set_up(&f);
+  g_autofree char *expected = g_strdup_printf(
+      "00400000-00401000 r-xp 00002000 fd:11 4711 %*s/bin/cat\n"
+      "01000000-01021000 rw-p 00000000 00:00 0 %*s[heap]\n"
+      "7f0000000000-7f0000001000 rw-s 00000000 fd:11 4711 %*s/memfd:shm (deleted)\n"
+      "7f0000001000-7f0000002000 rw-p 00000000 00:00 0 %*s[anon:glibc: malloc]\n"
+      "7f0000002000-7f0000003000 ---p 00000000 fd:11 4711 %*s/bin/gone\\012now (deleted)\n"
+      "7ffc00000000-7ffc00021000 rw-p 00000000 00:00 0 %*s[stack]\n"
+      "7ffc00100000-7ffc00102000 r-xp 00000000 00:00 0 %*s[vdso]\n"
+      "ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0 %*s[vsyscall]\n",
+      73 - 43, "", 73 - 40, "", 73 - 51, "", 73 - 48, "", 73 - 51, "", 73 - 48, "", 73 - 48, "",
+      73 - 56, "");
+  check_text(&f, dacsa_linux_maps, 1, expected);
+  check_text(&f, dacsa_linux_maps, 2, "");
+  check_errors(&f, "");
+}
+
+static void
+test_regions(void)
+{
+  g_auto(Fixture) f;
+  g_autoptr(GError) error = NULL;
+  g_autoptr(GArray) regions = NULL;
+
+  set_up(&f);
+  CHECK_OK(dacsa_linux_regions(&f.l.guest, 1, &regions, &error), error);
+  g_assert_cmpuint(regions->len, ==, 8);
+  const DacsaRegion *r = &g_array_index(regions, DacsaRegion, 4);
+  g_assert_cmphex(r->start, ==, 0x7f0000002000);
+  g_assert_cmphex(r->end, ==, 0x7f0000003000);
+  g_assert_cmpstr(r->perms, ==, "---p");
+  g_assert_cmpstr(r->path, ==, "/bin/gone\\012now (deleted)");
+}
+
+static void
+test_maps_broken(void)
+{
+  g_auto(Fixture) f;
+
+  set_up(&f);
+  put(&f, VMA(0), offsets.vma_end, 0x400000);       /* empty */
+  put(&f, VMA(1), offsets.vma_file, 0x1234);        /* a file that is nowhere */
+  put(&f, VMA(2), offsets.vma_next, VMA(1));        /* a circle */
+  put(&f, DENTRY(7), offsets.dentry_op, OTHER_OPS); /* a name that cannot be had */
+  put32(&f, VSYSCALL_MODE, 0, 2);                   /* vsyscall=none */
+  g_autofree char *text = text_of(&f, dacsa_linux_maps, 1, NULL);
+  g_autofree char *errors = dacsa_errors_text(f.l.errors);
+  g_assert_cmpstr(text, ==, "7f0000000000-7f0000001000 rw-s 00000000 fd:11 4711 \n");
+  g_assert_nonnull(strstr(errors, "processes/1/maps: the list of mappings has no end\n"));
+  g_assert_nonnull(strstr(errors, "processes/1/maps: a mapping ends before it begins\n"));
+  g_assert_nonnull(strstr(errors, "processes/1/maps: nothing at 0x1244\n"));
+  g_assert_nonnull(strstr(errors, "processes/1/maps: a file of a kind that names itself\n"));
+}
+
+/* -- tests: paths -- */
+
+static void
+check_path(Fixture *f, unsigned file, uint64_t root, const char *expected)
+{
+  g_autoptr(GError) error = NULL;
+  g_autofree char *path = NULL;
+
+  CHECK_OK(dacsa_linux_d_path(&f->l, FILE_AT(file), root, &path, &error), error);
+  g_assert_cmpstr(path, ==, expected);
+}
+
+static void
+test_paths(void)
+{
+  g_auto(Fixture) f;
+
+  set_up(&f);
+  const uint64_t root = dacsa_linux_root(&f.l);
+  g_assert_cmphex(root, ==, FS + (uint64_t)offsets.fs_root);
+  check_path(&f, 0, root, "/bin/cat");
+  check_path(&f, 0, 0, "/bin/cat");
+  check_path(&f, 1, root, "/mnt/data/x");
+  check_path(&f, 2, root, "/memfd:shm (deleted)");
+  check_path(&f, 3, root, "anon_inode:[eventfd]");
+  check_path(&f, 4, root, "/bin/gone\nnow (deleted)");
+  put_file(&f, 5, 0, 0);
+  check_path(&f, 5, root, "/");
+  put(&f, FS, offsets.fs_root + offsets.path_mnt, VFSMOUNT(1)); /* init in a chroot, so to say */
+  put(&f, FS, offsets.fs_root + offsets.path_dentry, DENTRY(5));
+  check_path(&f, 1, root, "/x");
+  check_path(&f, 0, root, "/bin/cat"); /* not below it */
+}
+
+static void
+check_no_path(Fixture *f, unsigned file, DacsaError code)
+{
+  g_autoptr(GError) error = NULL;
+  char *path = NULL;
+
+  CHECK_FAILS(dacsa_linux_d_path(&f->l, FILE_AT(file), 0, &path, &error), error, code);
+  g_assert_null(path);
+}
+
+static void
+test_paths_without_end(void)
+{
+  g_auto(Fixture) f;
+
+  set_up(&f);
+  put(&f, DENTRY(1), offsets.dentry_parent, DENTRY(2)); /* bin lies in cat */
+  check_no_path(&f, 0, DACSA_ERROR_BAD_DATA);
+  put_mount(&f, 0, 1, 4, 0); /* each mount is mounted on the other's root */
+  put_mount(&f, 1, 0, 0, 4);
+  check_no_path(&f, 1, DACSA_ERROR_BAD_DATA);
+  put32(&f, DENTRY(6), offsets.dentry_name + offsets.qstr_len, 0xffffffff);
+  check_no_path(&f, 1, DACSA_ERROR_BAD_DATA);
+  put(&f, DENTRY(7), offsets.dentry_op, OTHER_OPS);
+  check_no_path(&f, 2, DACSA_ERROR_UNSUPPORTED);
+  put(&f, FILE_AT(3), offsets.path_dentry, 0x1000);
+  check_no_path(&f, 3, DACSA_ERROR_FAULT);
+}
+
+/* -- tests: memory -- */
+
+static void
+check_run(const DacsaRuns *runs, guint i, uint64_t gva, uint64_t gpa, uint64_t len)
+{
+  const DacsaRun *run = &g_array_index(runs->runs, DacsaRun, i);
+
+  g_assert_cmphex(run->gva, ==, gva);
+  g_assert_cmphex(run->gpa, ==, gpa);
+  g_assert_cmphex(run->len, ==, len);
+}
+
+static void
+test_memory(void)
+{
+  g_auto(Fixture) f;
+  g_autoptr(GError) error = NULL;
+  g_autoptr(DacsaRuns) runs = NULL;
+  g_autoptr(DacsaRuns) none = NULL;
+
+  set_up(&f);
+  fake_paging_map(&f.user_paging, 0x400000, 1, 0x9000, PTE_TABLE);
+  fake_paging_map(&f.user_paging, 0x401000, 1, 0xa000, PTE_TABLE);
+  fake_paging_map(&f.user_paging, 0x402000, 1, 0x9000, PTE_TABLE);     /* the same page again */
+  fake_paging_map(&f.user_paging, 0x403000, 1, 0xfe000000, PTE_TABLE); /* a device's */
+  fake_paging_map(&f.user_paging, 0x600000, 1, ~UINT64_C(0xa000) & PTE_FRAME, PTE_PROTNONE);
+  fake_paging_map(&f.user_paging, KERNEL(0), 1, 0xa000, PTE_PRESENT); /* the kernel's half */
+  fake_mem_u8(f.l.phys, 0x9000, 1);
+  fake_mem_u8(f.l.phys, 0xa000, 1);
+  CHECK_OK(dacsa_linux_memory(&f.l.guest, 1, &runs, &error), error);
+  g_assert_cmpuint(runs->runs->len, ==, 3);
+  check_run(runs, 0, 0x400000, 0x9000, 0x2000);
+  check_run(runs, 1, 0x402000, 0x9000, 0x1000);
+  check_run(runs, 2, 0x600000, 0xa000, 0x1000);
+  CHECK_OK(dacsa_linux_memory(&f.l.guest, 2, &none, &error), error);
+  g_assert_cmpuint(none->size, ==, 0);
+  check_errors(&f, "");
+}
+
+int
+main(int argc, char **argv)
+{
+  g_test_init(&argc, &argv, NULL);
+  g_test_add_func("/linux/tasks", test_tasks);
+  g_test_add_func("/linux/tasks/in-a-circle", test_tasks_in_a_circle);
+  g_test_add_func("/linux/tasks/broken", test_tasks_broken);
+  g_test_add_func("/linux/tasks/of-one-pid", test_tasks_of_one_pid);
+  g_test_add_func("/linux/comm", test_comm);
+  g_test_add_func("/linux/cmdline", test_cmdline);
+  g_test_add_func("/linux/cmdline/not-in-memory", test_cmdline_not_in_memory);
+  g_test_add_func("/linux/maps", test_maps);
+  g_test_add_func("/linux/maps/broken", test_maps_broken);
+  g_test_add_func("/linux/regions", test_regions);
+  g_test_add_func("/linux/paths", test_paths);
+  g_test_add_func("/linux/paths/without-end", test_paths_without_end);
+  g_test_add_func("/linux/memory", test_memory);
+  return g_test_run();
+}
