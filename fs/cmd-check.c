@@ -26,9 +26,9 @@ check_vm(const char *mount, const char *vm)
 int
 dacsa_cmd_check(int argc, char **argv)
 {
-  g_autofree char *mount = g_strdup(DACSA_DEFAULT_MOUNT);
+  g_autofree char *given = NULL;
   const GOptionEntry entries[] = {
-      {"mount", 0, 0, G_OPTION_ARG_FILENAME, &mount, "where dacsa is mounted [/dacsa]", "DIR"},
+      {"mount", 0, 0, G_OPTION_ARG_FILENAME, &given, "where dacsa is mounted [/dacsa]", "DIR"},
       {NULL, 0, 0, 0, NULL, NULL, NULL}};
   bool all = true;
   int status;
@@ -38,6 +38,7 @@ dacsa_cmd_check(int argc, char **argv)
                        "not, why, and what\nhelps. Exit status 1 if one cannot.",
                        entries, &argc, &argv, &status))
     return status;
+  const char *mount = given ? given : DACSA_DEFAULT_MOUNT;
   status = dacsa_client_check_mount(mount);
   if (status != 0)
     return status;

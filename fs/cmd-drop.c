@@ -31,15 +31,16 @@ drop(const char *mount, const char *what)
 int
 dacsa_cmd_drop(int argc, char **argv)
 {
-  g_autofree char *mount = g_strdup(DACSA_DEFAULT_MOUNT);
+  g_autofree char *given = NULL;
   const GOptionEntry entries[] = {
-      {"mount", 0, 0, G_OPTION_ARG_FILENAME, &mount, "where dacsa is mounted [/dacsa]", "DIR"},
+      {"mount", 0, 0, G_OPTION_ARG_FILENAME, &given, "where dacsa is mounted [/dacsa]", "DIR"},
       {NULL, 0, 0, 0, NULL, NULL, NULL}};
   int status;
 
   if (!dacsa_cmd_parse("drop", "VM/NAME...", "Removes snapshots and frees what they hold.", entries,
                        &argc, &argv, &status))
     return status;
+  const char *mount = given ? given : DACSA_DEFAULT_MOUNT;
   if (argc < 2)
     return dacsa_cmd_usage("drop", "name a snapshot as VM/NAME");
   status = dacsa_client_check_mount(mount);

@@ -41,9 +41,9 @@ list_vm(const char *mount, const char *vm)
 int
 dacsa_cmd_list(int argc, char **argv)
 {
-  g_autofree char *mount = g_strdup(DACSA_DEFAULT_MOUNT);
+  g_autofree char *given = NULL;
   const GOptionEntry entries[] = {
-      {"mount", 0, 0, G_OPTION_ARG_FILENAME, &mount, "where dacsa is mounted [/dacsa]", "DIR"},
+      {"mount", 0, 0, G_OPTION_ARG_FILENAME, &given, "where dacsa is mounted [/dacsa]", "DIR"},
       {NULL, 0, 0, 0, NULL, NULL, NULL}};
   int status;
 
@@ -53,6 +53,7 @@ dacsa_cmd_list(int argc, char **argv)
           "paused,\nand what copy-on-write costs the host now.",
           entries, &argc, &argv, &status))
     return status;
+  const char *mount = given ? given : DACSA_DEFAULT_MOUNT;
   if (argc > 2)
     return dacsa_cmd_usage("list", "name one VM at the most");
   status = dacsa_client_check_mount(mount);

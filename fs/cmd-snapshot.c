@@ -107,9 +107,9 @@ default_name(void)
 int
 dacsa_cmd_snapshot(int argc, char **argv)
 {
-  g_autofree char *mount = g_strdup(DACSA_DEFAULT_MOUNT);
+  g_autofree char *given = NULL;
   const GOptionEntry entries[] = {
-      {"mount", 0, 0, G_OPTION_ARG_FILENAME, &mount, "where dacsa is mounted [/dacsa]", "DIR"},
+      {"mount", 0, 0, G_OPTION_ARG_FILENAME, &given, "where dacsa is mounted [/dacsa]", "DIR"},
       {NULL, 0, 0, 0, NULL, NULL, NULL}};
   int status;
 
@@ -118,6 +118,7 @@ dacsa_cmd_snapshot(int argc, char **argv)
                        "paused.\nNAME is the time in UTC unless given.",
                        entries, &argc, &argv, &status))
     return status;
+  const char *mount = given ? given : DACSA_DEFAULT_MOUNT;
   if (argc < 2 || argc > 3)
     return dacsa_cmd_usage("snapshot", "name one VM, and a NAME if you like");
   status = dacsa_client_check_mount(mount);
