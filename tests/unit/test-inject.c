@@ -308,7 +308,7 @@ static void
 test_repeated(void)
 {
   g_auto(Fixture) f;
-  pid_t children[10];
+  pid_t children[4];
   int pidfds[G_N_ELEMENTS(children)];
 
   set_up(&f, true);

@@ -1,0 +1,283 @@
+/* The QMP client against a server in a thread, which plays a script and may misbehave. */
+#include "check.h"
+
+#include "snap/qmp.h"
+
+#include <glib/gstdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define GREETING "{\"QMP\": {\"version\": {}, \"capabilities\": []}}\r\n"
+#define CAPABILITIES "<{\"execute\":\"qmp_capabilities\"}"
+#define EVENT "{\"event\": \"STOP\", \"timestamp\": {\"seconds\": 1, \"microseconds\": 2}}\r\n"
+#define OK_REPLY "{\"return\": {}}\r\n"
+#define PATIENCE (10 * G_USEC_PER_SEC)
+
+/* What the server does: each step is text to send, or `<` and a line that it must receive. When the
+ * script is over it waits for the client to go, unless close is set. */
+typedef struct {
+  const char *const *steps;
+  bool close;
+  char *directory, *path;
+  int listener;
+  GThread *thread;
+} Server;
+
+static void
+expect_line(int fd, const char *expected)
+{
+  g_autoptr(GString) line = g_string_new(NULL);
+  char c;
+
+  while (read(fd, &c, 1) == 1 && c != '\n')
+    g_string_append_c(line, c);
+  g_assert_cmpstr(line->str, ==, expected);
+}
+
+static void *
+serve(void *data)
+{
+  Server *s = data;
+  int fd = accept(s->listener, NULL, NULL);
+  char c;
+
+  g_assert_cmpint(fd, >=, 0);
+  for (size_t i = 0; s->steps[i]; i++) {
+    size_t len = strlen(s->steps[i]);
+
+    if (s->steps[i][0] == '<')
+      expect_line(fd, s->steps[i] + 1);
+    else
+      g_assert_cmpint((int)send(fd, s->steps[i], len, MSG_NOSIGNAL), ==, (int)len);
+  }
+  while (!s->close && read(fd, &c, 1) > 0)
+    continue;
+  close(fd);
+  return NULL;
+}
+
+static void
+set_up(Server *s, const char *const *steps)
+{
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  g_autoptr(GError) error = NULL;
+
+  *s = (Server){.steps = steps};
+  s->directory = g_dir_make_tmp("dacsa-test-XXXXXX", &error);
+  g_assert_no_error(error);
+  s->path = g_build_filename(s->directory, "qmp", NULL);
+  g_strlcpy(address.sun_path, s->path, sizeof(address.sun_path));
+  s->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  g_assert_cmpint(bind(s->listener, (struct sockaddr *)&address, sizeof(address)), ==, 0);
+  g_assert_cmpint(listen(s->listener, 4), ==, 0);
+  s->thread = g_thread_new("qmp-server", serve, s);
+}
+
+static void
+tear_down(Server *s)
+{
+  g_thread_join(s->thread);
+  close(s->listener);
+  g_unlink(s->path);
+  g_rmdir(s->directory);
+  g_free(s->path);
+  g_free(s->directory);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Server, tear_down)
+
+static int64_t
+in(int64_t us)
+{
+  return g_get_monotonic_time() + us;
+}
+
+/* Connects; QMP's command mode has been asked for, and granted. */
+static DacsaQmp *
+connect_ok(Server *s)
+{
+  g_autoptr(GError) error = NULL;
+  DacsaQmp *qmp = NULL;
+
+  CHECK_OK(dacsa_qmp_connect(s->path, in(PATIENCE), &qmp, &error), error);
+  CHECK_OK(dacsa_qmp_receive(qmp, in(PATIENCE), NULL, &error), error);
+  return qmp;
+}
+
+static void
+test_conversation(void)
+{
+  static const char *const steps[] = {GREETING,
+                                      CAPABILITIES,
+                                      EVENT OK_REPLY,
+                                      "<{\"execute\":\"stop\"}",
+                                      EVENT,
+                                      EVENT,
+                                      "{\"return\": {\"sta",
+                                      "tus\": \"paused\"}}\r\n" EVENT,
+                                      "<{\"execute\":\"query-status\",\"arguments\":{\"a\":1}}",
+                                      "{\"return\": [1, 2]}\r\n",
+                                      NULL};
+  g_auto(Server) s;
+  g_autoptr(GError) error = NULL;
+  g_autoptr(JsonNode) first = NULL;
+  g_autoptr(JsonNode) second = NULL;
+
+  set_up(&s, steps);
+  g_autoptr(DacsaQmp) qmp = connect_ok(&s);
+  g_assert_cmpint(dacsa_qmp_peer(qmp), ==, getpid());
+  CHECK_OK(dacsa_qmp_send(qmp, "stop", NULL, &error), error);
+  CHECK_OK(dacsa_qmp_receive(qmp, in(PATIENCE), &first, &error), error);
+  g_assert_cmpstr(json_object_get_string_member(json_node_get_object(first), "status"), ==,
+                  "paused");
+  CHECK_OK(dacsa_qmp_send(qmp, "query-status", "{\"a\":1}", &error), error);
+  CHECK_OK(dacsa_qmp_receive(qmp, -1, &second, &error), error);
+  g_assert_cmpint((int)json_array_get_length(json_node_get_array(second)), ==, 2);
+  g_assert_cmpuint(dacsa_qmp_stops(qmp), ==, 4); /* every event among them */
+}
+
+/* Two commands in flight: the replies come in order. */
+static void
+test_in_flight(void)
+{
+  static const char *const steps[] = {GREETING,
+                                      CAPABILITIES,
+                                      OK_REPLY,
+                                      "<{\"execute\":\"stop\"}",
+                                      "<{\"execute\":\"cont\"}",
+                                      "{\"return\": 1}\r\n" EVENT "{\"return\": 2}\r\n",
+                                      NULL};
+  g_auto(Server) s;
+  g_autoptr(GError) error = NULL;
+
+  set_up(&s, steps);
+  g_autoptr(DacsaQmp) qmp = connect_ok(&s);
+  CHECK_OK(dacsa_qmp_send(qmp, "stop", NULL, &error), error);
+  CHECK_OK(dacsa_qmp_send(qmp, "cont", NULL, &error), error);
+  for (int i = 1; i <= 2; i++) {
+    g_autoptr(JsonNode) node = NULL;
+
+    CHECK_OK(dacsa_qmp_receive(qmp, in(PATIENCE), &node, &error), error);
+    g_assert_cmpint((int)json_node_get_int(node), ==, i);
+  }
+}
+
+static void
+test_errors(void)
+{
+  static const char *const steps[] = {
+      GREETING, CAPABILITIES, OK_REPLY,
+      "{\"error\": {\"class\": \"GenericError\", \"desc\": \"no such device\"}}\r\n"
+      "{\"error\": {}}\r\n{\"error\": 5}\r\n{\"id\": 1}\r\n[1]\r\nnonsense\r\n" OK_REPLY,
+      NULL};
+  static const DacsaError codes[] = {DACSA_ERROR_UNSUPPORTED, DACSA_ERROR_UNSUPPORTED,
+                                     DACSA_ERROR_BAD_DATA,    DACSA_ERROR_BAD_DATA,
+                                     DACSA_ERROR_BAD_DATA,    DACSA_ERROR_BAD_DATA};
+  g_auto(Server) s;
+  g_autoptr(GError) error = NULL;
+
+  set_up(&s, steps);
+  g_autoptr(DacsaQmp) qmp = connect_ok(&s);
+  g_assert_false(dacsa_qmp_receive(qmp, in(PATIENCE), NULL, &error));
+  g_assert_error(error, DACSA_ERROR, (int)codes[0]);
+  g_assert_cmpstr(error->message, ==, "QEMU: no such device");
+  g_clear_error(&error);
+  for (size_t i = 1; i < G_N_ELEMENTS(codes); i++)
+    CHECK_FAILS(dacsa_qmp_receive(qmp, in(PATIENCE), NULL, &error), error, codes[i]);
+  CHECK_OK(dacsa_qmp_receive(qmp, in(PATIENCE), NULL, &error), error);
+}
+
+/* A reply that is late is still due. */
+static void
+test_deadline(void)
+{
+  static const char *const steps[] = {GREETING,        CAPABILITIES,
+                                      OK_REPLY,        "<{\"execute\":\"stop\"}",
+                                      "{\"return\": ", "<{\"execute\":\"go on\"}",
+                                      "7}\r\n",        NULL};
+  g_auto(Server) s;
+  g_autoptr(GError) error = NULL;
+  g_autoptr(JsonNode) node = NULL;
+
+  set_up(&s, steps);
+  g_autoptr(DacsaQmp) qmp = connect_ok(&s);
+  CHECK_OK(dacsa_qmp_send(qmp, "stop", NULL, &error), error);
+  CHECK_FAILS(dacsa_qmp_receive(qmp, in(20000), NULL, &error), error, DACSA_ERROR_BUSY);
+  CHECK_FAILS(dacsa_qmp_receive(qmp, in(-1000), NULL, &error), error, DACSA_ERROR_BUSY);
+  CHECK_OK(dacsa_qmp_send(qmp, "go on", NULL, &error), error);
+  CHECK_OK(dacsa_qmp_receive(qmp, in(PATIENCE), &node, &error), error);
+  g_assert_cmpint((int)json_node_get_int(node), ==, 7);
+}
+
+static void
+check_no_connection(const char *const *steps, bool close_early, DacsaError code)
+{
+  g_auto(Server) s;
+  g_autoptr(GError) error = NULL;
+  DacsaQmp *qmp = NULL;
+
+  set_up(&s, steps);
+  s.close = close_early;
+  CHECK_FAILS(
+      dacsa_qmp_connect(s.path, in(code == DACSA_ERROR_BUSY ? 30000 : PATIENCE), &qmp, &error),
+      error, code);
+  g_assert_null(qmp);
+}
+
+static void
+test_no_connection(void)
+{
+  static const char *const nothing[] = {NULL};
+  static const char *const half[] = {"{\"QMP\":", NULL};
+  static const char *const garbage[] = {"220 mail.example.org ESMTP\r\n", NULL};
+  static const char *const other[] = {"{\"hello\": 1}\r\n", NULL};
+
+  check_no_connection(nothing, false, DACSA_ERROR_BUSY); /* another client holds it */
+  check_no_connection(half, false, DACSA_ERROR_BUSY);
+  check_no_connection(half, true, DACSA_ERROR_NOT_FOUND);
+  check_no_connection(garbage, false, DACSA_ERROR_BAD_DATA);
+  check_no_connection(other, false, DACSA_ERROR_BAD_DATA);
+}
+
+static void
+test_closed_in_between(void)
+{
+  static const char *const steps[] = {
+      GREETING, CAPABILITIES, OK_REPLY, "<{\"execute\":\"stop\"}", EVENT "{\"return\"", NULL};
+  g_auto(Server) s;
+  g_autoptr(GError) error = NULL;
+
+  set_up(&s, steps);
+  s.close = true;
+  g_autoptr(DacsaQmp) qmp = connect_ok(&s);
+  CHECK_OK(dacsa_qmp_send(qmp, "stop", NULL, &error), error);
+  CHECK_FAILS(dacsa_qmp_receive(qmp, in(PATIENCE), NULL, &error), error, DACSA_ERROR_NOT_FOUND);
+}
+
+static void
+test_no_socket(void)
+{
+  g_autofree char *longest = g_strnfill(200, 'x');
+  g_autoptr(GError) error = NULL;
+  DacsaQmp *qmp = NULL;
+
+  CHECK_FAILS(dacsa_qmp_connect("/nonexistent/qmp", in(PATIENCE), &qmp, &error), error,
+              DACSA_ERROR_NOT_FOUND);
+  CHECK_FAILS(dacsa_qmp_connect(longest, in(PATIENCE), &qmp, &error), error, DACSA_ERROR_NOT_FOUND);
+}
+
+int
+main(int argc, char **argv)
+{
+  g_test_init(&argc, &argv, NULL);
+  g_test_add_func("/qmp/conversation", test_conversation);
+  g_test_add_func("/qmp/in-flight", test_in_flight);
+  g_test_add_func("/qmp/errors", test_errors);
+  g_test_add_func("/qmp/deadline", test_deadline);
+  g_test_add_func("/qmp/no-connection", test_no_connection);
+  g_test_add_func("/qmp/closed-in-between", test_closed_in_between);
+  g_test_add_func("/qmp/no-socket", test_no_socket);
+  return g_test_run();
+}
