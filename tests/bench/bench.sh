@@ -1,5 +1,6 @@
 # tests/bench/bench.sh: what a benchmark is made of, beside all that a test case is made of
 # (tests/functions.sh). Figures are collected one a line in files, $figures/<name>, and printed as rows.
+# Every benchmark is called NAME.sh [MIB OF GUEST RAM [ROUNDS]].
 # shellcheck shell=bash
 
 # shellcheck source=tests/functions.sh
@@ -8,7 +9,7 @@
 BENCH=$(realpath -m "${BENCH:-$root/build/tests/bench}")
 figures=$tmp/figures
 mkdir "$figures"
-ram_mib=1024 # the guest's
+ram_mib=${1:-1024} # the guest's
 
 # measure NAME CMD...: appends the first word that CMD prints to the figures NAME.
 measure() {
@@ -34,11 +35,12 @@ header() {
   printf '\n%-46s %9s %9s %9s %9s\n' "$1" first median min max
 }
 
-# row LABEL NAME DIVISOR: first, and median, least and largest of the others.
+# row LABEL NAME DIVISOR: the first of the figures, and median, least and largest of the others.
 row() {
   local first
   first=$(head -n 1 "$figures/$2")
   tail -n +2 "$figures/$2" >"$figures/$2.rest"
+  [ -s "$figures/$2.rest" ] || cp "$figures/$2" "$figures/$2.rest"
   printf '%-46s %9s %9s %9s %9s\n' "$1" "$(in_unit "$first" "$3")" \
     "$(in_unit "$(quantile "$2.rest" median)" "$3")" "$(in_unit "$(quantile "$2.rest" min)" "$3")" \
     "$(in_unit "$(quantile "$2.rest" max)" "$3")"

@@ -4,7 +4,6 @@
 # memory with process_vm_readv.
 . "$(dirname "$0")/bench.sh"
 
-ram_mib=${1:-$ram_mib}
 rounds=${2:-12}
 idle_processes=32 # in the guest, beside its kernel's
 

@@ -4,7 +4,7 @@
 # QEMU's dump-guest-memory.
 . "$(dirname "$0")/bench.sh"
 
-snapshots=${1:-24}
+snapshots=${2:-24}
 window=0.25 # seconds before and after each snapshot that the guest watches its clock, too
 
 # --- the monitor's events: a second monitor listens ----------------------------------------------
@@ -92,7 +92,7 @@ measure_all() {
     echo "$((huge * 100 / resident))" >>"$figures/huge"
     measure_fork
     measure_snapshot
-    if ((i % (snapshots / 3) == 1)); then
+    if ((i % 8 == 1)); then
       measure fork-small "$BENCH/forks" "$resident" 0
       measure fork-huge "$BENCH/forks" "$resident" "$resident"
       measure_dump dump "$tmp/dump"

@@ -3,7 +3,7 @@
 # in-memory FUSE file (memfile.c) with the same settings, and tmpfs.
 . "$(dirname "$0")/bench.sh"
 
-rounds=${1:-9}
+rounds=${2:-9}
 
 # readahead_of DIRECTORY: the file with its mount's setting.
 readahead_of() {
