@@ -191,6 +191,19 @@ space_lookup(Space *self, uint64_t gva, uint64_t *ret, GError **error)
   return true;
 }
 
+/* How many of len bytes from addr on lie side by side in physical memory, given where the first
+ * does: one large read is worth many small ones. */
+static size_t
+space_contiguous(Space *self, uint64_t addr, uint64_t gpa, size_t len)
+{
+  size_t n = (size_t)MIN((uint64_t)len, DACSA_PAGE_SIZE - addr % DACSA_PAGE_SIZE);
+  uint64_t next;
+
+  while (n < len && space_lookup(self, addr + n, &next, NULL) && next == gpa + n)
+    n = MIN(len, n + (size_t)DACSA_PAGE_SIZE);
+  return n;
+}
+
 static bool
 space_read(DacsaMem *mem, uint64_t addr, void *buf, size_t len, GError **error)
 {
@@ -199,10 +212,11 @@ space_read(DacsaMem *mem, uint64_t addr, void *buf, size_t len, GError **error)
 
   while (len > 0) {
     uint64_t gpa;
-    size_t n = (size_t)MIN((uint64_t)len, DACSA_PAGE_SIZE - addr % DACSA_PAGE_SIZE);
 
-    if (!space_lookup(self, addr, &gpa, error) ||
-        !dacsa_mem_read(self->tables.phys, gpa, to, n, error))
+    if (!space_lookup(self, addr, &gpa, error))
+      return false;
+    size_t n = space_contiguous(self, addr, gpa, len);
+    if (!dacsa_mem_read(self->tables.phys, gpa, to, n, error))
       return false;
     to += n;
     len -= n;

@@ -24,9 +24,10 @@
 typedef struct {
   DacsaMem *phys;
   DacsaX86_64Tables tables;
-  GHashTable *tried;  /* pointers looked at; the key is the pointer's value */
-  uint64_t looked_at; /* bytes of the image */
-  uint8_t *buf;
+  GHashTable *tried;             /* pointers looked at; the key is the pointer's value */
+  uint64_t looked_at;            /* bytes of the image */
+  uint64_t gather_gpa, gathered; /* pages side by side that are yet to be looked through */
+  uint8_t *buf;                  /* CHUNK bytes */
   DacsaVmcoreinfo *found;
 } Search;
 
@@ -47,7 +48,27 @@ try_pointer(Search *s, uint64_t pointer)
          dacsa_vmcoreinfo_read(s->phys, gpa, &s->found, NULL);
 }
 
-/* Looks through one writable page of the image for pointers to pages. */
+/* Looks through the pages gathered for pointers to pages: whether it found what it seeks. */
+static bool
+search_gathered(Search *s)
+{
+  size_t n = (size_t)s->gathered;
+  uint64_t gpa = s->gather_gpa;
+
+  s->gathered = 0;
+  if (n == 0 || !dacsa_mem_read(s->phys, gpa, s->buf, n, NULL))
+    return false;
+  for (size_t i = 0; i + 8 <= n; i += 8) {
+    uint64_t pointer;
+
+    memcpy(&pointer, s->buf + i, sizeof(pointer));
+    if (try_pointer(s, GUINT64_FROM_LE(pointer)))
+      return true;
+  }
+  return false;
+}
+
+/* Gathers the writable pages of the image that lie side by side, up to a chunk. */
 static bool
 visit_image(const DacsaX86_64Page *page, void *data)
 {
@@ -55,21 +76,19 @@ visit_image(const DacsaX86_64Page *page, void *data)
 
   if (!page->writable)
     return true;
-  for (uint64_t done = 0; done < page->size; done += CHUNK) {
-    size_t n = (size_t)MIN(page->size - done, (uint64_t)CHUNK);
+  for (uint64_t done = 0; done < page->size;) {
+    uint64_t gpa = page->gpa + done;
 
+    if ((s->gathered == CHUNK || gpa != s->gather_gpa + s->gathered) && search_gathered(s))
+      return false;
+    if (s->gathered == 0)
+      s->gather_gpa = gpa;
+    uint64_t n = MIN(page->size - done, CHUNK - s->gathered);
+    s->gathered += n;
     s->looked_at += n;
+    done += n;
     if (s->looked_at > MAX_IMAGE)
       return false;
-    if (!dacsa_mem_read(s->phys, page->gpa + done, s->buf, n, NULL))
-      continue;
-    for (size_t i = 0; i + 8 <= n; i += 8) {
-      uint64_t pointer;
-
-      memcpy(&pointer, s->buf + i, sizeof(pointer));
-      if (try_pointer(s, GUINT64_FROM_LE(pointer)))
-        return false;
-    }
   }
   return true;
 }
@@ -83,6 +102,8 @@ search_image(const DacsaGuestSource *source, uint64_t root, unsigned levels)
               .buf = g_malloc(CHUNK)};
 
   dacsa_x86_64_walk(&s.tables, IMAGE_START, IMAGE_END, visit_image, &s, NULL);
+  if (!s.found)
+    search_gathered(&s);
   g_hash_table_unref(s.tried);
   g_free(s.buf);
   return s.found;
