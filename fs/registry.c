@@ -7,15 +7,16 @@ typedef struct {
   uint32_t serial;
   char *name, *file_name, *status;
   int64_t since_us;
-  bool listed;          /* false: gone, but a snapshot's reader may still need its memo */
+  bool listed;          /* false: gone; its name keeps its serial number */
   GPtrArray *snapshots; /* DacsaSnapshot */
-  DacsaGuestMemo memo;
+  char *life;           /* which life of the VM it is: its QEMU process */
+  DacsaGuestMemo *memo; /* of that life */
 } Vm;
 
 struct DacsaRegistry {
   GMutex lock;
   uint32_t next_serial;
-  GPtrArray *vms; /* Vm, in the order they were first seen; never freed, for their memo */
+  GPtrArray *vms; /* Vm, in the order they were first seen */
 };
 
 DacsaRegistry *
@@ -85,7 +86,8 @@ view_new(const Vm *vm)
 }
 
 void
-dacsa_registry_set_vm(DacsaRegistry *registry, const char *name, const char *status)
+dacsa_registry_set_vm(DacsaRegistry *registry, const char *name, const char *status,
+                      const char *life)
 {
   g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&registry->lock);
   Vm *vm = find_vm(registry, name);
@@ -97,10 +99,15 @@ dacsa_registry_set_vm(DacsaRegistry *registry, const char *name, const char *sta
     vm->serial = registry->next_serial++;
     vm->since_us = g_get_real_time();
     vm->snapshots = g_ptr_array_new_with_free_func((GDestroyNotify)dacsa_snapshot_unref);
-    dacsa_guest_memo_init(&vm->memo);
     g_ptr_array_add(registry->vms, vm);
   }
   vm->listed = true;
+  if (!vm->memo || strcmp(vm->life, life) != 0) {
+    dacsa_guest_memo_unref(vm->memo);
+    vm->memo = dacsa_guest_memo_new();
+    g_free(vm->life);
+    vm->life = g_strdup(life);
+  }
   g_free(vm->status);
   vm->status = g_strdup(status);
 }
@@ -127,7 +134,7 @@ dacsa_registry_add_snapshot(DacsaRegistry *registry, DacsaRecord *record, DacsaS
     return;
   }
   g_ptr_array_add(vm->snapshots,
-                  dacsa_snapshot_new(registry->next_serial++, record, fds, &vm->memo));
+                  dacsa_snapshot_new(registry->next_serial++, record, fds, vm->memo));
 }
 
 bool

@@ -22,7 +22,10 @@ void dacsa_vm_view_free(DacsaVmView *view);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DacsaVmView, dacsa_vm_view_free)
 
 /* From the keeper. */
-void dacsa_registry_set_vm(DacsaRegistry *registry, const char *name, const char *status);
+/* life: names the VM's QEMU process. When it is another, nothing that was learnt of the old one's
+ * guest is believed of the new one's: it may be another's. */
+void dacsa_registry_set_vm(DacsaRegistry *registry, const char *name, const char *status,
+                           const char *life);
 void dacsa_registry_remove_vm(DacsaRegistry *registry, const char *name);
 /* Takes record and descriptors. */
 void dacsa_registry_add_snapshot(DacsaRegistry *registry, DacsaRecord *record,

@@ -52,7 +52,7 @@ dacsa_snapshot_new(uint32_t serial, DacsaRecord *record, DacsaSnapshotFds fds, D
   s->cached = dacsa_pagecache_new(s->phys, PAGECACHE_BYTES);
   s->cpus = dacsa_cpus_parse(record->registers);
   s->errors = dacsa_errors_new();
-  s->memo = memo;
+  s->memo = dacsa_guest_memo_ref(memo);
   g_mutex_init(&s->lock);
   return s;
 }
@@ -71,6 +71,7 @@ dacsa_snapshot_unref(DacsaSnapshot *s)
     return;
   dacsa_guest_free(s->guest);
   g_clear_error(&s->guest_error);
+  dacsa_guest_memo_unref(s->memo);
   dacsa_errors_free(s->errors);
   g_array_unref(s->cpus);
   dacsa_mem_unref(s->cached);

@@ -15,7 +15,7 @@ typedef struct {
 
 void dacsa_snapshot_fds_close(DacsaSnapshotFds fds);
 
-/* Takes record and fds. memo is the VM's and outlives the snapshot. */
+/* Takes record and fds. memo is the VM's, and is referenced. */
 DacsaSnapshot *dacsa_snapshot_new(uint32_t serial, DacsaRecord *record, DacsaSnapshotFds fds,
                                   DacsaGuestMemo *memo);
 DacsaSnapshot *dacsa_snapshot_ref(DacsaSnapshot *snapshot);

@@ -63,21 +63,6 @@ make_place(DacsaTree *tree, uint32_t scope, unsigned row, uint32_t object, Dacsa
   return true;
 }
 
-bool
-dacsa_tree_place(DacsaTree *tree, uint64_t ino, DacsaPlace *ret, GError **error)
-{
-  uint64_t value = ino - 1;
-  uint32_t scope = (uint32_t)(value >> (DACSA_ROW_BITS + DACSA_OBJECT_BITS));
-  unsigned row = (unsigned)(value >> DACSA_OBJECT_BITS) & ((1u << DACSA_ROW_BITS) - 1);
-  uint32_t object = (uint32_t)(value & ((1u << DACSA_OBJECT_BITS) - 1));
-
-  /* The root has no scope, and only processes are told apart by an object. */
-  if (ino == 0 || row >= DACSA_N_ROWS || (row == DACSA_ROW_ROOT && scope != 0) ||
-      dacsa_node_is_below(row, DACSA_ROW_PROCESS) != (object != 0))
-    return fail_gone(error);
-  return make_place(tree, scope, row, object, ret, error);
-}
-
 static uint32_t
 scope_of(const DacsaPlace *place)
 {
@@ -141,18 +126,46 @@ has_process(const GArray *pids, uint32_t pid)
 }
 
 static bool
+check_process(const DacsaPlace *place, uint32_t pid, GError **error)
+{
+  const GArray *pids;
+
+  if (!find_processes(place, &pids, error))
+    return false;
+  return (pids && has_process(pids, pid)) || fail_gone(error);
+}
+
+bool
+dacsa_tree_place(DacsaTree *tree, uint64_t ino, DacsaPlace *ret, GError **error)
+{
+  uint64_t value = ino - 1;
+  uint32_t scope = (uint32_t)(value >> (DACSA_ROW_BITS + DACSA_OBJECT_BITS));
+  unsigned row = (unsigned)(value >> DACSA_OBJECT_BITS) & ((1u << DACSA_ROW_BITS) - 1);
+  uint32_t object = (uint32_t)(value & ((1u << DACSA_OBJECT_BITS) - 1));
+
+  /* The root has no scope, and only processes are told apart by an object. */
+  if (ino == 0 || row >= DACSA_N_ROWS || (row == DACSA_ROW_ROOT && scope != 0) ||
+      dacsa_node_is_below(row, DACSA_ROW_PROCESS) != (object != 0))
+    return fail_gone(error);
+  g_auto(DacsaPlace) place = {0};
+  if (!make_place(tree, scope, row, object, &place, error) ||
+      (object != 0 && !check_process(&place, object, error)))
+    return false;
+  *ret = place;
+  place = (DacsaPlace){0};
+  return true;
+}
+
+static bool
 lookup_process(DacsaTree *tree, const DacsaPlace *parent, const char *name, DacsaPlace *ret,
                GError **error)
 {
-  const GArray *pids;
   uint32_t pid;
 
   if (!parse_pid(name, &pid))
     return fail_gone(error);
-  if (!find_processes(parent, &pids, error))
+  if (!check_process(parent, pid, error))
     return false;
-  if (!pids || !has_process(pids, pid))
-    return fail_gone(error);
   return make_place(tree, scope_of(parent), DACSA_ROW_PROCESS, pid, ret, error);
 }
 

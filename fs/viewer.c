@@ -151,7 +151,8 @@ on_message(Viewer *v, DacsaMessage *message)
   uint32_t serial;
 
   if (strcmp(message->verb, "vm") == 0) {
-    dacsa_registry_set_vm(v->registry, name, dacsa_message_get(message, "status"));
+    dacsa_registry_set_vm(v->registry, name, dacsa_message_get(message, "status"),
+                          dacsa_message_get(message, "life"));
   } else if (strcmp(message->verb, "vm-gone") == 0) {
     dacsa_registry_remove_vm(v->registry, name);
   } else if (strcmp(message->verb, "snapshot") == 0) {

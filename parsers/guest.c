@@ -6,25 +6,38 @@
 
 #include <inttypes.h>
 
+#define MAX_MAP (256u << 20)
+
 static const DacsaGuestOs *const systems[] = {
     &dacsa_linux_os,
 };
 
-void
-dacsa_guest_memo_init(DacsaGuestMemo *memo)
+DacsaGuestMemo *
+dacsa_guest_memo_new(void)
 {
+  DacsaGuestMemo *memo = g_new0(DacsaGuestMemo, 1);
+
+  g_atomic_ref_count_init(&memo->refs);
   g_mutex_init(&memo->lock);
-  memo->value = NULL;
-  memo->free_value = NULL;
+  return memo;
+}
+
+DacsaGuestMemo *
+dacsa_guest_memo_ref(DacsaGuestMemo *memo)
+{
+  g_atomic_ref_count_inc(&memo->refs);
+  return memo;
 }
 
 void
-dacsa_guest_memo_clear(DacsaGuestMemo *memo)
+dacsa_guest_memo_unref(DacsaGuestMemo *memo)
 {
+  if (!memo || !g_atomic_ref_count_dec(&memo->refs))
+    return;
   if (memo->value)
     memo->free_value(memo->value);
-  memo->value = NULL;
   g_mutex_clear(&memo->lock);
+  g_free(memo);
 }
 
 bool
@@ -93,6 +106,9 @@ dacsa_guest_memory_map(DacsaGuest *guest, uint32_t pid, const DacsaRuns *runs, G
       } else {
         if (len > 0)
           map_line(out, begin, len, begin_gva, region);
+        if (out->len > MAX_MAP)
+          return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "the map is larger than %u bytes",
+                            MAX_MAP);
         begin = run->offset + done;
         begin_gva = gva;
         len = n;

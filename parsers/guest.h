@@ -15,13 +15,15 @@ typedef struct DacsaGuest DacsaGuest;
 /* What a guest OS's parser knows of a VM's kernel, kept from one snapshot of the VM to the next.
  * Never shared between VMs: a guest chooses what it claims to be. */
 typedef struct {
+  gatomicrefcount refs;
   GMutex lock;
   void *value; /* the parser's; NULL: nothing known yet */
   GDestroyNotify free_value;
 } DacsaGuestMemo;
 
-void dacsa_guest_memo_init(DacsaGuestMemo *memo);
-void dacsa_guest_memo_clear(DacsaGuestMemo *memo);
+DacsaGuestMemo *dacsa_guest_memo_new(void);
+DacsaGuestMemo *dacsa_guest_memo_ref(DacsaGuestMemo *memo);
+void dacsa_guest_memo_unref(DacsaGuestMemo *memo);
 
 /* What a guest is opened on; all borrowed, and outliving the guest. */
 typedef struct {

@@ -81,11 +81,13 @@ tokens_hash(const DacsaKallsyms *k, const uint8_t *tokens, size_t len)
 {
   uint32_t h = HASH_START;
   size_t skip = 1;
+  size_t done = 0;
 
-  for (size_t i = 0; i < len; i++) {
+  for (size_t i = 0; i < len && done < MAX_NAME; i++) {
     size_t n = k->token_len[tokens[i]];
     size_t from = MIN(skip, n);
 
+    done += n;
     h = hash_bytes(h, token(k, tokens[i]) + from, n - from);
     skip -= from;
   }

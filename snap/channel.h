@@ -4,7 +4,7 @@
  * neither its form nor its content.
  *
  *   keeper -> viewer                                          viewer -> keeper
- *   vm        name status                                     ready
+ *   vm        name status life                                ready
  *   vm-gone   name                                            take     vm name
  *   snapshot  vm name        [record, mem, pagemap,          drop     vm name
  *                          smaps_rollup]                   refresh  vm

@@ -93,6 +93,12 @@ send_vm(DacsaKeeper *self, const DacsaVm *vm)
 
   dacsa_message_set(message, "name", vm->address->name);
   dacsa_message_set(message, "status", status);
+  if (vm->probe) {
+    g_autofree char *life =
+        g_strdup_printf("%d@%" G_GUINT64_FORMAT, (int)vm->probe->pid, vm->probe->start_time);
+
+    dacsa_message_set(message, "life", life);
+  }
   send_message(self, message);
 }
 

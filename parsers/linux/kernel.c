@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define START_KERNEL_MAP UINT64_C(0xffffffff80000000) /* __START_KERNEL_map */
+#define MAX_NAME 256u /* of a task or a worker; TASK_COMM_LEN is 16, WORKER_DESC_LEN 24 */
 #define MAX_BTF (64u << 20)
 
 /* Each member the parsers read, in one row. */
@@ -169,6 +170,8 @@ load_offsets(DacsaLinuxKernel *k, const DacsaTypes *types, GError **error)
   if (!dacsa_types_member(types, "worker", "desc", &member, error))
     return false;
   k->worker_desc_size = member.size;
+  if (k->task_comm_size > MAX_NAME || k->worker_desc_size > MAX_NAME)
+    return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "the kernel's names of tasks are too long");
   if (dacsa_types_member(types, "maple_range_64", "slot", &member, NULL))
     k->maple_range64_slots = member.elements;
   if (dacsa_types_member(types, "maple_arange_64", "slot", &member, NULL))

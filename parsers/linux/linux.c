@@ -38,11 +38,13 @@ remember(DacsaGuestMemo *memo, DacsaLinuxKernel *kernel)
   memo->free_value = (GDestroyNotify)dacsa_linux_kernel_unref;
 }
 
+/* NOT_FOUND: there is no Linux. Once VMCOREINFO is found, what else is missing is damage. */
 static bool
 find_kernel(const DacsaGuestSource *source, DacsaLinuxKernel **ret, GError **error)
 {
   g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&source->memo->lock);
   g_autoptr(DacsaVmcoreinfo) info = NULL;
+  g_autoptr(GError) cause = NULL;
 
   *ret = known_kernel(source);
   if (*ret)
@@ -50,8 +52,8 @@ find_kernel(const DacsaGuestSource *source, DacsaLinuxKernel **ret, GError **err
   if (!dacsa_linux_discover(source, &info, error))
     return false;
   g_autoptr(DacsaMem) memory = kernel_space(source->phys, info);
-  if (!dacsa_linux_kernel_load(memory, g_steal_pointer(&info), ret, error))
-    return false;
+  if (!dacsa_linux_kernel_load(memory, g_steal_pointer(&info), ret, &cause))
+    return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "Linux: %s", cause->message);
   remember(source->memo, *ret);
   return true;
 }
@@ -60,16 +62,9 @@ static bool
 linux_open(const DacsaGuestSource *source, DacsaGuest **ret, GError **error)
 {
   DacsaLinuxKernel *kernel;
-  g_autoptr(GError) cause = NULL;
 
-  if (!find_kernel(source, &kernel, &cause)) {
-    /* Only the lack of VMCOREINFO says that it is another OS. */
-    if (!source->memo->value && g_error_matches(cause, DACSA_ERROR, DACSA_ERROR_NOT_FOUND) &&
-        !strstr(cause->message, "VMCOREINFO"))
-      return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "%s", cause->message);
-    g_propagate_error(error, g_steal_pointer(&cause));
+  if (!find_kernel(source, &kernel, error))
     return false;
-  }
   DacsaLinux *l = g_new0(DacsaLinux, 1);
   l->guest.os = &dacsa_linux_os;
   l->kernel = kernel;

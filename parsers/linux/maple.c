@@ -62,6 +62,9 @@ walk_node(MapleWalk *w, uint64_t enode, uint64_t min, uint64_t max, unsigned hei
       if (!walk_node(w, slot, min, pivot, height + 1, error))
         return false;
     } else if (slot != 0 && !is_internal(slot)) {
+      if (w->ret->len >= DACSA_LINUX_MAX_VMAS)
+        return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "maple tree: more than %u entries",
+                          DACSA_LINUX_MAX_VMAS);
       g_array_append_val(w->ret, slot);
     }
     if (pivot == max)

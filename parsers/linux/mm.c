@@ -2,8 +2,6 @@
 #include "parsers/linux/view.h"
 #include "snap/error.h"
 
-#define MAX_VMAS (1u << 20) /* sysctl vm.max_map_count is 65530 unless raised */
-
 /* To 6.0: mm->mmap, a list through vm_next. */
 static bool
 collect_list(const DacsaLinux *l, uint64_t mm, GArray *vmas, GError **error)
@@ -15,7 +13,7 @@ collect_list(const DacsaLinux *l, uint64_t mm, GArray *vmas, GError **error)
   if (!dacsa_linux_u64(l, mm, o->mm_mmap, &vma, error))
     return false;
   while (vma != 0) {
-    if (vmas->len >= MAX_VMAS || !g_hash_table_add(seen, GSIZE_TO_POINTER(vma)))
+    if (vmas->len >= DACSA_LINUX_MAX_VMAS || !g_hash_table_add(seen, GSIZE_TO_POINTER(vma)))
       return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "the list of mappings has no end");
     g_array_append_val(vmas, vma);
     if (!dacsa_linux_u64(l, vma, o->vma_next, &vma, error))

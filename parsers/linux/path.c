@@ -7,6 +7,7 @@
 #define MAX_COMPONENTS 1024u
 #define MAX_NAME 4096u
 #define MAX_STEPS 4096u
+#define MAX_PATH 65536u /* bytes; PATH_MAX is 4096, but mounts can put more in front */
 
 static bool
 dentry_name(const DacsaLinux *l, uint64_t dentry, char **ret, GError **error)
@@ -78,6 +79,8 @@ gather(const DacsaLinux *l, uint64_t dentry, uint64_t mnt, uint64_t root_dentry,
 {
   const DacsaLinuxOffsets *o = &l->kernel->offsets;
 
+  size_t bytes = 0;
+
   for (unsigned steps = 0; steps < MAX_STEPS; steps++) {
     uint64_t mount = mnt - (uint64_t)o->mount_mnt;
     uint64_t parent, mnt_root, parent_mount;
@@ -102,7 +105,8 @@ gather(const DacsaLinux *l, uint64_t dentry, uint64_t mnt, uint64_t root_dentry,
       return true; /* escaped from its mount */
     if (!dentry_name(l, dentry, &name, error))
       return false;
-    if (names->len >= MAX_COMPONENTS)
+    bytes += strlen(name) + 1;
+    if (names->len >= MAX_COMPONENTS || bytes > MAX_PATH)
       break;
     g_ptr_array_add(names, g_steal_pointer(&name));
     dentry = parent;

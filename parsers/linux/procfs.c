@@ -13,6 +13,7 @@
   (2u << 20) /* MAX_ARG_STRLEN times a few; the kernel's own limit is a stack's                    \
               */
 #define MAX_NAME 256u
+#define MAX_TEXT (64u << 20) /* of maps: a million mappings with names of 60 letters */
 
 #define VM_READ 0x1u
 #define VM_WRITE 0x2u
@@ -110,6 +111,8 @@ append_user(DacsaLinux *l, DacsaMem *space, uint64_t start, uint64_t end, const 
   g_string_append_len(out, buf, (gssize)got);
   if (got < want)
     dacsa_errors_add(l->errors, where, "cut short: the rest is not in memory");
+  else if (want < end - start)
+    dacsa_errors_add(l->errors, where, "cut short: it is too long");
 }
 
 /* fs/proc/base.c, get_mm_cmdline and get_mm_proctitle: a process may have written over its
@@ -305,7 +308,8 @@ mapping_perms(const Mapping *m, char ret[5])
   ret[4] = '\0';
 }
 
-typedef void (*MappingFunc)(const Mapping *m, void *data);
+/* false: there is no room for more. */
+typedef bool (*MappingFunc)(const Mapping *m, void *data);
 
 /* The gate mapping ([vsyscall]) is every 64-bit process's, and nobody's. */
 static void
@@ -355,10 +359,12 @@ visit_mappings(DacsaLinux *l, uint32_t pid, MappingFunc func, void *data, GError
     g_auto(Mapping) m = {0};
     g_autoptr(GError) cause = NULL;
 
-    if (read_mapping(&owner, g_array_index(vmas, uint64_t, i), &m, &cause))
-      func(&m, data);
-    else
+    if (!read_mapping(&owner, g_array_index(vmas, uint64_t, i), &m, &cause)) {
       dacsa_errors_add(l->errors, where, cause->message);
+    } else if (!func(&m, data)) {
+      dacsa_errors_add(l->errors, where, "cut short: too many mappings with too long names");
+      return true;
+    }
   }
   visit_gate(&owner, mm, func, data);
   return true;
@@ -376,7 +382,7 @@ append_escaped(GString *out, const char *name)
   }
 }
 
-static void
+static bool
 append_line(const Mapping *m, void *data)
 {
   GString *out = data;
@@ -393,6 +399,7 @@ append_line(const Mapping *m, void *data)
     append_escaped(out, m->name);
   }
   g_string_append_c(out, '\n');
+  return out->len < MAX_TEXT;
 }
 
 bool
@@ -407,9 +414,15 @@ region_clear(void *data)
   g_free(((DacsaRegion *)data)->path);
 }
 
-static void
+typedef struct {
+  GArray *regions;
+  size_t bytes;
+} Regions;
+
+static bool
 append_region(const Mapping *m, void *data)
 {
+  Regions *r = data;
   DacsaRegion region = {.start = m->start, .end = m->end};
   g_autoptr(GString) path = g_string_new(NULL);
 
@@ -418,7 +431,9 @@ append_region(const Mapping *m, void *data)
     append_escaped(path, m->name);
     region.path = g_strdup(path->str);
   }
-  g_array_append_val((GArray *)data, region);
+  r->bytes += sizeof(region) + path->len;
+  g_array_append_val(r->regions, region);
+  return r->bytes < MAX_TEXT;
 }
 
 bool
@@ -426,8 +441,10 @@ dacsa_linux_regions(DacsaGuest *guest, uint32_t pid, GArray **ret, GError **erro
 {
   g_autoptr(GArray) regions = g_array_new(FALSE, FALSE, sizeof(DacsaRegion));
 
+  Regions r = {regions, 0};
+
   g_array_set_clear_func(regions, region_clear);
-  if (!visit_mappings((DacsaLinux *)guest, pid, append_region, regions, error))
+  if (!visit_mappings((DacsaLinux *)guest, pid, append_region, &r, error))
     return false;
   *ret = g_steal_pointer(&regions);
   return true;

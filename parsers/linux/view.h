@@ -5,6 +5,8 @@
 #include "parsers/linux/kernel.h"
 #include "parsers/x86_64.h"
 
+#define DACSA_LINUX_MAX_VMAS (1u << 20) /* sysctl vm.max_map_count is 65530 unless raised */
+
 typedef struct {
   uint32_t pid;
   uint64_t task; /* gva of the leader's task_struct */

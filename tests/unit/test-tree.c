@@ -16,8 +16,8 @@ static void
 make_tree(void)
 {
   registry = dacsa_registry_new();
-  dacsa_registry_set_vm(registry, "web", "state: running\n");
-  dacsa_registry_set_vm(registry, "a/b", "state: paused\n");
+  dacsa_registry_set_vm(registry, "web", "state: running\n", "1@1");
+  dacsa_registry_set_vm(registry, "a/b", "state: paused\n", "1@1");
   fake_snapshot_add(registry, "web", "early", TAKEN_US, 'e');
   fake_snapshot_add(registry, "web", "late", TAKEN_US + 5, 'l');
   tree = dacsa_tree_new(&(DacsaTreeOptions){registry, 0, false, 1u << 20});
