@@ -14,7 +14,7 @@ trap 'echo "${BASH_SOURCE[0]##*/}: $LINENO: failed ($?): $BASH_COMMAND" >&2' ERR
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 DACSA=$(realpath -m "${DACSA:-$root/build/dacsa}")
-guest_images=$root/build-guest
+guest_images=$(realpath -m "${GUEST_IMAGES:-$root/build-guest}") # another kernel, for trying
 [ -e "$guest_images/accelerator" ] || {
   echo "there is no test guest yet: run tests/setup first" >&2
   exit 1
@@ -120,7 +120,7 @@ end_case() {
   fi
   if [ $status -ne 0 ] && [ $status -ne 77 ] && [ -s "$tmp/dacsa.log" ]; then
     echo "--- what dacsa mount said:" >&2
-    tail -n 50 "$tmp/dacsa.log" >&2
+    tail -n 200 "$tmp/dacsa.log" >&2
   fi
   rm -rf --one-file-system "$tmp"
   exit $status
