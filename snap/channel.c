@@ -110,7 +110,9 @@ dacsa_channel_send(int fd, const DacsaMessage *message, GError **error)
     memcpy(CMSG_DATA(&control.header), message->fds, bytes);
   }
   while (sendmsg(fd, &msg, MSG_NOSIGNAL) < 0)
-    if (errno != EINTR)
+    if (errno == EPIPE || errno == ECONNRESET)
+      return dacsa_fail(error, DACSA_ERROR_NOT_FOUND, "the other process is gone");
+    else if (errno != EINTR)
       return dacsa_fail_errno(error, errno, "cannot send to the other process");
   return true;
 }

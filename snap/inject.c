@@ -24,6 +24,7 @@
 
 #define DEADLINE_US (5 * G_USEC_PER_SEC)
 #define RED_ZONE 256u /* the ABI's is 128 */
+#define ABANDON_US (G_USEC_PER_SEC / 2)
 #define MAX_XSTATE 65536u
 #define MAX_CHAIN (96u * 1024) /* a new process's stack has 128 KiB and its arguments mapped */
 #define STOP_TRIES 20
@@ -365,15 +366,49 @@ follow(Injector *self, GError **error)
 
 /* -- release -- */
 
-/* Where the main thread stands still it is let go here; where it runs, the kernel does it when this
- * thread ends. */
+/* Whether a tracee is one of ours, seen or not: where it stands still, its stack tells. */
+static bool
+is_ours(const Injector *self, pid_t pid)
+{
+  struct user_regs_struct regs;
+
+  return pid == self->helper || pid == self->child ||
+         (ptrace(PTRACE_GETREGS, pid, 0, &regs) == 0 &&
+          (regs.rsp == self->helper_frame || regs.rsp == self->child_frame));
+}
+
+/* After a failure: lets QEMU go, and kills what has been made, which may come to light only now. */
+static void
+abandon(Injector *self)
+{
+  int64_t until = g_get_monotonic_time() + ABANDON_US;
+  pid_t pid;
+  int status;
+
+  if (self->helper && !self->helper_gone)
+    kill(self->helper, SIGKILL);
+  ptrace(PTRACE_INTERRUPT, self->job->pid, 0, 0);
+  while (wait_any(until, &pid, &status, NULL)) {
+    if (!WIFSTOPPED(status))
+      continue;
+    if (pid != self->job->pid && is_ours(self, pid))
+      kill(pid, SIGKILL);
+    else
+      ptrace(PTRACE_DETACH, pid, 0, status >> 16 == 0 ? WSTOPSIG(status) : 0);
+  }
+}
+
+/* What still runs when this returns is let go by the kernel when this thread ends. */
 static bool
 run_ladder(Injector *self, GError **error)
 {
   bool ok = seize(self, error) && wait_interrupted(self, error) && read_state(self, error) &&
             build_chain(self, error) && enter_chain(self, error) && follow(self, error);
 
-  ptrace(PTRACE_DETACH, self->job->pid, 0, 0);
+  if (!ok) {
+    ptrace(PTRACE_DETACH, self->job->pid, 0, 0);
+    abandon(self);
+  }
   return ok;
 }
 

@@ -67,7 +67,9 @@ send_message(DacsaKeeper *self, const DacsaMessage *message)
 {
   g_autoptr(GError) error = NULL;
 
-  if (self->channel >= 0 && !dacsa_channel_send(self->channel, message, &error))
+  /* A viewer that is gone is noticed by the main loop. */
+  if (self->channel >= 0 && !dacsa_channel_send(self->channel, message, &error) &&
+      !g_error_matches(error, DACSA_ERROR, DACSA_ERROR_NOT_FOUND))
     g_warning("%s", error->message);
 }
 

@@ -164,7 +164,7 @@ test_closed(void)
   close(p.ends[0]);
   p.ends[0] = -1;
   CHECK_FAILS(dacsa_channel_receive(p.ends[1], &got, &error), error, DACSA_ERROR_NOT_FOUND);
-  CHECK_FAILS(dacsa_channel_send(p.ends[1], sent, &error), error, DACSA_ERROR_OS);
+  CHECK_FAILS(dacsa_channel_send(p.ends[1], sent, &error), error, DACSA_ERROR_NOT_FOUND);
 }
 
 int
