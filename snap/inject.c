@@ -412,52 +412,119 @@ run_ladder(Injector *self, GError **error)
   return ok;
 }
 
-typedef struct {
+/* -- the thread -- */
+
+struct DacsaInjector {
   const DacsaInjection *injection;
-  pid_t child;
+  GThread *thread; /* NULL once joined */
+  GMutex lock;     /* of order */
+  GCond ordered;
+  enum { ORDER_NONE, ORDER_FORK, ORDER_LEAVE } order;
+  pid_t child; /* what came of it */
   int pidfd;
   bool ok;
-  GError **error;
-} Request;
+  GError *error;
+};
 
-/* ptrace belongs to a thread: when this one ends, whatever it still traces is let go. */
-static void *
-injector_thread(void *data)
+static void
+inject_now(DacsaInjector *injector)
 {
-  Request *request = data;
-  Injector self = {.job = request->injection,
+  Injector self = {.job = injector->injection,
                    .deadline = g_get_monotonic_time() + DEADLINE_US,
                    .steps = g_array_new(FALSE, FALSE, sizeof(DacsaSyscall)),
                    .image = g_byte_array_new(),
                    .child_pidfd = -1};
 
-  request->ok = run_ladder(&self, request->error);
-  if (!request->ok && self.child_pidfd >= 0) {
+  injector->ok = run_ladder(&self, &injector->error);
+  if (!injector->ok && self.child_pidfd >= 0) {
     syscall(SYS_pidfd_send_signal, self.child_pidfd, SIGKILL, NULL, 0);
     close(self.child_pidfd);
   } else {
-    request->child = self.child;
-    request->pidfd = self.child_pidfd;
+    injector->child = self.child;
+    injector->pidfd = self.child_pidfd;
   }
   g_array_unref(self.steps);
   g_byte_array_unref(self.image);
   if (self.state.xstate)
     g_byte_array_unref(self.state.xstate);
+}
+
+/* ptrace belongs to a thread: when this one ends, whatever it still traces is let go. */
+static void *
+injector_thread(void *data)
+{
+  DacsaInjector *injector = data;
+
+  g_mutex_lock(&injector->lock);
+  while (injector->order == ORDER_NONE)
+    g_cond_wait(&injector->ordered, &injector->lock);
+  bool fork = injector->order == ORDER_FORK;
+  g_mutex_unlock(&injector->lock);
+  if (fork)
+    inject_now(injector);
   return NULL;
+}
+
+static void
+give_order(DacsaInjector *injector, int order)
+{
+  if (!injector->thread)
+    return;
+  g_mutex_lock(&injector->lock);
+  injector->order = order;
+  g_cond_signal(&injector->ordered);
+  g_mutex_unlock(&injector->lock);
+  g_thread_join(g_steal_pointer(&injector->thread));
+}
+
+bool
+dacsa_injector_new(const DacsaInjection *injection, DacsaInjector **ret, GError **error)
+{
+  DacsaInjector *injector = g_new0(DacsaInjector, 1);
+
+  injector->injection = injection;
+  injector->pidfd = -1;
+  g_mutex_init(&injector->lock);
+  g_cond_init(&injector->ordered);
+  injector->thread = g_thread_try_new("injector", injector_thread, injector, error);
+  if (!injector->thread) {
+    dacsa_injector_free(injector);
+    return false;
+  }
+  *ret = injector;
+  return true;
+}
+
+void
+dacsa_injector_free(DacsaInjector *injector)
+{
+  if (!injector)
+    return;
+  give_order(injector, ORDER_LEAVE);
+  g_clear_error(&injector->error);
+  g_cond_clear(&injector->ordered);
+  g_mutex_clear(&injector->lock);
+  g_free(injector);
+}
+
+bool
+dacsa_injector_fork(DacsaInjector *injector, pid_t *ret_child, int *ret_pidfd, GError **error)
+{
+  give_order(injector, ORDER_FORK);
+  if (!injector->ok) {
+    g_propagate_error(error, g_steal_pointer(&injector->error));
+    return false;
+  }
+  *ret_child = injector->child;
+  *ret_pidfd = injector->pidfd;
+  return true;
 }
 
 bool
 dacsa_inject_fork(const DacsaInjection *injection, pid_t *ret_child, int *ret_pidfd, GError **error)
 {
-  Request request = {.injection = injection, .pidfd = -1, .error = error};
-  GThread *thread = g_thread_try_new("injector", injector_thread, &request, error);
+  g_autoptr(DacsaInjector) injector = NULL;
 
-  if (!thread)
-    return false;
-  g_thread_join(thread);
-  if (!request.ok)
-    return false;
-  *ret_child = request.child;
-  *ret_pidfd = request.pidfd;
-  return true;
+  return dacsa_injector_new(injection, &injector, error) &&
+         dacsa_injector_fork(injector, ret_child, ret_pidfd, error);
 }

@@ -31,3 +31,14 @@ typedef struct {
  */
 bool dacsa_inject_fork(const DacsaInjection *injection, pid_t *ret_child, int *ret_pidfd,
                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* The same in two steps, so that the thread that traces is there before QEMU is paused. It forks
+ * once. injection is borrowed. */
+typedef struct DacsaInjector DacsaInjector;
+
+bool dacsa_injector_new(const DacsaInjection *injection, DacsaInjector **ret,
+                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
+bool dacsa_injector_fork(DacsaInjector *injector, pid_t *ret_child, int *ret_pidfd,
+                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
+void dacsa_injector_free(DacsaInjector *injector);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(DacsaInjector, dacsa_injector_free)

@@ -67,21 +67,20 @@ check_state(DacsaMonitor *monitor, const char *state, GError **error)
 /* Tries again where QEMU's main thread was at a place where it could not be done, and only if that
  * was found out at once: the VM is paused. */
 static bool
-fork_now(const DacsaInjection *injection, Child *child, GError **error)
+fork_now(DacsaInjector *injector, const DacsaInjection *injection, Child *child, GError **error)
 {
   int64_t deadline = g_get_monotonic_time() + RETRY_US;
+  g_autoptr(GError) failure = NULL;
+  bool ok = dacsa_injector_fork(injector, &child->child, &child->pidfd, &failure);
 
-  for (;;) {
-    g_autoptr(GError) failure = NULL;
-
-    if (dacsa_inject_fork(injection, &child->child, &child->pidfd, &failure))
-      return true;
-    if (!g_error_matches(failure, DACSA_ERROR, DACSA_ERROR_BUSY) ||
-        g_get_monotonic_time() > deadline) {
-      g_propagate_error(error, g_steal_pointer(&failure));
-      return false;
-    }
+  while (!ok && g_error_matches(failure, DACSA_ERROR, DACSA_ERROR_BUSY) &&
+         g_get_monotonic_time() < deadline) {
+    g_clear_error(&failure);
+    ok = dacsa_inject_fork(injection, &child->child, &child->pidfd, &failure);
   }
+  if (!ok)
+    g_propagate_error(error, g_steal_pointer(&failure));
+  return ok;
 }
 
 /* The pause itself. record's times are filled in. The VM was running where `running`. */
@@ -92,6 +91,10 @@ pause_and_fork(DacsaMonitor *monitor, const DacsaProbe *probe, bool running, Dac
   const DacsaInjection injection = {probe->pid, probe->gadgets, probe->vmas};
   g_autoptr(GError) failure = NULL;
   g_autoptr(GError) resume_failure = NULL;
+  g_autoptr(DacsaInjector) injector = NULL;
+
+  if (!dacsa_injector_new(&injection, &injector, error))
+    return false;
   int64_t begin = g_get_monotonic_time();
   bool ok = running ? dacsa_monitor_stop(monitor, begin + QUIESCE_US, &record->registers, &failure)
                     : dacsa_monitor_hmp(monitor, "info registers -a", soon(), &record->registers,
@@ -100,7 +103,7 @@ pause_and_fork(DacsaMonitor *monitor, const DacsaProbe *probe, bool running, Dac
 
   record->taken_us = g_get_real_time();
   if (ok)
-    ok = fork_now(&injection, child, &failure);
+    ok = fork_now(injector, &injection, child, &failure);
   int64_t forked = g_get_monotonic_time();
   if (!ok && failed_early && g_error_matches(failure, DACSA_ERROR, DACSA_ERROR_BUSY))
     failed_early(failure, data);

@@ -9,12 +9,14 @@
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define REPLY_TYPE "(bismv)" /* ok, error code, message, payload */
 #define MAX_REPLY (64u << 20)
+#define WORKER_NICE (-20)
 
 typedef struct {
   pid_t pid;
@@ -162,8 +164,8 @@ abandon_descriptors(int keep)
       dup3(null, g_array_index(fds, int, i), O_CLOEXEC);
 }
 
-/* From here on nothing that is sent to the daemon or its terminal reaches this process, and the
- * OOM killer looks elsewhere: a VM may be paused. */
+/* From here on nothing that is sent to the daemon or its terminal reaches this process, the OOM
+ * killer looks elsewhere, and it goes first when processors are scarce: a VM may be paused. */
 static void
 become_worker(int reply_fd)
 {
@@ -172,6 +174,9 @@ become_worker(int reply_fd)
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, NULL);
   setsid();
+  if (setpriority(PRIO_PROCESS, 0, WORKER_NICE) < 0) {
+    /* Without CAP_SYS_NICE it stays as it is. */
+  }
   int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
   if (fd >= 0) {
     if (write(fd, "-1000", 5) != 5) {
