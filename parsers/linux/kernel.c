@@ -98,6 +98,7 @@ static const struct {
     {G_STRUCT_OFFSET(DacsaLinuxKernel, special_mapping_name), "special_mapping_name", true},
     {G_STRUCT_OFFSET(DacsaLinuxKernel, simple_dname), "simple_dname", true},
     {G_STRUCT_OFFSET(DacsaLinuxKernel, anon_inodefs_dname), "anon_inodefs_dname", true},
+    {G_STRUCT_OFFSET(DacsaLinuxKernel, format_worker_id), "format_worker_id", true},
 };
 
 uint64_t

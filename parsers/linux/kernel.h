@@ -49,6 +49,7 @@ typedef struct {
   /* Symbols; 0 where the kernel has none. */
   uint64_t init_task, gate_vma, vsyscall_mode;
   uint64_t special_mapping_name, simple_dname, anon_inodefs_dname;
+  uint64_t format_worker_id; /* since 6.9: workers' names are made, not taken from the task */
 } DacsaLinuxKernel;
 
 /* Loads a kernel's symbols and types. kernel: the kernel's address space. */

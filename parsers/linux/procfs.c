@@ -81,7 +81,9 @@ dacsa_linux_comm(DacsaGuest *guest, uint32_t pid, GString *out, GError **error)
   if (flags & PF_KTHREAD && o->task_worker_private >= 0 &&
       !dacsa_linux_u64(l, task, o->task_worker_private, &kthread, error))
     return false;
-  if (kthread != 0 && !(flags & PF_WQ_WORKER) && o->kthread_full_name >= 0 &&
+  /* A worker's was cut to the task's comm until names were made of what it is. */
+  bool has_full_name = !(flags & PF_WQ_WORKER) || l->kernel->format_worker_id != 0;
+  if (kthread != 0 && has_full_name && o->kthread_full_name >= 0 &&
       !dacsa_linux_u64(l, kthread, o->kthread_full_name, &full_name, error))
     return false;
   if (full_name != 0) {
