@@ -47,13 +47,18 @@ dacsa_client_directories(const char *path)
 }
 
 char *
-dacsa_client_value(const char *path, const char *key)
+dacsa_client_read(const char *path)
 {
-  g_autofree char *text = NULL;
+  char *text = NULL;
 
-  if (!g_file_get_contents(path, &text, NULL, NULL))
-    return NULL;
+  return g_file_get_contents(path, &text, NULL, NULL) ? text : g_strdup("");
+}
+
+char *
+dacsa_client_value(const char *text, const char *key)
+{
   g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+
   for (size_t i = 0; lines[i]; i++) {
     size_t n = strlen(key);
 

@@ -10,5 +10,9 @@ int dacsa_client_check_mount(const char *mount);
 /* Names in a directory, sorted, without those that are no directories (VMs, snapshots). Owned. */
 GPtrArray *dacsa_client_directories(const char *path);
 
-/* The value of a `key: value` line of a file; NULL: none. Owned. */
-char *dacsa_client_value(const char *path, const char *key);
+/* A file's text, "" where it cannot be read: a look at a VM's status may take a while, so one is
+ * enough. Owned. */
+char *dacsa_client_read(const char *path);
+
+/* The value of a `key: value` line of such a text; NULL: none. Owned. */
+char *dacsa_client_value(const char *text, const char *key);

@@ -9,7 +9,8 @@
 static bool
 check_vm(const char *mount, const char *vm)
 {
-  g_autofree char *status = g_build_filename(mount, vm, "status", NULL);
+  g_autofree char *status_path = g_build_filename(mount, vm, "status", NULL);
+  g_autofree char *status = dacsa_client_read(status_path);
   g_autofree char *verdict = dacsa_client_value(status, "snapshot");
   g_autofree char *reason = dacsa_client_value(status, "reason");
   g_autofree char *remedy = dacsa_client_value(status, "remedy");

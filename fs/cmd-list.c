@@ -10,7 +10,8 @@
 static void
 list_snapshot(const char *vm_path, const char *vm, const char *name)
 {
-  g_autofree char *info = g_build_filename(vm_path, name, "info", NULL);
+  g_autofree char *info_path = g_build_filename(vm_path, name, "info", NULL);
+  g_autofree char *info = dacsa_client_read(info_path);
   g_autofree char *taken = dacsa_client_value(info, "taken");
   g_autofree char *pause = dacsa_client_value(info, "pause_us");
   g_autofree char *bytes = dacsa_client_value(info, "private_bytes");
@@ -27,7 +28,8 @@ static void
 list_vm(const char *mount, const char *vm)
 {
   g_autofree char *path = g_build_filename(mount, vm, NULL);
-  g_autofree char *status = g_build_filename(path, "status", NULL);
+  g_autofree char *status_path = g_build_filename(path, "status", NULL);
+  g_autofree char *status = dacsa_client_read(status_path);
   g_autofree char *state = dacsa_client_value(status, "state");
   g_autoptr(GPtrArray) names = dacsa_client_directories(path);
   g_autofree char *note = g_strdup_printf("(%s)", state ? state : "unknown");

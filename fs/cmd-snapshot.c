@@ -64,7 +64,8 @@ take_with_progress(const char *vm, const char *path)
 static int
 explain(const char *mount, const char *vm, const char *name, int errsv)
 {
-  g_autofree char *status = g_build_filename(mount, vm, "status", NULL);
+  g_autofree char *status_path = g_build_filename(mount, vm, "status", NULL);
+  g_autofree char *status = dacsa_client_read(status_path);
   g_autofree char *reason = dacsa_client_value(status, "reason");
   g_autofree char *remedy = dacsa_client_value(status, "remedy");
   g_autofree char *last = dacsa_client_value(status, "last_error");
@@ -127,7 +128,7 @@ dacsa_cmd_snapshot(int argc, char **argv)
   g_autofree char *name = argc == 3 ? g_strdup(argv[2]) : default_name();
   g_autofree char *vm = g_build_filename(mount, argv[1], NULL);
   g_autofree char *path = g_build_filename(vm, name, NULL);
-  g_autofree char *info = g_build_filename(path, "info", NULL);
+  g_autofree char *info_path = g_build_filename(path, "info", NULL);
   if (strchr(argv[1], '/') || !g_file_test(vm, G_FILE_TEST_IS_DIR))
     return explain_unknown_vm(mount, argv[1]);
   if (name[0] == '\0' || strchr(name, '/'))
@@ -135,6 +136,7 @@ dacsa_cmd_snapshot(int argc, char **argv)
   int errsv = take_with_progress(argv[1], path);
   if (errsv != 0)
     return explain(mount, argv[1], name, errsv);
+  g_autofree char *info = dacsa_client_read(info_path);
   g_autofree char *pause = dacsa_client_value(info, "pause_us");
   printf("%s  paused %.1f ms\n", path, pause ? g_ascii_strtod(pause, NULL) / 1000 : 0.0);
   return 0;

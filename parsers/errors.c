@@ -36,10 +36,11 @@ dacsa_errors_free(DacsaErrors *errors)
 void
 dacsa_errors_add(DacsaErrors *errors, const char *where, const char *text)
 {
-  g_autofree char *line = g_strdup_printf("%s: %.*s", where, (int)MAX_LINE, text);
+  g_autofree char *raw = g_strdup_printf("%s: %.*s", where, (int)MAX_LINE, text);
+  /* The guest may have put anything there: what does not print is escaped. */
+  g_autofree char *line = g_strescape(raw, "\"\\");
   g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&errors->lock);
 
-  g_strdelimit(line, "\n", ' ');
   if (g_hash_table_contains(errors->known, line))
     return;
   if (errors->lines->len >= MAX_LINES) {

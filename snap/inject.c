@@ -24,7 +24,7 @@
 
 #define DEADLINE_US (5 * G_USEC_PER_SEC)
 #define RED_ZONE 256u /* the ABI's is 128 */
-#define ABANDON_US (G_USEC_PER_SEC / 2)
+#define NEVER G_MAXINT64
 #define MAX_XSTATE 65536u
 #define MAX_CHAIN (96u * 1024) /* a new process's stack has 128 KiB and its arguments mapped */
 #define STOP_TRIES 20
@@ -40,7 +40,8 @@ typedef struct {
   uint64_t helper_frame, child_frame; /* the first of each: how the two are told apart */
   pid_t helper, child;                /* 0: not seen yet */
   int child_pidfd;
-  bool child_made, helper_gone;
+  pid_t child_made; /* what the helper's clone told; 0: it has not */
+  bool entered, helper_gone;
 } Injector;
 
 static bool
@@ -250,6 +251,7 @@ enter_chain(Injector *self, GError **error)
                       "QEMU's stack has no room for %u bytes below 0x%" PRIx64, self->image->len,
                       self->base);
   dacsa_sigchain_enter(&regs, &self->job->gadgets, self->base);
+  self->entered = true;
   /* From here on QEMU unwinds by itself: the last frame holds its registers and signal mask. */
   if (ptrace(PTRACE_SETREGS, pid, 0, &regs) < 0)
     return fail_ptrace(error, "set registers");
@@ -311,8 +313,12 @@ follow_stop(Injector *self, pid_t pid, int status, GError **error)
     ptrace(PTRACE_DETACH, pid, 0, 0);
     return true;
   }
-  if (pid == self->helper && status >> 8 == (SIGTRAP | PTRACE_EVENT_CLONE << 8))
-    self->child_made = true;
+  if (pid == self->helper && status >> 8 == (SIGTRAP | PTRACE_EVENT_CLONE << 8)) {
+    unsigned long made = 0;
+
+    ptrace(PTRACE_GETEVENTMSG, pid, 0, &made);
+    self->child_made = (pid_t)made;
+  }
   if (pid == self->job->pid && status >> 16 == PTRACE_EVENT_STOP && !check_main(self, error))
     return false;
   if (status >> 16 == 0)
@@ -326,7 +332,7 @@ follow_exit(Injector *self, pid_t pid, GError **error)
 {
   if (pid == self->job->pid)
     return dacsa_fail(error, DACSA_ERROR_NOT_FOUND, "QEMU exited during the snapshot");
-  if (pid == self->child)
+  if (pid == self->child || pid == self->child_made)
     return dacsa_fail(error, DACSA_ERROR_BUSY, "the snapshot was killed at its birth");
   if (pid == self->helper && !self->child_made)
     return dacsa_fail(error, DACSA_ERROR_BUSY,
@@ -337,20 +343,24 @@ follow_exit(Injector *self, pid_t pid, GError **error)
   return true;
 }
 
-/* Looks on until the helper is gone and the child has been seen. What the main thread then has left
- * to do, one wait4 and the madvise calls, it does alone. */
+/*
+ * Looks on until the helper is gone and the child has been seen. What the main thread then has left
+ * to do, one wait4 and the madvise calls, it does alone. Until the helper is gone there is no
+ * deadline: seccomp is suspended only as long as QEMU is traced, and a clone after that would kill
+ * it. Whatever holds QEMU up that long (a frozen cgroup) holds the VM up as well.
+ */
 static bool
 follow(Injector *self, GError **error)
 {
   while (!self->helper_gone || !self->child) {
-    int64_t nudge = self->helper ? self->deadline : g_get_monotonic_time() + NUDGE_US;
+    int64_t now = g_get_monotonic_time();
+    int64_t until = !self->helper ? now + NUDGE_US : self->helper_gone ? self->deadline : NEVER;
     g_autoptr(GError) cause = NULL;
     pid_t pid;
     int status;
 
-    if (!wait_any(MIN(nudge, self->deadline), &pid, &status, &cause)) {
-      if (g_error_matches(cause, DACSA_ERROR, DACSA_ERROR_BUSY) &&
-          g_get_monotonic_time() < self->deadline) {
+    if (!wait_any(until, &pid, &status, &cause)) {
+      if (!self->helper && g_error_matches(cause, DACSA_ERROR, DACSA_ERROR_BUSY)) {
         ptrace(PTRACE_INTERRUPT, self->job->pid, 0, 0);
         continue;
       }
@@ -360,6 +370,8 @@ follow(Injector *self, GError **error)
     if (!(WIFSTOPPED(status) ? follow_stop(self, pid, status, error)
                              : follow_exit(self, pid, error)))
       return false;
+    if (self->helper_gone)
+      self->deadline = MAX(self->deadline, g_get_monotonic_time() + DEADLINE_US);
   }
   return true;
 }
@@ -377,24 +389,58 @@ is_ours(const Injector *self, pid_t pid)
           (regs.rsp == self->helper_frame || regs.rsp == self->child_frame));
 }
 
-/* After a failure: lets QEMU go, and kills what has been made, which may come to light only now. */
+/* Whether the main thread, which stands still, can be let go: not while a clone is ahead of it,
+ * which its seccomp filter would kill it for. */
+static bool
+is_past_clone(const Injector *self)
+{
+  struct user_regs_struct regs;
+
+  return !self->entered || self->helper || ptrace(PTRACE_GETREGS, self->job->pid, 0, &regs) < 0 ||
+         regs.rsp < self->base || regs.rsp >= self->base + self->image->len;
+}
+
+static void
+abandon_stop(Injector *self, pid_t pid, int status)
+{
+  int signal = status >> 16 == 0 ? WSTOPSIG(status) : 0;
+
+  if (pid == self->job->pid) {
+    ptrace(is_past_clone(self) ? PTRACE_DETACH : PTRACE_CONT, pid, 0, signal);
+  } else if (is_ours(self, pid)) {
+    self->helper = self->helper ? self->helper : pid;
+    kill(pid, SIGKILL);
+    ptrace(PTRACE_INTERRUPT, self->job->pid, 0, 0);
+  } else {
+    ptrace(PTRACE_DETACH, pid, 0, signal);
+  }
+}
+
+/* After a failure: kills what has been made, which may come to light only now, and lets QEMU go as
+ * soon as that does it no harm. It ends when nothing is traced any more. */
 static void
 abandon(Injector *self)
 {
-  int64_t until = g_get_monotonic_time() + ABANDON_US;
+  g_autoptr(GError) error = NULL;
   pid_t pid;
   int status;
 
+  if (is_past_clone(self))
+    ptrace(PTRACE_DETACH, self->job->pid, 0, 0);
   if (self->helper && !self->helper_gone)
     kill(self->helper, SIGKILL);
+  if (self->child_made && !self->child)
+    kill(self->child_made, SIGKILL);
   ptrace(PTRACE_INTERRUPT, self->job->pid, 0, 0);
-  while (wait_any(until, &pid, &status, NULL)) {
-    if (!WIFSTOPPED(status))
-      continue;
-    if (pid != self->job->pid && is_ours(self, pid))
-      kill(pid, SIGKILL);
-    else
-      ptrace(PTRACE_DETACH, pid, 0, status >> 16 == 0 ? WSTOPSIG(status) : 0);
+  while (!error) {
+    if (!wait_any(g_get_monotonic_time() + NUDGE_US, &pid, &status, &error)) {
+      /* Nothing moved: ask the main thread again where it is. */
+      if (g_error_matches(error, DACSA_ERROR, DACSA_ERROR_BUSY))
+        g_clear_error(&error);
+      ptrace(PTRACE_INTERRUPT, self->job->pid, 0, 0);
+    } else if (WIFSTOPPED(status)) {
+      abandon_stop(self, pid, status);
+    }
   }
 }
 
@@ -405,10 +451,8 @@ run_ladder(Injector *self, GError **error)
   bool ok = seize(self, error) && wait_interrupted(self, error) && read_state(self, error) &&
             build_chain(self, error) && enter_chain(self, error) && follow(self, error);
 
-  if (!ok) {
-    ptrace(PTRACE_DETACH, self->job->pid, 0, 0);
+  if (!ok)
     abandon(self);
-  }
   return ok;
 }
 

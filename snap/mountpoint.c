@@ -6,19 +6,41 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mount.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define MAX_READ (1u << 20)
+
+/* Whether dacsa is mounted on the path, in this mount namespace: proc(5), /proc/PID/mountinfo. */
+static bool
+is_mounted(const char *path)
+{
+  g_autofree char *text = NULL;
+
+  if (!g_file_get_contents("/proc/self/mountinfo", &text, NULL, NULL))
+    return false;
+  g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+  for (size_t i = 0; lines[i]; i++) {
+    g_auto(GStrv) words = g_strsplit(lines[i], " ", -1);
+
+    if (g_strv_length(words) < 10 || !strstr(lines[i], " - fuse.dacsa "))
+      continue;
+    g_autofree char *mounted_on = g_strcompress(words[4]); /* spaces are written \040 */
+    if (strcmp(mounted_on, path) == 0)
+      return true;
+  }
+  return false;
+}
 
 bool
 dacsa_mountpoint_mount(const char *path, const char *options, int *ret_fd, GError **error)
 {
   struct stat st;
 
-  /* A FUSE mount whose server died answers ENOTCONN, to stat too. */
-  if (stat(path, &st) < 0 && errno == ENOTCONN)
-    umount2(path, MNT_DETACH);
+  /* A mount of ours that is still there is a dead daemon's: the caller holds the lock. */
+  while (is_mounted(path) && umount2(path, MNT_DETACH) == 0)
+    ;
   if (stat(path, &st) < 0)
     return dacsa_fail(error, DACSA_ERROR_NOT_FOUND, "%s: %s; make the directory first", path,
                       g_strerror(errno));

@@ -4,8 +4,9 @@
 #include <glib.h>
 #include <stdbool.h>
 
-/* Opens /dev/fuse and mounts it; a dead mount left there is taken away first. options: further
- * mount options, comma-separated, or NULL. *ret_fd is owned. */
+/* Opens /dev/fuse and mounts it; mounts that earlier daemons left there are taken away first, so
+ * the caller must know (snap/state.h) that none of them lives. options: further mount options,
+ * comma-separated, or NULL. *ret_fd is owned. */
 bool dacsa_mountpoint_mount(const char *path, const char *options, int *ret_fd,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

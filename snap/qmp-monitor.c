@@ -73,23 +73,37 @@ node_string(JsonNode *node, char **ret, GError **error)
   return true;
 }
 
-/* stop and the registers travel together: one round trip less in the pause. */
+/* Whether a query-status reply says that the vCPUs run. */
+static bool
+says_running(JsonNode *status)
+{
+  return JSON_NODE_HOLDS_OBJECT(status) &&
+         json_object_get_boolean_member_with_default(json_node_get_object(status), "running", TRUE);
+}
+
+/* All travel together: fewer round trips in the pause, and hardly a moment for another client to
+ * stop the VM between the question whether it runs and our stop. One that does shows in the lack of
+ * a STOP event of ours. */
 static bool
 qmp_stop(DacsaMonitor *monitor, int64_t deadline, char **ret_registers, GError **error)
 {
   QmpMonitor *self = (QmpMonitor *)monitor;
+  g_autoptr(JsonNode) status = NULL;
   g_autoptr(JsonNode) registers = NULL;
-  guint stops = dacsa_qmp_stops(self->qmp);
 
   monitor->stopped_it = true;
-  bool ok = qmp_send(self, "stop", NULL, error) &&
-            qmp_send(self, "human-monitor-command", HMP_REGISTERS, error) &&
-            qmp_catch_up(self, 2, deadline, error) && qmp_receive(self, deadline, NULL, error) &&
-            qmp_receive(self, deadline, &registers, error) &&
-            node_string(registers, ret_registers, error);
-  if (ok)
-    monitor->stopped_it = dacsa_qmp_stops(self->qmp) > stops;
-  return ok;
+  if (!qmp_send(self, "query-status", NULL, error) || !qmp_send(self, "stop", NULL, error) ||
+      !qmp_send(self, "human-monitor-command", HMP_REGISTERS, error) ||
+      !qmp_catch_up(self, 3, deadline, error) || !qmp_receive(self, deadline, &status, error))
+    return false;
+  guint stops = dacsa_qmp_stops(self->qmp);
+  monitor->stopped_it = says_running(status);
+  if (!qmp_receive(self, deadline, NULL, error) ||
+      !qmp_receive(self, deadline, &registers, error) ||
+      !node_string(registers, ret_registers, error))
+    return false;
+  monitor->stopped_it = monitor->stopped_it && dacsa_qmp_stops(self->qmp) > stops;
+  return true;
 }
 
 /* Sent at once, even behind a stop that hangs: QEMU then runs it as soon as it can. */

@@ -71,10 +71,15 @@ dacsa_state_save(const char *path, const DacsaRecord *record, GError **error)
   g_autoptr(GError) cause = NULL;
 
   /* Without fsync: a snapshot does not survive what the page cache does not. */
-  if (!g_file_set_contents_full(unfinished, text, -1, G_FILE_SET_CONTENTS_NONE, 0600, &cause))
+  if (!g_file_set_contents_full(unfinished, text, -1, G_FILE_SET_CONTENTS_NONE, 0600, &cause)) {
+    unlink(unfinished);
     return dacsa_fail(error, DACSA_ERROR_OS, "%s", cause->message);
-  if (rename(unfinished, file) < 0)
-    return dacsa_fail_errno(error, errno, "cannot write %s", file);
+  }
+  if (rename(unfinished, file) < 0) {
+    int errsv = errno;
+    unlink(unfinished);
+    return dacsa_fail_errno(error, errsv, "cannot write %s", file);
+  }
   return true;
 }
 

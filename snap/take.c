@@ -13,7 +13,10 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <stddef.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define MONITOR_US (5 * G_USEC_PER_SEC)
@@ -44,6 +47,31 @@ static int64_t
 soon(void)
 {
   return g_get_monotonic_time() + MONITOR_US;
+}
+
+/* One snapshot of a VM at a time, whichever daemon takes it: else one could fork while the other
+ * resumes. An abstract socket is a lock that ends with its holder and leaves nothing behind. Owned,
+ * or -1 with the reason. */
+static int
+lock_vm(pid_t pid, GError **error)
+{
+  struct sockaddr_un name = {.sun_family = AF_UNIX};
+  int64_t deadline = soon();
+  int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  int n = snprintf(name.sun_path + 1, sizeof(name.sun_path) - 1, "dacsa-take-%d", (int)pid);
+  socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
+
+  while (fd >= 0 && bind(fd, (struct sockaddr *)&name, len) < 0) {
+    if (errno != EADDRINUSE || g_get_monotonic_time() > deadline) {
+      dacsa_fail(error, DACSA_ERROR_BUSY, "another dacsa takes a snapshot of this VM; try again");
+      close(fd);
+      return -1;
+    }
+    usleep(2000);
+  }
+  if (fd < 0)
+    dacsa_fail_errno(error, errno, "cannot make a socket");
+  return fd;
 }
 
 /* What may have changed since the probe. States: those in which memory is in flight or is not the
@@ -221,9 +249,9 @@ settle(const DacsaProbe *probe, const Child *child, DacsaRecord *record, GError 
          resident_bytes(child->child, &record->resident_bytes);
 }
 
-bool
-dacsa_take(const DacsaVmAddress *address, const DacsaProbe *probe, const char *name,
-           DacsaTakeFailedEarly failed_early, void *data, DacsaRecord **ret, GError **error)
+static bool
+take_locked(const DacsaVmAddress *address, const DacsaProbe *probe, const char *name,
+            DacsaTakeFailedEarly failed_early, void *data, DacsaRecord **ret, GError **error)
 {
   g_autoptr(DacsaMonitor) monitor = NULL;
   g_autoptr(DacsaProbe) fresh = NULL;
@@ -268,6 +296,18 @@ dacsa_take(const DacsaVmAddress *address, const DacsaProbe *probe, const char *n
   }
   return dacsa_fail(error, DACSA_ERROR_BUSY,
                     "the VM's memory map kept changing: try again when it has booted");
+}
+
+bool
+dacsa_take(const DacsaVmAddress *address, const DacsaProbe *probe, const char *name,
+           DacsaTakeFailedEarly failed_early, void *data, DacsaRecord **ret, GError **error)
+{
+  int lock = lock_vm(probe->pid, error);
+  bool ok = lock >= 0 && take_locked(address, probe, name, failed_early, data, ret, error);
+
+  if (lock >= 0)
+    close(lock);
+  return ok;
 }
 
 bool

@@ -96,9 +96,12 @@ linux_describe(DacsaGuest *guest, GString *out)
   const DacsaLinux *l = (DacsaLinux *)guest;
   const DacsaVmcoreinfo *info = l->kernel->info;
 
-  g_string_append_printf(out, "os: linux\nkernel: %s\n", info->release);
-  if (info->build_id[0])
-    g_string_append_printf(out, "build_id: %s\n", info->build_id);
+  g_autofree char *release = g_strescape(info->release, NULL);
+  g_autofree char *build_id = g_strescape(info->build_id, NULL);
+
+  g_string_append_printf(out, "os: linux\nkernel: %s\n", release);
+  if (build_id[0])
+    g_string_append_printf(out, "build_id: %s\n", build_id);
   g_string_append_printf(out, "arch: x86_64\npaging: %u-level\n", l->levels);
 }
 

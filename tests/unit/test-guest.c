@@ -20,7 +20,7 @@ test_errors_once(void)
   dacsa_errors_add(errors, "processes", "one");
   dacsa_errors_add(errors, "guest", "one");
   g_autofree char *text = dacsa_errors_text(errors);
-  g_assert_cmpstr(text, ==, "processes: one\nprocesses: two lines\nguest: one\n");
+  g_assert_cmpstr(text, ==, "processes: one\nprocesses: two\\nlines\nguest: one\n");
 }
 
 static void
