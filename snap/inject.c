@@ -25,6 +25,7 @@
 #define DEADLINE_US (5 * G_USEC_PER_SEC)
 #define RED_ZONE 256u /* the ABI's is 128 */
 #define NEVER G_MAXINT64
+#define QUIET_NUDGES 5 /* after that nothing more is expected */
 #define MAX_XSTATE 65536u
 #define MAX_CHAIN (96u * 1024) /* a new process's stack has 128 KiB and its arguments mapped */
 #define STOP_TRIES 20
@@ -42,6 +43,7 @@ typedef struct {
   int child_pidfd;
   pid_t child_made; /* what the helper's clone told; 0: it has not */
   bool entered, helper_gone;
+  bool main_gone; /* not traced: not yet, no longer, or ended */
 } Injector;
 
 static bool
@@ -94,6 +96,7 @@ seize(Injector *self, GError **error)
                : dacsa_fail(error, DACSA_ERROR_UNSUPPORTED,
                             "cannot trace QEMU with its seccomp sandbox suspended: %s",
                             g_strerror(errno));
+  self->main_gone = false;
   if (ptrace(PTRACE_INTERRUPT, pid, 0, 0) < 0)
     return fail_ptrace(error, "interrupt");
   return true;
@@ -109,8 +112,10 @@ wait_interrupted(Injector *self, GError **error)
 
     if (!wait_any(self->deadline, &pid, &status, error))
       return false;
-    if (!WIFSTOPPED(status))
+    if (!WIFSTOPPED(status)) {
+      self->main_gone = true;
       return dacsa_fail(error, DACSA_ERROR_NOT_FOUND, "QEMU exited");
+    }
     if (status >> 16 == PTRACE_EVENT_STOP) {
       if (WSTOPSIG(status) == SIGTRAP)
         return true;
@@ -330,7 +335,8 @@ follow_stop(Injector *self, pid_t pid, int status, GError **error)
 static bool
 follow_exit(Injector *self, pid_t pid, GError **error)
 {
-  if (pid == self->job->pid)
+  self->main_gone = pid == self->job->pid;
+  if (self->main_gone)
     return dacsa_fail(error, DACSA_ERROR_NOT_FOUND, "QEMU exited during the snapshot");
   if (pid == self->child || pid == self->child_made)
     return dacsa_fail(error, DACSA_ERROR_BUSY, "the snapshot was killed at its birth");
@@ -401,45 +407,58 @@ is_past_clone(const Injector *self)
 }
 
 static void
+let_main_go(Injector *self, int signal)
+{
+  if (is_past_clone(self))
+    self->main_gone = ptrace(PTRACE_DETACH, self->job->pid, 0, signal) == 0 || self->main_gone;
+  else
+    ptrace(PTRACE_CONT, self->job->pid, 0, signal);
+}
+
+static void
 abandon_stop(Injector *self, pid_t pid, int status)
 {
   int signal = status >> 16 == 0 ? WSTOPSIG(status) : 0;
 
   if (pid == self->job->pid) {
-    ptrace(is_past_clone(self) ? PTRACE_DETACH : PTRACE_CONT, pid, 0, signal);
+    let_main_go(self, signal);
   } else if (is_ours(self, pid)) {
     self->helper = self->helper ? self->helper : pid;
     kill(pid, SIGKILL);
-    ptrace(PTRACE_INTERRUPT, self->job->pid, 0, 0);
   } else {
     ptrace(PTRACE_DETACH, pid, 0, signal);
   }
 }
 
 /* After a failure: kills what has been made, which may come to light only now, and lets QEMU go as
- * soon as that does it no harm. It ends when nothing is traced any more. */
+ * soon as that does it no harm. Ends when QEMU has been let go and nothing stirs any more. */
 static void
 abandon(Injector *self)
 {
-  g_autoptr(GError) error = NULL;
-  pid_t pid;
-  int status;
+  unsigned quiet = 0;
 
-  if (is_past_clone(self))
-    ptrace(PTRACE_DETACH, self->job->pid, 0, 0);
+  let_main_go(self, 0);
   if (self->helper && !self->helper_gone)
     kill(self->helper, SIGKILL);
   if (self->child_made && !self->child)
     kill(self->child_made, SIGKILL);
-  ptrace(PTRACE_INTERRUPT, self->job->pid, 0, 0);
-  while (!error) {
-    if (!wait_any(g_get_monotonic_time() + NUDGE_US, &pid, &status, &error)) {
-      /* Nothing moved: ask the main thread again where it is. */
-      if (g_error_matches(error, DACSA_ERROR, DACSA_ERROR_BUSY))
-        g_clear_error(&error);
-      ptrace(PTRACE_INTERRUPT, self->job->pid, 0, 0);
-    } else if (WIFSTOPPED(status)) {
-      abandon_stop(self, pid, status);
+  while (!self->main_gone || quiet < QUIET_NUDGES) {
+    g_autoptr(GError) error = NULL;
+    pid_t pid;
+    int status;
+
+    if (wait_any(g_get_monotonic_time() + NUDGE_US, &pid, &status, &error)) {
+      quiet = 0;
+      if (WIFSTOPPED(status))
+        abandon_stop(self, pid, status);
+      else if (pid == self->job->pid)
+        self->main_gone = true;
+    } else if (g_error_matches(error, DACSA_ERROR, DACSA_ERROR_NOT_FOUND)) {
+      return; /* nothing is traced, and there is no child */
+    } else {
+      quiet++;
+      if (!self->main_gone)
+        ptrace(PTRACE_INTERRUPT, self->job->pid, 0, 0);
     }
   }
 }
@@ -477,7 +496,8 @@ inject_now(DacsaInjector *injector)
                    .deadline = g_get_monotonic_time() + DEADLINE_US,
                    .steps = g_array_new(FALSE, FALSE, sizeof(DacsaSyscall)),
                    .image = g_byte_array_new(),
-                   .child_pidfd = -1};
+                   .child_pidfd = -1,
+                   .main_gone = true};
 
   injector->ok = run_ladder(&self, &injector->error);
   if (!injector->ok && self.child_pidfd >= 0) {
