@@ -44,7 +44,9 @@ dacsa_cmd_drop(int argc, char **argv)
   if (argc < 2)
     return dacsa_cmd_usage("drop", "name a snapshot as VM/NAME");
   status = dacsa_client_check_mount(mount);
-  for (int i = 1; i < argc && status != 2 && dacsa_client_check_mount(mount) == 0; i++) {
+  if (status != 0)
+    return status;
+  for (int i = 1; i < argc && status != 2; i++) {
     int one = drop(mount, argv[i]);
 
     status = MAX(status, one);

@@ -290,15 +290,22 @@ classify(Injector *self, pid_t pid, GError **error)
   return true;
 }
 
+/* Whether the main thread stands still outside the chain: it has run it to its end. */
+static bool
+is_at_own_stack(const Injector *self)
+{
+  struct user_regs_struct regs;
+
+  return ptrace(PTRACE_GETREGS, self->job->pid, 0, &regs) == 0 &&
+         (regs.rsp < self->base || regs.rsp >= self->base + self->image->len);
+}
+
 /* The main thread has come to the stop that nudge asked for. Without a helper, and back at its own
  * stack, it has run the whole chain in vain. */
 static bool
 check_main(const Injector *self, GError **error)
 {
-  struct user_regs_struct regs;
-
-  if (self->helper || ptrace(PTRACE_GETREGS, self->job->pid, 0, &regs) < 0 ||
-      (regs.rsp >= self->base && regs.rsp < self->base + self->image->len))
+  if (self->helper || !is_at_own_stack(self))
     return true;
   return dacsa_fail(error, DACSA_ERROR_BUSY,
                     "QEMU could not make a process: it is out of memory, or at its limit of "
@@ -400,10 +407,7 @@ is_ours(const Injector *self, pid_t pid)
 static bool
 is_past_clone(const Injector *self)
 {
-  struct user_regs_struct regs;
-
-  return !self->entered || self->helper || ptrace(PTRACE_GETREGS, self->job->pid, 0, &regs) < 0 ||
-         regs.rsp < self->base || regs.rsp >= self->base + self->image->len;
+  return !self->entered || self->helper || is_at_own_stack(self);
 }
 
 static void

@@ -25,7 +25,6 @@ static const struct {
   }
     MEMBER(task_tasks, "task_struct", "tasks"),
     MEMBER(task_pid, "task_struct", "pid"),
-    MEMBER(task_tgid, "task_struct", "tgid"),
     MEMBER(task_comm, "task_struct", "comm"),
     MEMBER(task_flags, "task_struct", "flags"),
     MEMBER(task_mm, "task_struct", "mm"),
@@ -72,7 +71,6 @@ static const struct {
     MEMBER(sb_dev, "super_block", "s_dev"),
     MEMBER(dentry_parent, "dentry", "d_parent"),
     MEMBER(dentry_name, "dentry", "d_name"),
-    MEMBER(dentry_inode, "dentry", "d_inode"),
     MEMBER(dentry_op, "dentry", "d_op"),
     MEMBER(dentry_hash_pprev, "dentry", "d_hash.pprev"),
     MEMBER(dentry_op_dname, "dentry_operations", "d_dname"),

@@ -11,7 +11,7 @@
 
 /* Offsets of members in bytes; those marked "or -1" only some kernels have. */
 typedef struct {
-  int32_t task_tasks, task_pid, task_tgid, task_comm, task_flags, task_mm, task_fs;
+  int32_t task_tasks, task_pid, task_comm, task_flags, task_mm, task_fs;
   int32_t task_worker_private; /* or -1: since 5.17 */
   int32_t kthread_data;
   int32_t kthread_full_name; /* or -1: since 5.17 */
@@ -32,7 +32,7 @@ typedef struct {
   int32_t file_path, file_inode;
   int32_t path_mnt, path_dentry;
   int32_t inode_sb, inode_ino, sb_dev;
-  int32_t dentry_parent, dentry_name, dentry_inode, dentry_op, dentry_hash_pprev;
+  int32_t dentry_parent, dentry_name, dentry_op, dentry_hash_pprev;
   int32_t dentry_op_dname;
   int32_t qstr_len, qstr_name;
   int32_t mount_mnt, mount_parent, mount_mountpoint, vfsmount_root;

@@ -44,7 +44,6 @@
 static const DacsaLinuxOffsets offsets = {
     .task_tasks = 8,
     .task_pid = 24,
-    .task_tgid = 28,
     .task_comm = 32,
     .task_flags = 48,
     .task_mm = 56,
@@ -87,7 +86,6 @@ static const DacsaLinuxOffsets offsets = {
     .sb_dev = 16,
     .dentry_parent = 0,
     .dentry_name = 8,
-    .dentry_inode = 24,
     .dentry_op = 32,
     .dentry_hash_pprev = 40,
     .dentry_op_dname = 8,
