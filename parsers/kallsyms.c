@@ -10,6 +10,7 @@
 #define MAX_SYMBOLS (2u << 20)
 #define MAX_NAME 1024u /* decoded; KSYM_NAME_LEN is 512 */
 #define MAX_NAMES_BYTES (64u << 20)
+#define MAX_CHAIN 8192u /* symbols of one hash that are found by name; a kernel has a thousand */
 #define TOKENS 256u
 #define MAX_TOKEN_TABLE 65536u /* indexed by 16 bits */
 
@@ -159,7 +160,8 @@ load_names(DacsaKallsyms *k, DacsaMem *kernel, const DacsaKallsymsTables *t, GEr
     k->index_mask <<= 1;
   k->index = g_new0(uint32_t, k->index_mask);
   k->index_mask--;
-  k->same_hash = g_new(uint32_t, k->n);
+  k->same_hash = g_new0(uint32_t, k->n);
+  g_autofree uint16_t *chain_len = g_new0(uint16_t, k->index_mask + 1);
   for (uint32_t i = 0; i < k->n; i++) {
     const uint8_t *tokens;
     size_t n, next;
@@ -167,10 +169,14 @@ load_names(DacsaKallsyms *k, DacsaMem *kernel, const DacsaKallsymsTables *t, GEr
     if (!name_tokens(k, at, &tokens, &n, &next))
       return dacsa_fail(error, DACSA_ERROR_BAD_DATA,
                         "kallsyms: name %u of %u runs out of the table", i, k->n);
-    /* Chains, for a guest can give all its symbols one name: probing would be quadratic. */
+    /* Chains, for a guest can give all its symbols one name: probing would be quadratic. And not
+     * too long ones, or each look-up would be a walk over all symbols. */
     uint32_t slot = tokens_hash(k, tokens, n) & k->index_mask;
-    k->same_hash[i] = k->index[slot];
-    k->index[slot] = i + 1;
+    if (chain_len[slot] < MAX_CHAIN) {
+      chain_len[slot]++;
+      k->same_hash[i] = k->index[slot];
+      k->index[slot] = i + 1;
+    }
     k->name_at[i] = (uint32_t)at;
     at = next;
   }
