@@ -263,6 +263,181 @@ vmcoreinfo_lies(Victim *v, void *guest)
   victim_write(v, l->kernel->info->gpa, lie, sizeof(lie));
 }
 
+/* -- edits that multiply what has a bound of its own -- */
+
+#define SCRATCH_BYTES (UINT64_C(20) << 20)
+#define SCRATCH_STEP (UINT64_C(1) << 20)
+#define FAN_OUT 16u
+#define HEIGHT 5u /* 16^5: as many mappings as are looked at */
+#define NODE_BYTES 256u
+
+/* Where the kernel has physical memory mapped. */
+static uint64_t
+direct_map(DacsaLinux *l)
+{
+  uint64_t pgd = member(l, user_mm(l), M_MM_PGD);
+
+  return pgd - gpa_of(l, pgd);
+}
+
+static bool
+has_page_in(const GArray *gpas, uint64_t start, uint64_t end)
+{
+  for (guint i = 0; i < gpas->len; i++) {
+    uint64_t gpa = g_array_index(gpas, uint64_t, i);
+
+    if (gpa >= start && gpa < end)
+      return true;
+  }
+  return false;
+}
+
+/* Memory that the kernel has mapped, and that nothing reads as the guest is: it is ours. */
+static uint64_t
+scratch_gpa(const Victim *v, DacsaLinux *l)
+{
+  const DacsaRange *ram = &g_array_index(v->record->layout->ranges, DacsaRange, 0);
+
+  for (uint64_t gpa = SCRATCH_BYTES; gpa + SCRATCH_BYTES <= ram->size; gpa += SCRATCH_STEP) {
+    uint64_t byte;
+    bool mapped = true;
+
+    if (has_page_in(v->opening, gpa, gpa + SCRATCH_BYTES) ||
+        has_page_in(v->facts, gpa, gpa + SCRATCH_BYTES))
+      continue;
+    for (uint64_t at = 0; at < SCRATCH_BYTES && mapped; at += PAGE)
+      mapped = dacsa_mem_read(l->memory, direct_map(l) + gpa + at, &byte, 1, NULL);
+    if (mapped)
+      return gpa;
+  }
+  g_error("the guest has no memory to spare");
+}
+
+static void
+put_word(uint8_t *at, uint64_t value)
+{
+  value = GUINT64_TO_LE(value);
+  memcpy(at, &value, sizeof(value));
+}
+
+/* The nodes of one level of a maple tree, all full; below: the first of the next level's, whose
+ * number is multiplied by NODE_BYTES, or for a leaf what is in every slot. */
+static void
+put_maple_level(Victim *v, uint64_t gpa, unsigned n, uint64_t width, bool leaf, uint64_t below)
+{
+  g_autofree uint8_t *nodes = g_malloc0((size_t)n * NODE_BYTES);
+
+  for (unsigned i = 0; i < n; i++)
+    for (unsigned slot = 0; slot < FAN_OUT; slot++) {
+      uint8_t *node = nodes + (size_t)i * NODE_BYTES;
+      uint64_t index = (uint64_t)i * FAN_OUT + slot;
+
+      if (slot < FAN_OUT - 1)
+        put_word(node + 8 + slot * 8u, (index + 1) * width - 1);
+      put_word(node + 128 + slot * 8u, leaf ? below : below + index * NODE_BYTES);
+    }
+  victim_write(v, gpa, nodes, (size_t)n * NODE_BYTES);
+}
+
+/* A tree with a million slots, each the same mapping; the tree's root. */
+static uint64_t
+put_maple_tree(Victim *v, DacsaLinux *l, uint64_t gpa, uint64_t vma)
+{
+  uint64_t below = vma;
+  uint64_t width = 1;
+  unsigned n = 1u << (4 * (HEIGHT - 1));
+
+  for (unsigned level = 1; level <= HEIGHT; level++) {
+    put_maple_level(v, gpa, n, width, level == 1, below);
+    below = (direct_map(l) + gpa) | (level == 1 ? 1 : 2) << 3 | 4;
+    gpa += (uint64_t)n * NODE_BYTES;
+    width *= FAN_OUT;
+    n /= FAN_OUT;
+  }
+  return below | 2;
+}
+
+/* Two mounts, each mounted on the other: a path that goes from one to the other for ever. */
+static void
+put_mounts(Victim *v, DacsaLinux *l, uint64_t gpa, uint64_t file)
+{
+  uint64_t at = direct_map(l) + gpa;
+  uint64_t mounts[2] = {at, at + PAGE}, dentries[2] = {at + 2 * PAGE, at + 3 * PAGE};
+  uint64_t mnt = dacsa_linux_offset(l, M_MOUNT_MNT);
+  uint64_t path = file + dacsa_linux_offset(l, M_FILE_PATH);
+
+  for (unsigned i = 0; i < 2; i++) {
+    poke(v, l, mounts[i] + dacsa_linux_offset(l, M_MOUNT_PARENT), mounts[!i]);
+    poke(v, l, mounts[i] + dacsa_linux_offset(l, M_MOUNT_MOUNTPOINT), dentries[!i]);
+    poke(v, l, mounts[i] + mnt + dacsa_linux_offset(l, M_VFSMOUNT_ROOT), dentries[i]);
+    poke(v, l, dentries[i] + dacsa_linux_offset(l, M_DENTRY_OP), 0);
+  }
+  poke(v, l, path + dacsa_linux_offset(l, M_PATH_MNT), mounts[0] + mnt);
+  poke(v, l, path + dacsa_linux_offset(l, M_PATH_DENTRY), dentries[0]);
+}
+
+static uint64_t
+some_file_vma(DacsaLinux *l)
+{
+  g_autoptr(GArray) vmas = dacsa_linux_vmas(l, user_mm(l), "edits");
+
+  for (guint i = 0; i < vmas->len; i++)
+    if (member(l, g_array_index(vmas, uint64_t, i), M_VMA_FILE) != 0)
+      return g_array_index(vmas, uint64_t, i);
+  g_error("no process maps a file");
+}
+
+static void
+a_million_endless_paths(Victim *v, void *guest)
+{
+  DacsaLinux *l = guest;
+  uint64_t vma = some_file_vma(l);
+
+  if (!dacsa_linux_has(l, M_MM_MT_ROOT))
+    return;
+  uint64_t gpa = scratch_gpa(v, l);
+  put_mounts(v, l, gpa, member(l, vma, M_VMA_FILE));
+  poke(v, l, user_mm(l) + dacsa_linux_offset(l, M_MM_MT_ROOT),
+       put_maple_tree(v, l, gpa + 4 * PAGE, vma));
+}
+
+/* Each level's entries all name the same table of the next: 512^4 pages of four tables, for every
+ * process. */
+static void
+page_tables_multiplied(Victim *v, void *guest)
+{
+  DacsaLinux *l = guest;
+  uint64_t gpa = scratch_gpa(v, l);
+  uint8_t tables[4 * PAGE];
+
+  for (unsigned i = 0; i < sizeof(tables); i += 8)
+    put_word(tables + i, (gpa + (i / PAGE + 1) * PAGE) | TABLE_BITS);
+  victim_write(v, gpa, tables, sizeof(tables));
+  dacsa_linux_tasks(l);
+  for (guint i = 0; i < l->tasks->len; i++) {
+    uint64_t mm = 0;
+
+    if (dacsa_linux_task_mm(l, g_array_index(l->tasks, DacsaLinuxTask, i).task, &mm, NULL) && mm)
+      poke(v, l, mm + dacsa_linux_offset(l, M_MM_PGD), direct_map(l) + gpa);
+  }
+}
+
+/* A quarter of a million tasks in 2 MiB: each lies 8 bytes behind the one before. */
+static void
+tasks_overlap(Victim *v, void *guest)
+{
+  const size_t n = 1u << 18;
+  DacsaLinux *l = guest;
+  g_autofree uint8_t *nodes = g_malloc0(n * 8);
+  uint64_t gpa = scratch_gpa(v, l);
+  uint64_t at = direct_map(l) + gpa;
+
+  for (size_t i = 0; i < n; i++)
+    put_word(nodes + i * 8, at + (i + 1) * 8);
+  victim_write(v, gpa, nodes, n * 8);
+  poke(v, l, task_from_end(l, 0) + dacsa_linux_offset(l, M_TASK_TASKS), at);
+}
+
 const Edit edits[] = {
     {"tasks-in-a-circle", tasks_in_a_circle, 80, true},
     {"tasks-lead-nowhere", tasks_lead_nowhere, 80, true},
@@ -277,6 +452,9 @@ const Edit edits[] = {
     {"kallsyms-is-garbage", kallsyms_is_garbage, 0, true},
     {"two-million-symbols", two_million_symbols, 0, true},
     {"vmcoreinfo-lies", vmcoreinfo_lies, 0, true},
+    {"a-million-endless-paths", a_million_endless_paths, 100, true},
+    {"page-tables-multiplied", page_tables_multiplied, 100, true},
+    {"tasks-overlap", tasks_overlap, 100, true},
     {"kernel-page-table-of-itself", kernel_page_table_of_itself, 0, true},
     {NULL, NULL, 0, false},
 };
