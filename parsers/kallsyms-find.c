@@ -211,7 +211,7 @@ try_place(Find *f, const Place *p)
   size_t behind = p->token_index + INDEX_BYTES;
   size_t in_front = 16 + align_up(bytes, 8); /* base and num_syms, each in 8 bytes */
 
-  if (p->align == 8 && p->names > in_front && try_tables(f, p, p->names - in_front, p->names - 16))
+  if (p->align == 8 && p->names >= in_front && try_tables(f, p, p->names - in_front, p->names - 16))
     return true;
   return (p->align == 8 && try_tables(f, p, behind, align_up(behind + bytes, 8))) ||
          try_tables(f, p, behind, 0);
@@ -245,8 +245,10 @@ find_names(Find *f, Place *p)
   size_t nearest = p->markers > last ? p->markers - last : 0;
   size_t farthest = nearest > MAX_STEP ? nearest - MAX_STEP : 0;
 
-  for (size_t at = nearest & ~(size_t)3; at >= farthest + 8; at -= 4) {
+  for (size_t at = nearest & ~(size_t)3; at >= farthest + 4; at -= 4) {
     for (p->align = 8; p->align >= 4; p->align -= 4) {
+      if (at < p->align)
+        continue;
       p->names = at;
       p->n = u32_at(f, at - p->align);
       if (at % p->align == 0 && p->markers % p->align == 0 && p->n > 0 &&
