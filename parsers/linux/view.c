@@ -97,3 +97,35 @@ dacsa_linux_size(const DacsaLinux *l, DacsaLinuxType type)
 {
   return l->kernel->types[type];
 }
+
+const void *
+dacsa_linux_once(DacsaLinux *l, DacsaLinuxOnceKey key, void *(*make)(DacsaLinux *l),
+                 GDestroyNotify free_value)
+{
+  DacsaLinuxOnce *once = &l->once[key];
+  g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&once->lock);
+
+  if (!once->value) {
+    once->value = make(l);
+    once->free_value = free_value;
+  }
+  return once->value;
+}
+
+void
+dacsa_linux_once_init(DacsaLinux *l)
+{
+  for (size_t i = 0; i < DACSA_LINUX_ONCE_N; i++)
+    g_mutex_init(&l->once[i].lock);
+}
+
+void
+dacsa_linux_once_clear(DacsaLinux *l)
+{
+  for (size_t i = 0; i < DACSA_LINUX_ONCE_N; i++) {
+    if (l->once[i].value)
+      l->once[i].free_value(l->once[i].value);
+    l->once[i].value = NULL;
+    g_mutex_clear(&l->once[i].lock);
+  }
+}

@@ -12,6 +12,22 @@ typedef struct {
   uint64_t task; /* gva of the leader's task_struct */
 } DacsaLinuxTask;
 
+/* What is found out about a guest once and then kept: see dacsa_linux_once. */
+typedef enum {
+  DACSA_LINUX_ONCE_THREADS,
+  DACSA_LINUX_ONCE_MODULES,
+  DACSA_LINUX_ONCE_SOCKETS,
+  DACSA_LINUX_ONCE_DMESG,
+  DACSA_LINUX_ONCE_FILES,
+  DACSA_LINUX_ONCE_N,
+} DacsaLinuxOnceKey;
+
+typedef struct {
+  GMutex lock;
+  void *value; /* NULL: not made yet */
+  GDestroyNotify free_value;
+} DacsaLinuxOnce;
+
 typedef struct {
   DacsaGuest guest;
   DacsaLinuxKernel *kernel;
@@ -19,9 +35,11 @@ typedef struct {
   DacsaMem *memory;    /* the kernel's address space */
   DacsaErrors *errors; /* borrowed */
   unsigned levels;
-  GMutex lock;   /* of the two below, which are made once */
-  GArray *tasks; /* DacsaLinuxTask, by pid */
-  GArray *pids;  /* uint32_t, the same order */
+  int64_t taken_us; /* UNIX time of the snapshot */
+  GMutex lock;      /* of the two below, which are made once */
+  GArray *tasks;    /* DacsaLinuxTask, by pid */
+  GArray *pids;     /* uint32_t, the same order */
+  DacsaLinuxOnce once[DACSA_LINUX_ONCE_N];
 } DacsaLinux;
 
 /*
@@ -49,6 +67,13 @@ uint64_t dacsa_linux_offset(const DacsaLinux *l, DacsaLinuxMember member);
 /* 0 where the kernel has none. */
 uint64_t dacsa_linux_symbol(const DacsaLinux *l, DacsaLinuxSymbol symbol);
 uint32_t dacsa_linux_size(const DacsaLinux *l, DacsaLinuxType type);
+
+/* What make makes for the key (not NULL), the first time that it is asked for; borrowed, immutable,
+ * and freed with the guest. Threads that ask for the same key wait; make may ask for other keys. */
+const void *dacsa_linux_once(DacsaLinux *l, DacsaLinuxOnceKey key, void *(*make)(DacsaLinux *l),
+                             GDestroyNotify free_value);
+void dacsa_linux_once_init(DacsaLinux *l);
+void dacsa_linux_once_clear(DacsaLinux *l);
 
 /* Makes the lists of processes (thread groups) the first time. What is cut short is noted. */
 void dacsa_linux_tasks(DacsaLinux *l);

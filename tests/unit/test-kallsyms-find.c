@@ -110,6 +110,19 @@ byte_at(Fixture *f, uint64_t gva)
   return f->data->data + (gva - GVA);
 }
 
+/* Where the name of a symbol begins. */
+static uint64_t
+name_at(const Fixture *f, guint i)
+{
+  uint64_t at = f->tables.names;
+
+  for (guint n = 0; n < i; n++) {
+    size_t len = strlen(g_array_index(f->symbols, FakeSymbol, n).name);
+    at += len + (len < 0x80 ? 1 : 2);
+  }
+  return at;
+}
+
 static void
 test_orders(void)
 {
@@ -182,9 +195,9 @@ test_near_misses(void)
     set_up(&f, order, false);
     const uint64_t broken[] = {
         f.tables.token_index + 100, /* the tokens are no longer ascending */
-        f.tables.token_table + 5,   /* a token has an end in its midst, or none */
+        f.tables.token_table + 6,   /* the end of the first token */
         f.tables.names,             /* a name of another length */
-        f.tables.names + 20000,     /* a marker that points into a name */
+        name_at(&f, 1500),          /* the same, in their midst */
         f.tables.names - 4 - (order == FAKE_KALLSYMS_PLACE ? 0 : 4), /* one symbol more */
         f.tables.offsets + 4 * 1500 + 3,                             /* addresses out of order */
     };
@@ -197,9 +210,12 @@ test_near_misses(void)
       *byte ^= 0x5a;
     }
     check_found(&f);
-    if (f.tables.relative_base) { /* a base that is not in the kernel's image */
+    if (f.tables.relative_base) { /* a base that is not in the kernel's image is none */
+      Visits v = {.refuse = G_MAXUINT};
+
       *byte_at(&f, f.tables.relative_base + 5) ^= 1;
-      check_not_found(&f);
+      g_assert_false(find(&f, &v));
+      g_assert_cmphex(v.tables.relative_base, ==, 0);
     }
   }
 }

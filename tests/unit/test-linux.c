@@ -288,6 +288,7 @@ set_up(Fixture *f)
                       .errors = dacsa_errors_new(),
                       .levels = 4};
   g_mutex_init(&f->l.lock);
+  dacsa_linux_once_init(&f->l);
   put_task(f, 1, 700, "kworker/0:1", PF_KTHREAD | PF_WQ_WORKER, MM);
   put_task(f, 2, 1, "systemd", 0, MM);
   put_task(f, 3, 2, "kthreadd", PF_KTHREAD, 0);
@@ -301,6 +302,7 @@ set_up(Fixture *f)
 static void
 tear_down(Fixture *f)
 {
+  dacsa_linux_once_clear(&f->l);
   g_clear_pointer(&f->l.tasks, g_array_unref);
   g_clear_pointer(&f->l.pids, g_array_unref);
   dacsa_mem_unref(f->l.phys);
