@@ -1,6 +1,7 @@
 /* Decodes kallsyms. Names are not kept decoded: a hash of each is, and a hit is decoded again. */
 #include "parsers/kallsyms.h"
 
+#include "parsers/scratch.h"
 #include "snap/bytes.h"
 #include "snap/error.h"
 
@@ -29,6 +30,7 @@ typedef struct {
 } Step;
 
 struct DacsaKallsyms {
+  void *block; /* in which the arrays and the names lie */
   uint8_t *names;
   size_t names_len;
   uint8_t token_table[MAX_TOKEN_TABLE];
@@ -176,6 +178,26 @@ load_tokens(DacsaKallsyms *k, DacsaMem *kernel, const DacsaKallsymsTables *t, GE
   return true;
 }
 
+/* The arrays' room, and the names'. */
+static void
+make_room(DacsaKallsyms *k, size_t names_len)
+{
+  unsigned bits = 1;
+
+  while (1u << bits < k->n)
+    bits++;
+  k->index_shift = 32 - bits;
+  uint32_t *words = dacsa_scratch_new(((size_t)4 * k->n + ((size_t)1 << bits)) * 4 + names_len);
+  k->block = words;
+  k->name_at = words;
+  k->hash = k->name_at + k->n;
+  k->same_slot = k->hash + k->n;
+  k->offsets = (int32_t *)(k->same_slot + k->n);
+  k->index = (uint32_t *)(k->offsets + k->n);
+  k->names = (uint8_t *)(k->index + ((size_t)1 << bits));
+  memset(k->index, 0, ((size_t)1 << bits) * 4);
+}
+
 static bool
 load_names(DacsaKallsyms *k, DacsaMem *kernel, const DacsaKallsymsTables *t, GError **error)
 {
@@ -184,10 +206,8 @@ load_names(DacsaKallsyms *k, DacsaMem *kernel, const DacsaKallsymsTables *t, GEr
   size_t at = 0;
 
   len = MIN(len, MAX_NAMES_BYTES);
-  k->names = g_malloc(len);
+  make_room(k, len);
   k->names_len = dacsa_mem_read_some(kernel, t->names, k->names, len);
-  k->name_at = g_new(uint32_t, k->n);
-  k->hash = g_new(uint32_t, k->n);
   for (uint32_t i = 0; i < k->n; i++) {
     const uint8_t *tokens;
     size_t n, next;
@@ -207,13 +227,6 @@ load_names(DacsaKallsyms *k, DacsaMem *kernel, const DacsaKallsymsTables *t, GEr
 static void
 make_index(DacsaKallsyms *k)
 {
-  unsigned bits = 1;
-
-  while (1u << bits < k->n * 2)
-    bits++;
-  k->index_shift = 32 - bits;
-  k->index = g_new0(uint32_t, (size_t)1 << bits);
-  k->same_slot = g_new(uint32_t, k->n);
   for (uint32_t i = k->n; i-- > 0;) {
     uint32_t slot = hash_slot(k, k->hash[i]);
 
@@ -225,7 +238,6 @@ make_index(DacsaKallsyms *k)
 static bool
 load_offsets(DacsaKallsyms *k, DacsaMem *kernel, const DacsaKallsymsTables *t, GError **error)
 {
-  k->offsets = g_new(int32_t, k->n);
   k->offsets_at = t->offsets;
   if (t->relative_base && !dacsa_mem_read_u64(kernel, t->relative_base, &k->relative_base, error))
     return false;
@@ -306,12 +318,7 @@ dacsa_kallsyms_free(DacsaKallsyms *k)
 {
   if (!k)
     return;
-  g_free(k->names);
-  g_free(k->name_at);
-  g_free(k->offsets);
-  g_free(k->hash);
-  g_free(k->index);
-  g_free(k->same_slot);
+  g_free(k->block);
   g_free(k);
 }
 

@@ -1,6 +1,7 @@
 /* The kernel image's extents, and the image as memory. */
 #include "parsers/linux/image.h"
 
+#include "parsers/scratch.h"
 #include "snap/error.h"
 
 #include <inttypes.h>
@@ -105,6 +106,9 @@ typedef struct {
   DacsaMem *phys;
   GArray *extents; /* those side by side joined, whatever their rights */
   uint64_t phys_base;
+  uint8_t *held; /* what is at held_gva */
+  uint64_t held_gva;
+  size_t held_len;
 } ImageMem;
 
 /* The first extent that ends above addr; NULL: none. */
@@ -125,12 +129,21 @@ find_extent(const ImageMem *self, uint64_t addr)
   return low < self->extents->len ? &g_array_index(self->extents, DacsaLinuxExtent, low) : NULL;
 }
 
+/* The part [gva, gva + len) of what is held; empty: it is not. */
+static DacsaBytes
+held_part(const ImageMem *self, uint64_t gva, size_t len)
+{
+  return dacsa_bytes_slice(dacsa_bytes(self->held, self->held_len), gva - self->held_gva, len);
+}
+
 static bool
 image_read(DacsaMem *mem, uint64_t addr, void *buf, size_t len, GError **error)
 {
   const ImageMem *self = (ImageMem *)mem;
   const DacsaLinuxExtent *e = find_extent(self, addr);
 
+  if (dacsa_bytes_copy(dacsa_bytes(self->held, self->held_len), addr - self->held_gva, buf, len))
+    return true;
   if (!e || e->gva > addr || len > e->gva + e->size - addr)
     return dacsa_fail(error, DACSA_ERROR_FAULT, "0x%" PRIx64 " is not in the kernel's image", addr);
   return dacsa_mem_read(self->phys, addr - DACSA_LINUX_IMAGE_START + self->phys_base, buf, len,
@@ -156,6 +169,7 @@ image_memory_free(DacsaMem *mem)
 
   dacsa_mem_unref(self->phys);
   g_array_unref(self->extents);
+  g_free(self->held);
   g_free(self);
 }
 
@@ -182,4 +196,22 @@ dacsa_linux_image_memory(const DacsaLinuxImage *image, DacsaMem *phys)
       g_array_append_val(self->extents, *next);
   }
   return &self->mem;
+}
+
+DacsaBytes
+dacsa_linux_image_hold(DacsaMem *memory, uint64_t gva, size_t len)
+{
+  ImageMem *self = (ImageMem *)memory;
+  DacsaBytes held = held_part(self, gva, len);
+
+  if (held.data)
+    return held;
+  g_clear_pointer(&self->held, g_free);
+  self->held_len = 0;
+  uint8_t *buf = dacsa_scratch_new(len);
+  size_t read = dacsa_mem_read_some(memory, gva, buf, len); /* while nothing is held */
+  self->held = buf;
+  self->held_gva = gva;
+  self->held_len = read;
+  return dacsa_bytes(self->held, self->held_len);
 }

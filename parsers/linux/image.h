@@ -6,6 +6,7 @@
 #pragma once
 
 #include "parsers/x86_64.h"
+#include "snap/bytes.h"
 
 #define DACSA_LINUX_IMAGE_START UINT64_C(0xffffffff80000000) /* __START_KERNEL_map */
 #define DACSA_LINUX_IMAGE_END UINT64_C(0xffffffffc0000000)
@@ -31,3 +32,10 @@ void dacsa_linux_image_span(const DacsaLinuxImage *image, uint64_t *ret_start, u
 
 /* The image as memory: its extents by gva, nothing else. References phys, copies the image. */
 DacsaMem *dacsa_linux_image_memory(const DacsaLinuxImage *image, DacsaMem *phys);
+
+/*
+ * Reads [gva, gva + len), or as much of it as can be read from its start on, and holds it: *ret is
+ * good until the next hold, or until memory is freed, and reads within it cost no more than a copy.
+ * What is held already is not read again. For one thread. memory: of dacsa_linux_image_memory.
+ */
+DacsaBytes dacsa_linux_image_hold(DacsaMem *memory, uint64_t gva, size_t len);

@@ -1,6 +1,7 @@
 /* Symbols and member offsets of one kernel, asked for by name: no version is looked at. */
 #include "parsers/linux/kernel.h"
 
+#include "parsers/linux/image.h"
 #include "snap/error.h"
 
 #include <string.h>
@@ -16,9 +17,9 @@ static bool
 load_types(DacsaMem *memory, const DacsaLinuxKernel *k, DacsaTypes **ret, GError **error)
 {
   size_t len = (size_t)(k->btf_end - k->btf);
-  g_autofree uint8_t *btf = g_malloc(len);
+  DacsaBytes btf = dacsa_linux_image_hold(memory, k->btf, len);
 
-  return dacsa_mem_read(memory, k->btf, btf, len, error) && dacsa_types_new(btf, len, ret, error);
+  return dacsa_types_new(btf.data, btf.len, ret, error);
 }
 
 /* Calls find with each of a row's alternatives until one is there. */

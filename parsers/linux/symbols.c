@@ -52,9 +52,7 @@ visit_parts(const DacsaLinuxImage *image, DacsaMem *memory, PartVisit visit, voi
       looked_at += len;
       if (!kinds[kind](e) || looked_at > MAX_LOOKED_AT)
         continue;
-      g_autofree uint8_t *part = g_malloc(len);
-      len = dacsa_mem_read_some(memory, e->gva, part, len);
-      if (visit(dacsa_bytes(part, len), e->gva, data))
+      if (visit(dacsa_linux_image_hold(memory, e->gva, len), e->gva, data))
         return true;
     }
   }
