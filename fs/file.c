@@ -160,6 +160,20 @@ dacsa_file_read(DacsaFile *file, uint64_t offset, void *buf, size_t len, size_t 
   return true;
 }
 
+/* The first part at or after offset that is no hole; false: none is left. */
+static bool
+next_data(const DacsaFile *file, uint64_t offset, uint64_t *ret_start, uint64_t *ret_end)
+{
+  if (file->resident)
+    return dacsa_resident_next(file->resident, offset, ret_start, ret_end) &&
+           *ret_start < file->size;
+  if (file->runs)
+    return dacsa_runs_next(file->runs, offset, ret_start, ret_end);
+  *ret_start = offset;
+  *ret_end = file->size;
+  return true;
+}
+
 bool
 dacsa_file_seek(DacsaFile *file, uint64_t offset, bool hole, uint64_t *ret)
 {
@@ -167,14 +181,22 @@ dacsa_file_seek(DacsaFile *file, uint64_t offset, bool hole, uint64_t *ret)
 
   if (offset >= file->size)
     return false;
-  if (!file->resident) {
-    *ret = hole ? file->size : offset;
-    return true;
-  }
-  if (!dacsa_resident_next(file->resident, offset, &start, &end) || start >= file->size) {
+  if (!next_data(file, offset, &start, &end)) {
     *ret = offset;
     return hole;
   }
   *ret = hole ? (start > offset ? offset : MIN(end, file->size)) : start;
   return true;
+}
+
+uint64_t
+dacsa_file_data_bytes(const DacsaFile *file)
+{
+  uint64_t bytes = 0;
+
+  if (!file->runs)
+    return file->size;
+  for (guint i = 0; i < file->runs->runs->len; i++)
+    bytes += g_array_index(file->runs->runs, DacsaRun, i).len;
+  return bytes;
 }

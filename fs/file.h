@@ -20,6 +20,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(DacsaFile, dacsa_file_unref)
 
 uint64_t dacsa_file_size(const DacsaFile *file);
 
+/* Bytes of it that are no holes (of physical memory, which is not looked at for this: all). */
+uint64_t dacsa_file_data_bytes(const DacsaFile *file);
+
 /* Bytes of memory that keeping the file costs. */
 size_t dacsa_file_cost(const DacsaFile *file);
 

@@ -83,14 +83,18 @@ generate_errors(DacsaCache *cache, const DacsaPlace *place, DacsaFile **ret, GEr
   return true;
 }
 
+/* One of the guest's texts, of a process or of the system. */
 static bool
-process_text(const DacsaPlace *place, DacsaProcessText which, DacsaFile **ret, GError **error)
+generate_text(DacsaCache *cache, const DacsaPlace *place, DacsaFile **ret, GError **error)
 {
+  const unsigned which = dacsa_nodes[place->row].which;
   GString *out = g_string_new(NULL);
   DacsaGuest *guest;
 
+  (void)cache;
   if (!dacsa_snapshot_guest(place->snapshot, &guest, error) ||
-      !guest->os->text[which](guest, place->pid, out, error)) {
+      !(place->object ? guest->os->process_text[which](guest, place->object, out, error)
+                      : guest->os->system_text[which](guest, out, error))) {
     g_string_free(out, TRUE);
     return false;
   }
@@ -98,57 +102,87 @@ process_text(const DacsaPlace *place, DacsaProcessText which, DacsaFile **ret, G
   return true;
 }
 
+/* Runs of guest memory as a file, where making them succeeded. */
 static bool
-generate_comm(DacsaCache *cache, const DacsaPlace *place, DacsaFile **ret, GError **error)
+runs_file(bool made, DacsaRuns *const *runs, const DacsaPlace *place, DacsaFile **ret)
 {
-  (void)cache;
-  return process_text(place, DACSA_PROCESS_COMM, ret, error);
-}
-
-static bool
-generate_cmdline(DacsaCache *cache, const DacsaPlace *place, DacsaFile **ret, GError **error)
-{
-  (void)cache;
-  return process_text(place, DACSA_PROCESS_CMDLINE, ret, error);
-}
-
-static bool
-generate_maps(DacsaCache *cache, const DacsaPlace *place, DacsaFile **ret, GError **error)
-{
-  (void)cache;
-  return process_text(place, DACSA_PROCESS_MAPS, ret, error);
+  if (made)
+    *ret = dacsa_file_new_runs(*runs, dacsa_snapshot_phys(place->snapshot));
+  return made;
 }
 
 static bool
 generate_memory(DacsaCache *cache, const DacsaPlace *place, DacsaFile **ret, GError **error)
 {
-  DacsaRuns *runs;
+  DacsaRuns *runs = NULL;
   DacsaGuest *guest;
 
   (void)cache;
-  if (!dacsa_snapshot_guest(place->snapshot, &guest, error) ||
-      !guest->os->memory(guest, place->pid, &runs, error))
-    return false;
-  *ret = dacsa_file_new_runs(runs, dacsa_snapshot_phys(place->snapshot));
-  return true;
+  return dacsa_snapshot_guest(place->snapshot, &guest, error) &&
+         runs_file(guest->os->memory(guest, place->object, &runs, error), &runs, place, ret);
+}
+
+static bool
+generate_exe(DacsaCache *cache, const DacsaPlace *place, DacsaFile **ret, GError **error)
+{
+  DacsaRuns *runs = NULL;
+  DacsaGuest *guest;
+
+  (void)cache;
+  return dacsa_snapshot_guest(place->snapshot, &guest, error) &&
+         runs_file(guest->os->exe(guest, place->object, &runs, error), &runs, place, ret);
+}
+
+static bool
+generate_btf(DacsaCache *cache, const DacsaPlace *place, DacsaFile **ret, GError **error)
+{
+  DacsaRuns *runs = NULL;
+  DacsaGuest *guest;
+
+  (void)cache;
+  return dacsa_snapshot_guest(place->snapshot, &guest, error) &&
+         runs_file(guest->os->btf(guest, &runs, error), &runs, place, ret);
+}
+
+static bool
+generate_module(DacsaCache *cache, const DacsaPlace *place, DacsaFile **ret, GError **error)
+{
+  DacsaRuns *runs = NULL;
+  DacsaGuest *guest;
+
+  (void)cache;
+  return dacsa_snapshot_guest(place->snapshot, &guest, error) &&
+         runs_file(guest->os->module_memory(guest, place->object - 1, &runs, error), &runs, place,
+                   ret);
+}
+
+static bool
+generate_cached(DacsaCache *cache, const DacsaPlace *place, DacsaFile **ret, GError **error)
+{
+  DacsaRuns *runs = NULL;
+  DacsaGuest *guest;
+
+  (void)cache;
+  return dacsa_snapshot_guest(place->snapshot, &guest, error) &&
+         runs_file(guest->os->file_content(guest, place->object, &runs, error), &runs, place, ret);
 }
 
 static bool
 generate_memory_map(DacsaCache *cache, const DacsaPlace *place, DacsaFile **ret, GError **error)
 {
   g_autoptr(DacsaFile) memory = NULL;
-  const DacsaPlace beside = {
-      .ino = dacsa_place_ino(dacsa_snapshot_serial(place->snapshot), DACSA_ROW_MEMORY, place->pid),
-      .row = DACSA_ROW_MEMORY,
-      .vm = place->vm,
-      .snapshot = place->snapshot,
-      .pid = place->pid};
+  const DacsaPlace beside = {.ino = dacsa_place_ino(dacsa_snapshot_serial(place->snapshot),
+                                                    DACSA_ROW_MEMORY, place->object),
+                             .row = DACSA_ROW_MEMORY,
+                             .vm = place->vm,
+                             .snapshot = place->snapshot,
+                             .object = place->object};
   GString *out = g_string_new(NULL);
   DacsaGuest *guest;
 
   if (!dacsa_snapshot_guest(place->snapshot, &guest, error) ||
       !dacsa_node_open(cache, &beside, &memory, error) ||
-      !dacsa_guest_memory_map(guest, place->pid, dacsa_file_runs(memory), out, error)) {
+      !dacsa_guest_memory_map(guest, place->object, dacsa_file_runs(memory), out, error)) {
     g_string_free(out, TRUE);
     return false;
   }
@@ -156,31 +190,144 @@ generate_memory_map(DacsaCache *cache, const DacsaPlace *place, DacsaFile **ret,
   return true;
 }
 
+/* -- what is there -- */
+
+static bool
+has_snapshot(const DacsaPlace *parent, unsigned which)
+{
+  (void)which;
+  return parent->vm->snapshots->len > 0;
+}
+
+/* The guest's ops; NULL: no system that we know runs there. */
+static const DacsaGuestOs *
+os_of(const DacsaPlace *place)
+{
+  DacsaGuest *guest;
+
+  return dacsa_snapshot_guest(place->snapshot, &guest, NULL) ? guest->os : NULL;
+}
+
+static bool
+has_process_text(const DacsaPlace *parent, unsigned which)
+{
+  const DacsaGuestOs *os = os_of(parent);
+
+  return os && os->process_text[which];
+}
+
+static bool
+has_system_text(const DacsaPlace *parent, unsigned which)
+{
+  const DacsaGuestOs *os = os_of(parent);
+
+  return os && os->system_text[which];
+}
+
+static bool
+has_btf(const DacsaPlace *parent, unsigned which)
+{
+  const DacsaGuestOs *os = os_of(parent);
+
+  (void)which;
+  return os && os->btf;
+}
+
+static bool
+has_exe(const DacsaPlace *parent, unsigned which)
+{
+  DacsaGuest *guest;
+
+  (void)which;
+  return dacsa_snapshot_guest(parent->snapshot, &guest, NULL) && guest->os->exe &&
+         guest->os->has_exe(guest, parent->object);
+}
+
+static bool
+has_files(const DacsaPlace *parent, unsigned which)
+{
+  const DacsaGuestOs *os = os_of(parent);
+
+  (void)which;
+  return os && os->files;
+}
+
 /* -- the table -- */
 
+#define DIRECTORY(name, parent, flags)                                                             \
+  {                                                                                                \
+    name, DACSA_ROW_##parent, DACSA_KIND_DIRECTORY, 0500, flags, NULL, 0, NULL                     \
+  }
+#define GENERATED(name, parent, flags, generate)                                                   \
+  {                                                                                                \
+    name, DACSA_ROW_##parent, DACSA_KIND_FILE, 0400, flags, generate, 0, NULL                      \
+  }
+#define PROCESS_TEXT(name, which)                                                                  \
+  {                                                                                                \
+    name, DACSA_ROW_PROCESS, DACSA_KIND_FILE, 0400, 0, generate_text, DACSA_PROCESS_##which,       \
+        has_process_text                                                                           \
+  }
+#define SYSTEM_TEXT(name, parent, which)                                                           \
+  {                                                                                                \
+    name, DACSA_ROW_##parent, DACSA_KIND_FILE, 0400, 0, generate_text, DACSA_SYSTEM_##which,       \
+        has_system_text                                                                            \
+  }
+
 const DacsaNode dacsa_nodes[DACSA_N_ROWS] = {
-    [DACSA_ROW_ROOT] = {NULL, DACSA_ROW_ROOT, DACSA_KIND_DIRECTORY, 0500, 0, NULL},
-    [DACSA_ROW_VM] = {NULL, DACSA_ROW_ROOT, DACSA_KIND_DIRECTORY, 0700, 0, NULL},
-    [DACSA_ROW_STATUS] = {"status", DACSA_ROW_VM, DACSA_KIND_FILE, 0400, DACSA_FLAG_LIVE,
-                          generate_status},
-    [DACSA_ROW_LATEST] = {"latest", DACSA_ROW_VM, DACSA_KIND_LINK, 0777, DACSA_FLAG_LIVE, NULL},
-    [DACSA_ROW_SNAPSHOT] = {NULL, DACSA_ROW_VM, DACSA_KIND_DIRECTORY, 0500, 0, NULL},
-    [DACSA_ROW_INFO] = {"info", DACSA_ROW_SNAPSHOT, DACSA_KIND_FILE, 0400, DACSA_FLAG_LIVE,
-                        generate_info},
-    [DACSA_ROW_PHYSMEM] = {"physmem", DACSA_ROW_SNAPSHOT, DACSA_KIND_FILE, 0400, 0,
-                           generate_physmem},
-    [DACSA_ROW_CPUS] = {"cpus", DACSA_ROW_SNAPSHOT, DACSA_KIND_FILE, 0400, 0, generate_cpus},
-    [DACSA_ROW_ERRORS] = {"errors", DACSA_ROW_SNAPSHOT, DACSA_KIND_FILE, 0400, DACSA_FLAG_LIVE,
-                          generate_errors},
-    [DACSA_ROW_PROCESSES] = {"processes", DACSA_ROW_SNAPSHOT, DACSA_KIND_DIRECTORY, 0500, 0, NULL},
-    [DACSA_ROW_PROCESS] = {NULL, DACSA_ROW_PROCESSES, DACSA_KIND_DIRECTORY, 0500, 0, NULL},
-    [DACSA_ROW_COMM] = {"comm", DACSA_ROW_PROCESS, DACSA_KIND_FILE, 0400, 0, generate_comm},
-    [DACSA_ROW_CMDLINE] = {"cmdline", DACSA_ROW_PROCESS, DACSA_KIND_FILE, 0400, 0,
-                           generate_cmdline},
-    [DACSA_ROW_MAPS] = {"maps", DACSA_ROW_PROCESS, DACSA_KIND_FILE, 0400, 0, generate_maps},
-    [DACSA_ROW_MEMORY] = {"memory", DACSA_ROW_PROCESS, DACSA_KIND_FILE, 0400, 0, generate_memory},
-    [DACSA_ROW_MEMORY_MAP] = {"memory.map", DACSA_ROW_PROCESS, DACSA_KIND_FILE, 0400, 0,
-                              generate_memory_map},
+    [DACSA_ROW_ROOT] = DIRECTORY(NULL, ROOT, 0),
+    [DACSA_ROW_VM] = {NULL, DACSA_ROW_ROOT, DACSA_KIND_DIRECTORY, 0700, 0, NULL, 0, NULL},
+    [DACSA_ROW_STATUS] = GENERATED("status", VM, DACSA_FLAG_LIVE, generate_status),
+    [DACSA_ROW_LATEST] = {"latest", DACSA_ROW_VM, DACSA_KIND_LINK, 0777, DACSA_FLAG_LIVE, NULL, 0,
+                          has_snapshot},
+    [DACSA_ROW_SNAPSHOT] = DIRECTORY(NULL, VM, 0),
+    [DACSA_ROW_INFO] = GENERATED("info", SNAPSHOT, DACSA_FLAG_LIVE, generate_info),
+    [DACSA_ROW_PHYSMEM] = GENERATED("physmem", SNAPSHOT, 0, generate_physmem),
+    [DACSA_ROW_CPUS] = GENERATED("cpus", SNAPSHOT, 0, generate_cpus),
+    [DACSA_ROW_ERRORS] = GENERATED("errors", SNAPSHOT, DACSA_FLAG_LIVE, generate_errors),
+    [DACSA_ROW_MODULES] = SYSTEM_TEXT("modules", SNAPSHOT, MODULES),
+    [DACSA_ROW_NETCONNS] = SYSTEM_TEXT("netconns", SNAPSHOT, NETCONNS),
+
+    [DACSA_ROW_PROCESSES] = DIRECTORY("processes", SNAPSHOT, 0),
+    [DACSA_ROW_PROCESS] = DIRECTORY(NULL, PROCESSES, 0),
+    [DACSA_ROW_COMM] = PROCESS_TEXT("comm", COMM),
+    [DACSA_ROW_CMDLINE] = PROCESS_TEXT("cmdline", CMDLINE),
+    [DACSA_ROW_ENVIRON] = PROCESS_TEXT("environ", ENVIRON),
+    [DACSA_ROW_PROCESS_STATUS] = PROCESS_TEXT("status", STATUS),
+    [DACSA_ROW_MAPS] = PROCESS_TEXT("maps", MAPS),
+    [DACSA_ROW_MEMORY] = GENERATED("memory", PROCESS, 0, generate_memory),
+    [DACSA_ROW_MEMORY_MAP] = GENERATED("memory.map", PROCESS, 0, generate_memory_map),
+    [DACSA_ROW_FDS] = PROCESS_TEXT("fds", FDS),
+    [DACSA_ROW_PROCESS_NETCONNS] = PROCESS_TEXT("netconns", NETCONNS),
+    [DACSA_ROW_THREADS] = PROCESS_TEXT("threads", THREADS),
+    [DACSA_ROW_EXE] = {"exe", DACSA_ROW_PROCESS, DACSA_KIND_FILE, 0400, 0, generate_exe, 0,
+                       has_exe},
+
+    [DACSA_ROW_KERNEL] = DIRECTORY("kernel", SNAPSHOT, 0),
+    [DACSA_ROW_BANNER] = SYSTEM_TEXT("banner", KERNEL, BANNER),
+    [DACSA_ROW_KERNEL_CMDLINE] = SYSTEM_TEXT("cmdline", KERNEL, CMDLINE),
+    [DACSA_ROW_CPUINFO] = SYSTEM_TEXT("cpuinfo", KERNEL, CPUINFO),
+    [DACSA_ROW_DMESG] = SYSTEM_TEXT("dmesg", KERNEL, DMESG),
+    [DACSA_ROW_KALLSYMS] = SYSTEM_TEXT("kallsyms", KERNEL, KALLSYMS),
+    [DACSA_ROW_BTF] = {"btf", DACSA_ROW_KERNEL, DACSA_KIND_FILE, 0400, 0, generate_btf, 0, has_btf},
+    [DACSA_ROW_MOUNTS] = SYSTEM_TEXT("mounts", KERNEL, MOUNTS),
+    [DACSA_ROW_SYSCTL] = SYSTEM_TEXT("sysctl", KERNEL, SYSCTL),
+    [DACSA_ROW_KERNEL_MODULES] = DIRECTORY("modules", KERNEL, 0),
+    [DACSA_ROW_KERNEL_MODULE] = GENERATED(NULL, KERNEL_MODULES, 0, generate_module),
+
+    [DACSA_ROW_JSON] = DIRECTORY("json", SNAPSHOT, 0),
+    [DACSA_ROW_JSON_PROCESSES] = SYSTEM_TEXT("processes.jsonl", JSON, JSON_PROCESSES),
+    [DACSA_ROW_JSON_THREADS] = SYSTEM_TEXT("threads.jsonl", JSON, JSON_THREADS),
+    [DACSA_ROW_JSON_FDS] = SYSTEM_TEXT("fds.jsonl", JSON, JSON_FDS),
+    [DACSA_ROW_JSON_MAPS] = SYSTEM_TEXT("maps.jsonl", JSON, JSON_MAPS),
+    [DACSA_ROW_JSON_MODULES] = SYSTEM_TEXT("modules.jsonl", JSON, JSON_MODULES),
+    [DACSA_ROW_JSON_NETCONNS] = SYSTEM_TEXT("netconns.jsonl", JSON, JSON_NETCONNS),
+    [DACSA_ROW_JSON_MOUNTS] = SYSTEM_TEXT("mounts.jsonl", JSON, JSON_MOUNTS),
+    [DACSA_ROW_JSON_DMESG] = SYSTEM_TEXT("dmesg.jsonl", JSON, JSON_DMESG),
+
+    [DACSA_ROW_FILES] = {"files", DACSA_ROW_SNAPSHOT, DACSA_KIND_DIRECTORY, 0500,
+                         DACSA_FLAG_BY_NAME, NULL, 0, has_files},
+    [DACSA_ROW_FILES_DIRECTORY] = DIRECTORY(NULL, FILES, 0),
+    [DACSA_ROW_FILES_FILE] = GENERATED(NULL, FILES, 0, generate_cached),
 };
 
 G_STATIC_ASSERT(DACSA_N_ROWS < 1u << DACSA_ROW_BITS);
@@ -199,6 +346,14 @@ bool
 dacsa_node_is_live(unsigned row)
 {
   return dacsa_nodes[row].flags & DACSA_FLAG_LIVE || !dacsa_node_is_below(row, DACSA_ROW_SNAPSHOT);
+}
+
+bool
+dacsa_node_is_present(const DacsaPlace *parent, unsigned row)
+{
+  const DacsaNode *node = &dacsa_nodes[row];
+
+  return !node->is_present || node->is_present(parent, node->which);
 }
 
 bool

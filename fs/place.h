@@ -3,8 +3,8 @@
 
 #include "fs/registry.h"
 
-/* An inode number less one: scope (a VM's or snapshot's serial) | row | object (a pid). No table is
- * needed to go from one to the other. */
+/* An inode number less one: scope (a VM's or snapshot's serial) | row | object (a pid, the number
+ * of a module or of a cached file). No table is needed to go from one to the other. */
 #define DACSA_OBJECT_BITS 30u
 #define DACSA_ROW_BITS 10u
 
@@ -14,7 +14,7 @@ typedef struct {
   unsigned row;            /* of the table of nodes (fs/nodes.h) */
   DacsaVmView *vm;         /* or NULL, at the root */
   DacsaSnapshot *snapshot; /* or NULL, above one */
-  uint32_t pid;            /* inside processes/<pid> */
+  uint32_t object;         /* inside processes/<pid>: the pid; see fs/objects.h; else 0 */
 } DacsaPlace;
 
 void dacsa_place_clear(DacsaPlace *place);

@@ -1,6 +1,8 @@
 /* The registry of VMs and snapshots. */
 #include "fs/registry.h"
 
+#include "fs/names.h"
+
 #include <string.h>
 
 typedef struct {
@@ -42,21 +44,6 @@ dacsa_vm_view_free(DacsaVmView *view)
   g_free(view);
 }
 
-char *
-dacsa_registry_escape(const char *name)
-{
-  GString *out = g_string_new(NULL);
-  bool dots = strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
-
-  for (const char *c = name; *c; c++) {
-    if (*c == '/' || *c == '%' || (unsigned char)*c < 0x20 || *c == 0x7f || dots)
-      g_string_append_printf(out, "%%%02X", (unsigned char)*c);
-    else
-      g_string_append_c(out, *c);
-  }
-  return g_string_free(out, FALSE);
-}
-
 static Vm *
 find_vm(DacsaRegistry *registry, const char *name)
 {
@@ -95,7 +82,7 @@ dacsa_registry_set_vm(DacsaRegistry *registry, const char *name, const char *sta
   if (!vm) {
     vm = g_new0(Vm, 1);
     vm->name = g_strdup(name);
-    vm->file_name = dacsa_registry_escape(name);
+    vm->file_name = dacsa_name_escape(name);
     vm->serial = registry->next_serial++;
     vm->since_us = g_get_real_time();
     vm->snapshots = g_ptr_array_new_with_free_func((GDestroyNotify)dacsa_snapshot_unref);

@@ -40,7 +40,3 @@ DacsaVmView *dacsa_registry_vm_by_file_name(DacsaRegistry *registry, const char 
 GPtrArray *dacsa_registry_vms(DacsaRegistry *registry); /* owned array of owned DacsaVmView */
 DacsaSnapshot *dacsa_registry_snapshot(DacsaRegistry *registry, uint32_t serial,
                                        uint32_t *ret_vm_serial); /* a reference, or NULL */
-
-/* A name from outside as a file name: what cannot stand in one (/, control characters, `%`, and the
- * names . and ..) is percent-escaped. Owned. */
-char *dacsa_registry_escape(const char *name);

@@ -119,7 +119,7 @@ dacsa_snapshot_guest(DacsaSnapshot *s, DacsaGuest **ret, GError **error)
   g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&s->lock);
 
   if (!s->searched) {
-    const DacsaGuestSource source = {s->cached, s->cpus, s->errors, s->memo};
+    const DacsaGuestSource source = {s->cached, s->cpus, s->errors, s->memo, s->record->taken_us};
 
     s->searched = true;
     if (!dacsa_guest_open(&source, &s->guest, &s->guest_error))

@@ -3,6 +3,7 @@
 
 #include "fs/cache.h"
 #include "fs/nodes.h"
+#include "fs/objects.h"
 #include "snap/error.h"
 
 #include <string.h>
@@ -45,7 +46,7 @@ make_place(DacsaTree *tree, uint32_t scope, unsigned row, uint32_t object, Dacsa
            GError **error)
 {
   g_auto(DacsaPlace)
-      place = {.ino = dacsa_place_ino(scope, row, object), .row = row, .pid = object};
+      place = {.ino = dacsa_place_ino(scope, row, object), .row = row, .object = object};
   uint32_t vm_serial = scope;
 
   if (dacsa_node_is_below(row, DACSA_ROW_SNAPSHOT)) {
@@ -84,57 +85,6 @@ lookup_snapshot(DacsaTree *tree, const DacsaPlace *vm, const char *name, DacsaPl
   return fail_gone(error);
 }
 
-/* A pid as it is written, nothing else: no sign, no leading zero. */
-static bool
-parse_pid(const char *name, uint32_t *ret)
-{
-  guint64 pid;
-
-  if (name[0] == '0' ||
-      !g_ascii_string_to_unsigned(name, 10, 1, (1u << DACSA_OBJECT_BITS) - 1, &pid, NULL))
-    return false;
-  *ret = (uint32_t)pid;
-  return true;
-}
-
-/* The pids there are: none where the guest's system is not known, which `errors` tells. */
-static bool
-find_processes(const DacsaPlace *place, const GArray **ret, GError **error)
-{
-  DacsaGuest *guest;
-
-  *ret = NULL;
-  return !dacsa_snapshot_guest(place->snapshot, &guest, NULL) ||
-         guest->os->processes(guest, ret, error);
-}
-
-static bool
-has_process(const GArray *pids, uint32_t pid)
-{
-  guint low = 0;
-  guint high = pids->len;
-
-  while (low < high) {
-    guint mid = low + (high - low) / 2;
-
-    if (g_array_index(pids, uint32_t, mid) < pid)
-      low = mid + 1;
-    else
-      high = mid;
-  }
-  return low < pids->len && g_array_index(pids, uint32_t, low) == pid;
-}
-
-static bool
-check_process(const DacsaPlace *place, uint32_t pid, GError **error)
-{
-  const GArray *pids;
-
-  if (!find_processes(place, &pids, error))
-    return false;
-  return (pids && has_process(pids, pid)) || fail_gone(error);
-}
-
 bool
 dacsa_tree_place(DacsaTree *tree, uint64_t ino, DacsaPlace *ret, GError **error)
 {
@@ -143,13 +93,13 @@ dacsa_tree_place(DacsaTree *tree, uint64_t ino, DacsaPlace *ret, GError **error)
   unsigned row = (unsigned)(value >> DACSA_OBJECT_BITS) & ((1u << DACSA_ROW_BITS) - 1);
   uint32_t object = (uint32_t)(value & ((1u << DACSA_OBJECT_BITS) - 1));
 
-  /* The root has no scope, and only processes are told apart by an object. */
+  /* The root has no scope. */
   if (ino == 0 || row >= DACSA_N_ROWS || (row == DACSA_ROW_ROOT && scope != 0) ||
-      dacsa_node_is_below(row, DACSA_ROW_PROCESS) != (object != 0))
+      dacsa_object_row(row) != (object != 0))
     return fail_gone(error);
   g_auto(DacsaPlace) place = {0};
   if (!make_place(tree, scope, row, object, &place, error) ||
-      (object != 0 && !check_process(&place, object, error)))
+      (object != 0 && !dacsa_object_check(&place, error)))
     return false;
   *ret = place;
   place = (DacsaPlace){0};
@@ -157,23 +107,14 @@ dacsa_tree_place(DacsaTree *tree, uint64_t ino, DacsaPlace *ret, GError **error)
 }
 
 static bool
-lookup_process(DacsaTree *tree, const DacsaPlace *parent, const char *name, DacsaPlace *ret,
-               GError **error)
+lookup_object(DacsaTree *tree, const DacsaPlace *parent, const char *name, DacsaPlace *ret,
+              GError **error)
 {
-  uint32_t pid;
+  unsigned row;
+  uint32_t object;
 
-  if (!parse_pid(name, &pid))
-    return fail_gone(error);
-  if (!check_process(parent, pid, error))
-    return false;
-  return make_place(tree, scope_of(parent), DACSA_ROW_PROCESS, pid, ret, error);
-}
-
-/* Whether a node is there at all: `latest` is once there is a snapshot. */
-static bool
-is_present(const DacsaPlace *parent, unsigned row)
-{
-  return row != DACSA_ROW_LATEST || parent->vm->snapshots->len > 0;
+  return dacsa_object_find(parent, name, &row, &object, error) &&
+         make_place(tree, scope_of(parent), row, object, ret, error);
 }
 
 bool
@@ -183,8 +124,8 @@ dacsa_tree_lookup(DacsaTree *tree, const DacsaPlace *parent, const char *name, D
   for (unsigned row = 1; row < DACSA_N_ROWS; row++)
     if (dacsa_nodes[row].parent == parent->row && dacsa_nodes[row].name &&
         strcmp(dacsa_nodes[row].name, name) == 0)
-      return is_present(parent, row)
-                 ? make_place(tree, scope_of(parent), row, parent->pid, ret, error)
+      return dacsa_node_is_present(parent, row)
+                 ? make_place(tree, scope_of(parent), row, parent->object, ret, error)
                  : fail_gone(error);
   if (parent->row == DACSA_ROW_ROOT) {
     g_autoptr(DacsaVmView) vm = dacsa_registry_vm_by_file_name(tree->options.registry, name);
@@ -193,9 +134,7 @@ dacsa_tree_lookup(DacsaTree *tree, const DacsaPlace *parent, const char *name, D
   }
   if (parent->row == DACSA_ROW_VM)
     return lookup_snapshot(tree, parent, name, ret, error);
-  if (parent->row == DACSA_ROW_PROCESSES)
-    return lookup_process(tree, parent, name, ret, error);
-  return fail_gone(error);
+  return lookup_object(tree, parent, name, ret, error);
 }
 
 /* -- listing -- */
@@ -203,6 +142,7 @@ dacsa_tree_lookup(DacsaTree *tree, const DacsaPlace *parent, const char *name, D
 typedef struct {
   DacsaTreeEntry entry;
   void *data;
+  uint32_t scope;
 } Lister;
 
 static mode_t
@@ -217,17 +157,28 @@ type_of(unsigned row)
 static uint64_t
 parent_ino(const DacsaPlace *place)
 {
-  unsigned parent = dacsa_nodes[place->row].parent;
+  unsigned row;
+  uint32_t object;
 
-  if (parent == DACSA_ROW_ROOT)
+  if (dacsa_nodes[place->row].parent == DACSA_ROW_ROOT)
     return DACSA_ROOT_INO;
-  if (parent == DACSA_ROW_VM)
+  if (dacsa_nodes[place->row].parent == DACSA_ROW_VM)
     return dacsa_place_ino(place->vm->serial, DACSA_ROW_VM, 0);
-  return dacsa_place_ino(scope_of(place), parent, parent == DACSA_ROW_PROCESS ? place->pid : 0);
+  dacsa_object_parent(place, &row, &object);
+  return dacsa_place_ino(scope_of(place), row, object);
 }
 
+static void
+list_object(const char *name, unsigned row, uint32_t object, void *data)
+{
+  const Lister *l = data;
+
+  l->entry(name, dacsa_place_ino(l->scope, row, object), type_of(row), l->data);
+}
+
+/* The entries that have no row of their own. */
 static bool
-list_many(DacsaTree *tree, const DacsaPlace *place, const Lister *l, GError **error)
+list_many(DacsaTree *tree, const DacsaPlace *place, Lister *l, GError **error)
 {
   if (place->row == DACSA_ROW_ROOT) {
     g_autoptr(GPtrArray) vms = dacsa_registry_vms(tree->options.registry);
@@ -237,44 +188,53 @@ list_many(DacsaTree *tree, const DacsaPlace *place, const Lister *l, GError **er
 
       l->entry(vm->file_name, dacsa_place_ino(vm->serial, DACSA_ROW_VM, 0), S_IFDIR, l->data);
     }
-  } else if (place->row == DACSA_ROW_VM) {
+    return true;
+  }
+  if (place->row == DACSA_ROW_VM) {
     for (guint i = 0; i < place->vm->snapshots->len; i++) {
       const DacsaSnapshot *s = g_ptr_array_index(place->vm->snapshots, i);
 
       l->entry(dacsa_snapshot_record(s)->name,
                dacsa_place_ino(dacsa_snapshot_serial(s), DACSA_ROW_SNAPSHOT, 0), S_IFDIR, l->data);
     }
-  } else if (place->row == DACSA_ROW_PROCESSES) {
-    const GArray *pids;
-
-    if (!find_processes(place, &pids, error))
-      return false;
-    for (guint i = 0; pids && i < pids->len; i++) {
-      uint32_t pid = g_array_index(pids, uint32_t, i);
-      char name[16];
-
-      g_snprintf(name, sizeof(name), "%u", pid);
-      l->entry(name, dacsa_place_ino(scope_of(place), DACSA_ROW_PROCESS, pid), S_IFDIR, l->data);
-    }
+    return true;
   }
-  return true;
+  return dacsa_object_list(place, list_object, l, error);
+}
+
+/* Whether the directory lists the row's entry. What is there only for some guests means to look for
+ * the guest: not done for files where only directories are counted. */
+static bool
+lists_row(const DacsaTree *tree, const DacsaPlace *place, unsigned row, bool directories_only)
+{
+  const DacsaNode *node = &dacsa_nodes[row];
+
+  return node->parent == place->row && node->name &&
+         (!directories_only || node->kind == DACSA_KIND_DIRECTORY) &&
+         (tree->options.show_all || !(node->flags & DACSA_FLAG_BY_NAME)) &&
+         dacsa_node_is_present(place, row);
+}
+
+static bool
+list(DacsaTree *tree, const DacsaPlace *place, bool directories_only, DacsaTreeEntry entry,
+     void *data, GError **error)
+{
+  Lister lister = {entry, data, scope_of(place)};
+
+  entry(".", place->ino, S_IFDIR, data);
+  entry("..", parent_ino(place), S_IFDIR, data);
+  for (unsigned row = 1; row < DACSA_N_ROWS; row++)
+    if (lists_row(tree, place, row, directories_only))
+      entry(dacsa_nodes[row].name, dacsa_place_ino(lister.scope, row, place->object), type_of(row),
+            data);
+  return list_many(tree, place, &lister, error);
 }
 
 bool
 dacsa_tree_list(DacsaTree *tree, const DacsaPlace *place, DacsaTreeEntry entry, void *data,
                 GError **error)
 {
-  const Lister lister = {entry, data};
-
-  entry(".", place->ino, S_IFDIR, data);
-  entry("..", parent_ino(place), S_IFDIR, data);
-  for (unsigned row = 1; row < DACSA_N_ROWS; row++)
-    if (dacsa_nodes[row].parent == place->row && dacsa_nodes[row].name &&
-        (tree->options.show_all || !(dacsa_nodes[row].flags & DACSA_FLAG_BY_NAME)) &&
-        is_present(place, row))
-      entry(dacsa_nodes[row].name, dacsa_place_ino(scope_of(place), row, place->pid), type_of(row),
-            data);
-  return list_many(tree, place, &lister, error);
+  return list(tree, place, false, entry, data, error);
 }
 
 /* -- attributes and content -- */
@@ -322,7 +282,7 @@ dacsa_tree_stat(DacsaTree *tree, const DacsaPlace *place, struct stat *ret, GErr
   switch (dacsa_nodes[place->row].kind) {
   case DACSA_KIND_DIRECTORY:
     /* One link for each directory it lists, `.` and `..` (its own entry's stand-in) among them. */
-    if (!dacsa_tree_list(tree, place, count_directory, &st.st_nlink, error))
+    if (!list(tree, place, true, count_directory, &st.st_nlink, error))
       return false;
     break;
   case DACSA_KIND_LINK:
@@ -336,7 +296,7 @@ dacsa_tree_stat(DacsaTree *tree, const DacsaPlace *place, struct stat *ret, GErr
       return false;
     st.st_nlink = 1;
     st.st_size = (off_t)dacsa_file_size(file);
-    st.st_blocks = (st.st_size + 511) / 512;
+    st.st_blocks = (blkcnt_t)((dacsa_file_data_bytes(file) + 511) / 512);
     if (place->row == DACSA_ROW_PHYSMEM)
       st.st_blocks =
           (blkcnt_t)(dacsa_layout_ram_bytes(dacsa_snapshot_record(place->snapshot)->layout) / 512);
@@ -393,7 +353,7 @@ dacsa_tree_is_snapshot(const DacsaPlace *place)
 bool
 dacsa_tree_costs(const DacsaPlace *place)
 {
-  return place->row == DACSA_ROW_PROCESSES || dacsa_nodes[place->row].kind == DACSA_KIND_FILE;
+  return dacsa_nodes[place->row].kind == DACSA_KIND_FILE || dacsa_object_holder(place->row);
 }
 
 bool

@@ -64,6 +64,12 @@ dacsa_guest_free(DacsaGuest *guest)
     guest->os->free(guest);
 }
 
+void
+dacsa_guest_file_clear(DacsaGuestFile *file)
+{
+  g_clear_pointer(&file->name, g_free);
+}
+
 /* One line for the part of a run that lies in one mapping, or in none. */
 static void
 map_line(GString *out, uint64_t offset, uint64_t len, uint64_t gva, const DacsaRegion *region)

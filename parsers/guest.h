@@ -1,6 +1,7 @@
 /*
  * A guest operating system, as the tree sees it: one ops table a guest OS, all of them in one
- * array. A guest is opened on a snapshot's memory and may be used from several threads.
+ * array. A guest is opened on a snapshot's memory and may be used from several threads. What an OS
+ * does not offer is NULL in its table, and not in the tree.
  */
 #pragma once
 
@@ -31,15 +32,43 @@ typedef struct {
   const GArray *cpus; /* DacsaCpu; may be empty */
   DacsaErrors *errors;
   DacsaGuestMemo *memo;
+  int64_t taken_us; /* UNIX time of the snapshot */
 } DacsaGuestSource;
 
 /* The text files of a process. */
 typedef enum {
   DACSA_PROCESS_COMM,
   DACSA_PROCESS_CMDLINE,
+  DACSA_PROCESS_ENVIRON,
+  DACSA_PROCESS_STATUS,
   DACSA_PROCESS_MAPS,
+  DACSA_PROCESS_FDS,
+  DACSA_PROCESS_NETCONNS,
+  DACSA_PROCESS_THREADS,
   DACSA_PROCESS_N_TEXTS,
 } DacsaProcessText;
+
+/* The text files of the whole system. JSON_*: the same tables as JSON lines. */
+typedef enum {
+  DACSA_SYSTEM_MODULES,
+  DACSA_SYSTEM_NETCONNS,
+  DACSA_SYSTEM_BANNER,
+  DACSA_SYSTEM_CMDLINE,
+  DACSA_SYSTEM_CPUINFO,
+  DACSA_SYSTEM_DMESG,
+  DACSA_SYSTEM_KALLSYMS,
+  DACSA_SYSTEM_MOUNTS,
+  DACSA_SYSTEM_SYSCTL,
+  DACSA_SYSTEM_JSON_PROCESSES,
+  DACSA_SYSTEM_JSON_THREADS,
+  DACSA_SYSTEM_JSON_FDS,
+  DACSA_SYSTEM_JSON_MAPS,
+  DACSA_SYSTEM_JSON_MODULES,
+  DACSA_SYSTEM_JSON_NETCONNS,
+  DACSA_SYSTEM_JSON_MOUNTS,
+  DACSA_SYSTEM_JSON_DMESG,
+  DACSA_SYSTEM_N_TEXTS,
+} DacsaSystemText;
 
 /* A mapping of a process. */
 typedef struct {
@@ -48,7 +77,19 @@ typedef struct {
   char *path;    /* or name such as [heap]; NULL: none */
 } DacsaRegion;
 
+/* A file or directory that the guest has cached. */
+typedef struct {
+  uint32_t id;       /* > 0, and the same whenever this snapshot is asked */
+  uint32_t parent;   /* the directory's id; 0: the top */
+  bool is_directory; /* else a regular file; there is nothing else */
+  char *name;        /* raw, as the guest has it; owned */
+} DacsaGuestFile;
+
+void dacsa_guest_file_clear(DacsaGuestFile *file);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(DacsaGuestFile, dacsa_guest_file_clear)
+
 typedef bool (*DacsaProcessTextFunc)(DacsaGuest *guest, uint32_t pid, GString *out, GError **error);
+typedef bool (*DacsaSystemTextFunc)(DacsaGuest *guest, GString *out, GError **error);
 
 typedef struct {
   const char *name;
@@ -57,13 +98,39 @@ typedef struct {
   void (*free)(DacsaGuest *guest);
   /* Appends `key: value` lines: os, kernel, build_id, arch, paging. */
   void (*describe)(DacsaGuest *guest, GString *out);
+  DacsaSystemTextFunc system_text[DACSA_SYSTEM_N_TEXTS];
+  /* The kernel's types as the kernel has them (BTF); owned. */
+  bool (*btf)(DacsaGuest *guest, DacsaRuns **ret, GError **error);
+  /* The names of the loaded modules, as the guest has them (char *), in the order of `modules`;
+   * borrowed, and the same array every time. */
+  bool (*modules)(DacsaGuest *guest, const GPtrArray **ret, GError **error);
+  /* The memory of number i of them; owned. */
+  bool (*module_memory)(DacsaGuest *guest, uint32_t i, DacsaRuns **ret, GError **error);
+
   /* The processes' pids (uint32_t), ascending; borrowed. */
   bool (*processes)(DacsaGuest *guest, const GArray **ret, GError **error);
-  DacsaProcessTextFunc text[DACSA_PROCESS_N_TEXTS];
+  DacsaProcessTextFunc process_text[DACSA_PROCESS_N_TEXTS];
   /* The resident user pages, ascending by virtual address; owned. */
   bool (*memory)(DacsaGuest *guest, uint32_t pid, DacsaRuns **ret, GError **error);
   /* Owned array of DacsaRegion, ascending, which it clears. */
   bool (*regions)(DacsaGuest *guest, uint32_t pid, GArray **ret, GError **error);
+  /* Whether the process has an executable at all: kernel threads have none. */
+  bool (*has_exe)(DacsaGuest *guest, uint32_t pid);
+  /* The executable; owned. What is missing of it is a hole and noted among the errors. */
+  bool (*exe)(DacsaGuest *guest, uint32_t pid, DacsaRuns **ret, GError **error);
+
+  /*
+   * The guest's cached files, a tree of its own, without symbolic links: they would lead a reader's
+   * tools out of the snapshot. Directory 0 is the top. Owned array of DacsaGuestFile, which it
+   * clears: what a directory holds, no name twice.
+   */
+  bool (*files)(DacsaGuest *guest, uint32_t directory, GArray **ret, GError **error);
+  /* One of them, by its name in a directory, or by its id. NOT_FOUND: there is none. */
+  bool (*file_lookup)(DacsaGuest *guest, uint32_t directory, const char *name, DacsaGuestFile *ret,
+                      GError **error);
+  bool (*file)(DacsaGuest *guest, uint32_t id, DacsaGuestFile *ret, GError **error);
+  /* The cached pages of a regular file, with holes where there are none; owned. */
+  bool (*file_content)(DacsaGuest *guest, uint32_t id, DacsaRuns **ret, GError **error);
 } DacsaGuestOs;
 
 /* Every implementation embeds this as its first member. */

@@ -1,6 +1,8 @@
 /* Runs of guest memory as a file. */
 #include "parsers/runs.h"
 
+#include <string.h>
+
 #define MAX_RUNS (4u << 20) /* 128 MiB of them: 16 GiB in pages none of which continues another */
 
 DacsaRuns *
@@ -22,27 +24,51 @@ dacsa_runs_free(DacsaRuns *runs)
 }
 
 bool
-dacsa_runs_append(DacsaRuns *runs, uint64_t gva, uint64_t gpa, uint64_t len)
+dacsa_runs_append_at(DacsaRuns *runs, uint64_t offset, uint64_t gva, uint64_t gpa, uint64_t len)
 {
   GArray *array = runs->runs;
-  const DacsaRun run = {runs->size, gva, gpa, len};
+  const DacsaRun run = {offset, gva, gpa, len};
 
-  if (runs->size + len < runs->size)
+  if (len == 0)
+    return true;
+  if (offset < runs->size || offset + len < offset)
     return false;
   if (array->len > 0) {
     DacsaRun *last = &g_array_index(array, DacsaRun, array->len - 1);
 
-    if (last->gva + last->len == gva && last->gpa + last->len == gpa) {
+    if (last->offset + last->len == offset && last->gva + last->len == gva &&
+        last->gpa + last->len == gpa) {
       last->len += len;
-      runs->size += len;
+      runs->size = offset + len;
       return true;
     }
   }
   if (array->len >= MAX_RUNS)
     return false;
   g_array_append_val(array, run);
-  runs->size += len;
+  runs->size = offset + len;
   return true;
+}
+
+bool
+dacsa_runs_append(DacsaRuns *runs, uint64_t gva, uint64_t gpa, uint64_t len)
+{
+  return dacsa_runs_append_at(runs, runs->size, gva, gpa, len);
+}
+
+void
+dacsa_runs_set_size(DacsaRuns *runs, uint64_t size)
+{
+  while (runs->runs->len > 0) {
+    DacsaRun *last = &g_array_index(runs->runs, DacsaRun, runs->runs->len - 1);
+
+    if (last->offset < size) {
+      last->len = MIN(last->len, size - last->offset);
+      break;
+    }
+    g_array_set_size(runs->runs, runs->runs->len - 1);
+  }
+  runs->size = size;
 }
 
 size_t
@@ -51,15 +77,31 @@ dacsa_runs_find(const DacsaRuns *runs, uint64_t offset)
   size_t low = 0;
   size_t high = runs->runs->len;
 
-  while (high - low > 1) {
+  while (low < high) {
     size_t mid = low + (high - low) / 2;
+    const DacsaRun *run = &g_array_index(runs->runs, DacsaRun, mid);
 
-    if (g_array_index(runs->runs, DacsaRun, mid).offset <= offset)
-      low = mid;
+    if (run->offset + run->len <= offset)
+      low = mid + 1;
     else
       high = mid;
   }
   return low;
+}
+
+bool
+dacsa_runs_next(const DacsaRuns *runs, uint64_t offset, uint64_t *ret_start, uint64_t *ret_end)
+{
+  size_t i = dacsa_runs_find(runs, offset);
+
+  if (i == runs->runs->len)
+    return false;
+  const DacsaRun *run = &g_array_index(runs->runs, DacsaRun, i);
+  *ret_start = MAX(offset, run->offset);
+  *ret_end = run->offset + run->len;
+  while (++i < runs->runs->len && g_array_index(runs->runs, DacsaRun, i).offset == *ret_end)
+    *ret_end += g_array_index(runs->runs, DacsaRun, i).len;
+  return true;
 }
 
 bool
@@ -68,11 +110,19 @@ dacsa_runs_read(const DacsaRuns *runs, DacsaMem *phys, uint64_t offset, void *bu
 {
   char *to = buf;
 
-  for (size_t i = len > 0 ? dacsa_runs_find(runs, offset) : 0; len > 0; i++) {
-    const DacsaRun *run = &g_array_index(runs->runs, DacsaRun, i);
+  for (size_t i = dacsa_runs_find(runs, offset); len > 0; i++) {
+    const DacsaRun *run = i < runs->runs->len ? &g_array_index(runs->runs, DacsaRun, i) : NULL;
+    size_t hole =
+        run ? (size_t)MIN((uint64_t)len, run->offset > offset ? run->offset - offset : 0) : len;
+
+    memset(to, 0, hole);
+    to += hole;
+    len -= hole;
+    offset += hole;
+    if (len == 0)
+      break;
     uint64_t into = offset - run->offset;
     size_t n = (size_t)MIN((uint64_t)len, run->len - into);
-
     if (!dacsa_mem_read(phys, run->gpa + into, to, n, error))
       return false;
     to += n;

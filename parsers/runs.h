@@ -1,5 +1,7 @@
 /* A file made of guest pages: which guest-physical bytes stand at which offset, and where the guest
- * itself has them mapped. Immutable once built. */
+ * itself has them mapped. Between runs there may be holes, which read as zeros. Immutable once
+ * built.
+ */
 #pragma once
 
 #include "snap/mem.h"
@@ -10,19 +12,32 @@ typedef struct {
 } DacsaRun;
 
 typedef struct {
-  GArray *runs; /* DacsaRun, ascending, without gaps in offset */
-  uint64_t size;
+  GArray *runs;  /* DacsaRun, ascending by offset, disjoint, none past size */
+  uint64_t size; /* of the file */
 } DacsaRuns;
 
 DacsaRuns *dacsa_runs_new(void);
 void dacsa_runs_free(DacsaRuns *runs);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DacsaRuns, dacsa_runs_free)
 
-/* Appends; joined to the last run where both addresses continue it. false: there are too many. */
-bool dacsa_runs_append(DacsaRuns *runs, uint64_t gva, uint64_t gpa, uint64_t len);
+/* Appends at the end of the file; joined to the last run where both addresses continue it. false:
+ * there are too many. */
+bool dacsa_runs_append(DacsaRuns *runs, uint64_t gva, uint64_t gpa,
+                       uint64_t len) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Index of the run that holds offset; offset < runs->size. */
+/* The same behind a hole: offset is at or past the end. */
+bool dacsa_runs_append_at(DacsaRuns *runs, uint64_t offset, uint64_t gva, uint64_t gpa,
+                          uint64_t len) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Makes the file end at size: with a hole, or by cutting what lies past it. */
+void dacsa_runs_set_size(DacsaRuns *runs, uint64_t size);
+
+/* Index of the first run that ends past offset; the number of runs: none does. */
 size_t dacsa_runs_find(const DacsaRuns *runs, uint64_t offset);
+
+/* The first run's part at or after offset: [*ret_start, *ret_end). false: only a hole follows. */
+bool dacsa_runs_next(const DacsaRuns *runs, uint64_t offset, uint64_t *ret_start,
+                     uint64_t *ret_end);
 
 /* Reads len bytes at offset; [offset, offset + len) lies within the file. */
 bool dacsa_runs_read(const DacsaRuns *runs, DacsaMem *phys, uint64_t offset, void *buf, size_t len,

@@ -10,8 +10,11 @@
 typedef struct DacsaTypes DacsaTypes;
 
 /* A member: offset from the start of the structure that was asked about, size, and the number of
- * elements (0 where it is no array). */
+ * elements (0 where it is no array). A bit field has bits > 0 and lies in the `size` bytes at
+ * offset, from bit `shift` on. */
 typedef struct {
+  bool known; /* false: the structure has no such member, and all else is 0 */
+  uint8_t bits, shift;
   uint32_t offset, size, elements;
 } DacsaMember;
 
@@ -29,3 +32,7 @@ bool dacsa_types_member(const DacsaTypes *types, const char *type, const char *m
 /* The size of a struct or union in bytes. */
 bool dacsa_types_size(const DacsaTypes *types, const char *type, uint32_t *ret,
                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* The value of an enumerator of any enum. */
+bool dacsa_types_enumerator(const DacsaTypes *types, const char *name, int64_t *ret,
+                            GError **error) G_GNUC_WARN_UNUSED_RESULT;

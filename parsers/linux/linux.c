@@ -70,9 +70,11 @@ linux_open(const DacsaGuestSource *source, DacsaGuest **ret, GError **error)
   l->kernel = kernel;
   l->phys = source->phys;
   l->errors = source->errors;
+  l->taken_us = source->taken_us;
   l->levels = kernel->info->five_levels ? 5 : 4;
   l->memory = kernel_space(source->phys, kernel->info);
   g_mutex_init(&l->lock);
+  dacsa_linux_once_init(l);
   *ret = &l->guest;
   return true;
 }
@@ -82,6 +84,7 @@ linux_free(DacsaGuest *guest)
 {
   DacsaLinux *l = (DacsaLinux *)guest;
 
+  dacsa_linux_once_clear(l);
   g_clear_pointer(&l->tasks, g_array_unref);
   g_clear_pointer(&l->pids, g_array_unref);
   dacsa_mem_unref(l->memory);
@@ -122,7 +125,7 @@ const DacsaGuestOs dacsa_linux_os = {
     .free = linux_free,
     .describe = linux_describe,
     .processes = linux_processes,
-    .text =
+    .process_text =
         {
             [DACSA_PROCESS_COMM] = dacsa_linux_comm,
             [DACSA_PROCESS_CMDLINE] = dacsa_linux_cmdline,

@@ -31,13 +31,12 @@ is_internal(uint64_t entry)
 static bool
 walk_node(MapleWalk *w, uint64_t enode, uint64_t min, uint64_t max, unsigned height, GError **error)
 {
-  const DacsaLinuxOffsets *o = &w->l->kernel->offsets;
   uint64_t node = enode & ~NODE_MASK;
   unsigned type = (unsigned)(enode >> TYPE_SHIFT) & TYPE_MASK;
   bool arange = type == MAPLE_ARANGE_64;
-  unsigned n = arange ? w->l->kernel->maple_arange64_slots : w->l->kernel->maple_range64_slots;
-  int32_t pivots = arange ? o->maple_arange64_pivot : o->maple_range64_pivot;
-  int32_t slots = arange ? o->maple_arange64_slot : o->maple_range64_slot;
+  DacsaLinuxMember pivots = arange ? M_MAPLE_ARANGE64_PIVOT : M_MAPLE_RANGE64_PIVOT;
+  DacsaLinuxMember slots = arange ? M_MAPLE_ARANGE64_SLOT : M_MAPLE_RANGE64_SLOT;
+  unsigned n = w->l->kernel->members[slots].elements;
 
   if (type != MAPLE_LEAF_64 && type != MAPLE_RANGE_64 && type != MAPLE_ARANGE_64)
     return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "maple tree: node 0x%" PRIx64 " has type %u",
@@ -49,14 +48,14 @@ walk_node(MapleWalk *w, uint64_t enode, uint64_t min, uint64_t max, unsigned hei
     uint64_t slot;
 
     /* The last pivot in use may be left out: 0, or past the array, means the node's own max. */
-    if (i < n - 1 && !dacsa_linux_u64(w->l, node + i * 8, pivots, &pivot, error))
+    if (i < n - 1 && !dacsa_linux_get_element(w->l, node, pivots, i, &pivot, error))
       return false;
     if (pivot == 0 && (i > 0 || type != MAPLE_LEAF_64))
       pivot = max;
     if (pivot < min || pivot > max)
       return dacsa_fail(error, DACSA_ERROR_BAD_DATA,
                         "maple tree: node 0x%" PRIx64 " is not in order", enode);
-    if (!dacsa_linux_u64(w->l, node + i * 8, slots, &slot, error))
+    if (!dacsa_linux_get_element(w->l, node, slots, i, &slot, error))
       return false;
     if (type != MAPLE_LEAF_64) {
       if (!walk_node(w, slot, min, pivot, height + 1, error))

@@ -6,17 +6,16 @@
 static bool
 collect_list(const DacsaLinux *l, uint64_t mm, GArray *vmas, GError **error)
 {
-  const DacsaLinuxOffsets *o = &l->kernel->offsets;
   g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
   uint64_t vma;
 
-  if (!dacsa_linux_u64(l, mm, o->mm_mmap, &vma, error))
+  if (!dacsa_linux_get(l, mm, M_MM_MMAP, &vma, error))
     return false;
   while (vma != 0) {
     if (vmas->len >= DACSA_LINUX_MAX_VMAS || !g_hash_table_add(seen, GSIZE_TO_POINTER(vma)))
       return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "the list of mappings has no end");
     g_array_append_val(vmas, vma);
-    if (!dacsa_linux_u64(l, vma, o->vma_next, &vma, error))
+    if (!dacsa_linux_get(l, vma, M_VMA_NEXT, &vma, error))
       return false;
   }
   return true;
@@ -25,14 +24,13 @@ collect_list(const DacsaLinux *l, uint64_t mm, GArray *vmas, GError **error)
 GArray *
 dacsa_linux_vmas(DacsaLinux *l, uint64_t mm, const char *where)
 {
-  const DacsaLinuxOffsets *o = &l->kernel->offsets;
   GArray *vmas = g_array_new(FALSE, FALSE, sizeof(uint64_t));
   g_autoptr(GError) cause = NULL;
   uint64_t root;
   bool ok;
 
-  if (o->mm_mt_root >= 0)
-    ok = dacsa_linux_u64(l, mm, o->mm_mt_root, &root, &cause) &&
+  if (dacsa_linux_has(l, M_MM_MT_ROOT))
+    ok = dacsa_linux_get(l, mm, M_MM_MT_ROOT, &root, &cause) &&
          dacsa_linux_maple_entries(l, root, vmas, &cause);
   else
     ok = collect_list(l, mm, vmas, &cause);
@@ -49,7 +47,7 @@ dacsa_linux_mm_tables(const DacsaLinux *l, uint64_t mm, DacsaX86_64Tables *ret, 
   const DacsaX86_64Tables kernel = {l->phys, dacsa_linux_kernel_root(l->kernel->info), l->levels,
                                     0};
 
-  if (!dacsa_linux_u64(l, mm, l->kernel->offsets.mm_pgd, &pgd, error) ||
+  if (!dacsa_linux_get(l, mm, M_MM_PGD, &pgd, error) ||
       !dacsa_x86_64_translate(&kernel, pgd, &page, error))
     return false;
   *ret = (DacsaX86_64Tables){l->phys, page.gpa + (pgd - page.gva), l->levels, DACSA_X86_64_LINUX};

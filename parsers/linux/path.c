@@ -12,16 +12,14 @@
 static bool
 dentry_name(const DacsaLinux *l, uint64_t dentry, char **ret, GError **error)
 {
-  const DacsaLinuxOffsets *o = &l->kernel->offsets;
-  uint64_t qstr = dentry + (uint64_t)o->dentry_name;
-  uint64_t name;
-  uint32_t len;
+  uint64_t qstr = dentry + dacsa_linux_offset(l, M_DENTRY_NAME);
+  uint64_t name, len;
 
-  if (!dacsa_linux_u32(l, qstr, o->qstr_len, &len, error) ||
-      !dacsa_linux_u64(l, qstr, o->qstr_name, &name, error))
+  if (!dacsa_linux_get(l, qstr, M_QSTR_LEN, &len, error) ||
+      !dacsa_linux_get(l, qstr, M_QSTR_NAME, &name, error))
     return false;
   if (len > MAX_NAME)
-    return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "a file's name has %u bytes", len);
+    return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "a file's name has %" PRIu64 " bytes", len);
   g_autofree char *text = g_malloc0(len + 1);
   if (!dacsa_mem_read(l->memory, name, text, len, error))
     return false;
@@ -33,11 +31,10 @@ dentry_name(const DacsaLinux *l, uint64_t dentry, char **ret, GError **error)
 static bool
 is_unlinked(const DacsaLinux *l, uint64_t dentry, bool *ret, GError **error)
 {
-  const DacsaLinuxOffsets *o = &l->kernel->offsets;
   uint64_t pprev, parent;
 
-  if (!dacsa_linux_u64(l, dentry, o->dentry_hash_pprev, &pprev, error) ||
-      !dacsa_linux_u64(l, dentry, o->dentry_parent, &parent, error))
+  if (!dacsa_linux_get(l, dentry, M_DENTRY_HASH_PPREV, &pprev, error) ||
+      !dacsa_linux_get(l, dentry, M_DENTRY_PARENT, &parent, error))
     return false;
   *ret = pprev == 0 && parent != dentry;
   return true;
@@ -48,23 +45,22 @@ is_unlinked(const DacsaLinux *l, uint64_t dentry, bool *ret, GError **error)
 static bool
 dynamic_name(const DacsaLinux *l, uint64_t dentry, char **ret, GError **error)
 {
-  const DacsaLinuxOffsets *o = &l->kernel->offsets;
   uint64_t op, dname;
   g_autofree char *name = NULL;
 
-  if (!dacsa_linux_u64(l, dentry, o->dentry_op, &op, error))
+  if (!dacsa_linux_get(l, dentry, M_DENTRY_OP, &op, error))
     return false;
   if (op == 0)
     return true;
-  if (!dacsa_linux_u64(l, op, o->dentry_op_dname, &dname, error))
+  if (!dacsa_linux_get(l, op, M_DENTRY_OP_DNAME, &dname, error))
     return false;
   if (dname == 0)
     return true;
   if (!dentry_name(l, dentry, &name, error))
     return false;
-  if (dname == l->kernel->simple_dname)
+  if (dname == dacsa_linux_symbol(l, S_SIMPLE_DNAME))
     *ret = g_strdup_printf("/%s (deleted)", name);
-  else if (dname == l->kernel->anon_inodefs_dname)
+  else if (dname == dacsa_linux_symbol(l, S_ANON_INODEFS_DNAME))
     *ret = g_strdup_printf("anon_inode:%s", name);
   else
     return dacsa_fail(error, DACSA_ERROR_UNSUPPORTED, "a file of a kind that names itself");
@@ -77,28 +73,27 @@ static bool
 gather(const DacsaLinux *l, uint64_t dentry, uint64_t mnt, uint64_t root_dentry, uint64_t root_mnt,
        GPtrArray *names, GError **error)
 {
-  const DacsaLinuxOffsets *o = &l->kernel->offsets;
 
   size_t bytes = 0;
 
   for (unsigned steps = 0; steps < MAX_STEPS; steps++) {
-    uint64_t mount = mnt - (uint64_t)o->mount_mnt;
+    uint64_t mount = mnt - dacsa_linux_offset(l, M_MOUNT_MNT);
     uint64_t parent, mnt_root, parent_mount;
     g_autofree char *name = NULL;
 
     if (dentry == root_dentry && mnt == root_mnt)
       return true;
-    if (!dacsa_linux_u64(l, mnt, o->vfsmount_root, &mnt_root, error) ||
-        !dacsa_linux_u64(l, dentry, o->dentry_parent, &parent, error))
+    if (!dacsa_linux_get(l, mnt, M_VFSMOUNT_ROOT, &mnt_root, error) ||
+        !dacsa_linux_get(l, dentry, M_DENTRY_PARENT, &parent, error))
       return false;
     if (dentry == mnt_root) {
-      if (!dacsa_linux_u64(l, mount, o->mount_parent, &parent_mount, error))
+      if (!dacsa_linux_get(l, mount, M_MOUNT_PARENT, &parent_mount, error))
         return false;
       if (parent_mount == mount)
         return true; /* the global root, or a mount of its own */
-      if (!dacsa_linux_u64(l, mount, o->mount_mountpoint, &dentry, error))
+      if (!dacsa_linux_get(l, mount, M_MOUNT_MOUNTPOINT, &dentry, error))
         return false;
-      mnt = parent_mount + (uint64_t)o->mount_mnt;
+      mnt = parent_mount + dacsa_linux_offset(l, M_MOUNT_MNT);
       continue;
     }
     if (parent == dentry)
@@ -117,7 +112,6 @@ gather(const DacsaLinux *l, uint64_t dentry, uint64_t mnt, uint64_t root_dentry,
 bool
 dacsa_linux_d_path(const DacsaLinux *l, uint64_t path, uint64_t root, char **ret, GError **error)
 {
-  const DacsaLinuxOffsets *o = &l->kernel->offsets;
   g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
   g_autoptr(GString) text = g_string_new(NULL);
   g_autofree char *dynamic = NULL;
@@ -126,16 +120,16 @@ dacsa_linux_d_path(const DacsaLinux *l, uint64_t path, uint64_t root, char **ret
   uint64_t root_mnt = 0;
   bool unlinked;
 
-  if (!dacsa_linux_u64(l, path, o->path_dentry, &dentry, error) ||
-      !dacsa_linux_u64(l, path, o->path_mnt, &mnt, error) ||
+  if (!dacsa_linux_get(l, path, M_PATH_DENTRY, &dentry, error) ||
+      !dacsa_linux_get(l, path, M_PATH_MNT, &mnt, error) ||
       !dynamic_name(l, dentry, &dynamic, error))
     return false;
   if (dynamic) {
     *ret = g_steal_pointer(&dynamic);
     return true;
   }
-  if (root != 0 && (!dacsa_linux_u64(l, root, o->path_dentry, &root_dentry, error) ||
-                    !dacsa_linux_u64(l, root, o->path_mnt, &root_mnt, error)))
+  if (root != 0 && (!dacsa_linux_get(l, root, M_PATH_DENTRY, &root_dentry, error) ||
+                    !dacsa_linux_get(l, root, M_PATH_MNT, &root_mnt, error)))
     return false;
   if (!gather(l, dentry, mnt, root_dentry, root_mnt, names, error) ||
       !is_unlinked(l, dentry, &unlinked, error))

@@ -34,8 +34,7 @@ append_comm(const DacsaLinux *l, uint64_t task, GString *out, GError **error)
 {
   g_autofree char *comm = NULL;
 
-  if (!dacsa_mem_read_string(l->memory, task + (uint64_t)l->kernel->offsets.task_comm,
-                             l->kernel->task_comm_size, &comm, error))
+  if (!dacsa_linux_get_string(l, task, M_TASK_COMM, &comm, error))
     return false;
   g_string_append(out, comm);
   return true;
@@ -45,18 +44,16 @@ append_comm(const DacsaLinux *l, uint64_t task, GString *out, GError **error)
 static bool
 append_work(const DacsaLinux *l, uint64_t kthread, GString *out, GError **error)
 {
-  const DacsaLinuxOffsets *o = &l->kernel->offsets;
   g_autofree char *desc = NULL;
   uint64_t worker, pool, current;
 
-  if (!dacsa_linux_u64(l, kthread, o->kthread_data, &worker, error))
+  if (!dacsa_linux_get(l, kthread, M_KTHREAD_DATA, &worker, error))
     return false;
   if (worker == 0)
     return true;
-  if (!dacsa_linux_u64(l, worker, o->worker_pool, &pool, error) ||
-      !dacsa_linux_u64(l, worker, o->worker_current_work, &current, error) ||
-      !dacsa_mem_read_string(l->memory, worker + (uint64_t)o->worker_desc,
-                             l->kernel->worker_desc_size, &desc, error))
+  if (!dacsa_linux_get(l, worker, M_WORKER_POOL, &pool, error) ||
+      !dacsa_linux_get(l, worker, M_WORKER_CURRENT_WORK, &current, error) ||
+      !dacsa_linux_get_string(l, worker, M_WORKER_DESC, &desc, error))
     return false;
   if (pool != 0 && desc[0] != '\0')
     g_string_append_printf(out, "%c%s", current ? '+' : '-', desc);
@@ -68,23 +65,22 @@ bool
 dacsa_linux_comm(DacsaGuest *guest, uint32_t pid, GString *out, GError **error)
 {
   DacsaLinux *l = (DacsaLinux *)guest;
-  const DacsaLinuxOffsets *o = &l->kernel->offsets;
   g_autofree char *full = NULL;
   uint64_t task;
   uint64_t kthread = 0;
   uint64_t full_name = 0;
-  uint32_t flags;
+  uint64_t flags;
 
   if (!dacsa_linux_task(l, pid, &task, error) ||
-      !dacsa_linux_u32(l, task, o->task_flags, &flags, error))
+      !dacsa_linux_get(l, task, M_TASK_FLAGS, &flags, error))
     return false;
-  if (flags & PF_KTHREAD && o->task_worker_private >= 0 &&
-      !dacsa_linux_u64(l, task, o->task_worker_private, &kthread, error))
+  if (flags & PF_KTHREAD && dacsa_linux_has(l, M_TASK_WORKER_PRIVATE) &&
+      !dacsa_linux_get(l, task, M_TASK_WORKER_PRIVATE, &kthread, error))
     return false;
   /* A worker's was cut to the task's comm until names were made of what it is. */
-  bool has_full_name = !(flags & PF_WQ_WORKER) || l->kernel->format_worker_id != 0;
-  if (kthread != 0 && has_full_name && o->kthread_full_name >= 0 &&
-      !dacsa_linux_u64(l, kthread, o->kthread_full_name, &full_name, error))
+  bool has_full_name = !(flags & PF_WQ_WORKER) || dacsa_linux_symbol(l, S_FORMAT_WORKER_ID) != 0;
+  if (kthread != 0 && has_full_name && dacsa_linux_has(l, M_KTHREAD_FULL_NAME) &&
+      !dacsa_linux_get(l, kthread, M_KTHREAD_FULL_NAME, &full_name, error))
     return false;
   if (full_name != 0) {
     if (!dacsa_mem_read_string(l->memory, full_name, MAX_FULL_NAME - 1, &full, error))
@@ -142,7 +138,6 @@ bool
 dacsa_linux_cmdline(DacsaGuest *guest, uint32_t pid, GString *out, GError **error)
 {
   DacsaLinux *l = (DacsaLinux *)guest;
-  const DacsaLinuxOffsets *o = &l->kernel->offsets;
   DacsaX86_64Tables tables;
   uint64_t task, mm;
   uint64_t arg[2], env[2];
@@ -151,10 +146,10 @@ dacsa_linux_cmdline(DacsaGuest *guest, uint32_t pid, GString *out, GError **erro
     return false;
   if (mm == 0)
     return true;
-  if (!dacsa_linux_u64(l, mm, o->mm_arg_start, &arg[0], error) ||
-      !dacsa_linux_u64(l, mm, o->mm_arg_end, &arg[1], error) ||
-      !dacsa_linux_u64(l, mm, o->mm_env_start, &env[0], error) ||
-      !dacsa_linux_u64(l, mm, o->mm_env_end, &env[1], error) ||
+  if (!dacsa_linux_get(l, mm, M_MM_ARG_START, &arg[0], error) ||
+      !dacsa_linux_get(l, mm, M_MM_ARG_END, &arg[1], error) ||
+      !dacsa_linux_get(l, mm, M_MM_ENV_START, &env[0], error) ||
+      !dacsa_linux_get(l, mm, M_MM_ENV_END, &env[1], error) ||
       !dacsa_linux_mm_tables(l, mm, &tables, error))
     return false;
   if (arg[0] >= arg[1])
@@ -194,20 +189,19 @@ static bool
 file_mapping(const MapsOwner *owner, uint64_t file, Mapping *m, GError **error)
 {
   const DacsaLinux *l = owner->l;
-  const DacsaLinuxOffsets *o = &l->kernel->offsets;
-  uint64_t inode, sb;
-  uint32_t dev;
+  uint64_t inode, sb, dev;
   g_autoptr(GError) cause = NULL;
 
-  if (!dacsa_linux_u64(l, file, o->file_inode, &inode, error) ||
-      !dacsa_linux_u64(l, inode, o->inode_ino, &m->ino, error) ||
-      !dacsa_linux_u64(l, inode, o->inode_sb, &sb, error) ||
-      !dacsa_linux_u32(l, sb, o->sb_dev, &dev, error))
+  if (!dacsa_linux_get(l, file, M_FILE_INODE, &inode, error) ||
+      !dacsa_linux_get(l, inode, M_INODE_INO, &m->ino, error) ||
+      !dacsa_linux_get(l, inode, M_INODE_SB, &sb, error) ||
+      !dacsa_linux_get(l, sb, M_SB_DEV, &dev, error))
     return false;
-  m->major = dev >> 20;
-  m->minor = dev & 0xfffff;
+  m->major = (uint32_t)dev >> 20;
+  m->minor = (uint32_t)dev & 0xfffff;
   /* A name that cannot be had leaves the line without one, and is told. */
-  if (!dacsa_linux_d_path(l, file + (uint64_t)o->file_path, owner->root, &m->name, &cause))
+  if (!dacsa_linux_d_path(l, file + dacsa_linux_offset(l, M_FILE_PATH), owner->root, &m->name,
+                          &cause))
     dacsa_errors_add(l->errors, owner->where, cause->message);
   return true;
 }
@@ -217,23 +211,22 @@ static bool
 special_name(const MapsOwner *owner, uint64_t vma, char **ret, GError **error)
 {
   const DacsaLinux *l = owner->l;
-  const DacsaLinuxOffsets *o = &l->kernel->offsets;
   uint64_t ops, func, special, name;
 
-  if (!dacsa_linux_u64(l, vma, o->vma_ops, &ops, error))
+  if (!dacsa_linux_get(l, vma, M_VMA_OPS, &ops, error))
     return false;
   if (ops == 0)
     return true;
-  if (!dacsa_linux_u64(l, ops, o->vm_ops_name, &func, error))
+  if (!dacsa_linux_get(l, ops, M_VM_OPS_NAME, &func, error))
     return false;
   if (func == 0)
     return true;
-  if (func != l->kernel->special_mapping_name) {
+  if (func != dacsa_linux_symbol(l, S_SPECIAL_MAPPING_NAME)) {
     dacsa_errors_add(l->errors, owner->where, "a mapping whose name a driver makes");
     return true;
   }
-  return dacsa_linux_u64(l, vma, o->vma_private, &special, error) &&
-         dacsa_linux_u64(l, special, o->special_mapping_name, &name, error) &&
+  return dacsa_linux_get(l, vma, M_VMA_PRIVATE, &special, error) &&
+         dacsa_linux_get(l, special, M_SPECIAL_MAPPING_NAME, &name, error) &&
          dacsa_mem_read_string(l->memory, name, MAX_NAME, ret, error);
 }
 
@@ -241,17 +234,17 @@ static bool
 anon_name(const MapsOwner *owner, uint64_t vma, const char *kind, char **ret, GError **error)
 {
   const DacsaLinux *l = owner->l;
-  const DacsaLinuxOffsets *o = &l->kernel->offsets;
   g_autofree char *text = NULL;
   uint64_t name;
 
-  if (o->vma_anon_name < 0 || o->anon_name_name < 0)
+  if (!dacsa_linux_has(l, M_VMA_ANON_NAME) || !dacsa_linux_has(l, M_ANON_NAME_NAME))
     return true;
-  if (!dacsa_linux_u64(l, vma, o->vma_anon_name, &name, error))
+  if (!dacsa_linux_get(l, vma, M_VMA_ANON_NAME, &name, error))
     return false;
   if (name == 0)
     return true;
-  if (!dacsa_mem_read_string(l->memory, name + (uint64_t)o->anon_name_name, MAX_NAME, &text, error))
+  if (!dacsa_mem_read_string(l->memory, name + dacsa_linux_offset(l, M_ANON_NAME_NAME), MAX_NAME,
+                             &text, error))
     return false;
   *ret = g_strdup_printf("[%s:%s]", kind, text);
   return true;
@@ -276,19 +269,18 @@ static bool
 read_mapping(const MapsOwner *owner, uint64_t vma, Mapping *ret, GError **error)
 {
   const DacsaLinux *l = owner->l;
-  const DacsaLinuxOffsets *o = &l->kernel->offsets;
   g_auto(Mapping) m = {0};
   uint64_t file;
 
-  if (!dacsa_linux_u64(l, vma, o->vma_start, &m.start, error) ||
-      !dacsa_linux_u64(l, vma, o->vma_end, &m.end, error) ||
-      !dacsa_linux_u64(l, vma, o->vma_flags, &m.flags, error) ||
-      !dacsa_linux_u64(l, vma, o->vma_file, &file, error))
+  if (!dacsa_linux_get(l, vma, M_VMA_START, &m.start, error) ||
+      !dacsa_linux_get(l, vma, M_VMA_END, &m.end, error) ||
+      !dacsa_linux_get(l, vma, M_VMA_FLAGS, &m.flags, error) ||
+      !dacsa_linux_get(l, vma, M_VMA_FILE, &file, error))
     return false;
   if (m.start >= m.end)
     return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "a mapping ends before it begins");
   if (file != 0) {
-    if (!dacsa_linux_u64(l, vma, o->vma_pgoff, &m.offset, error) ||
+    if (!dacsa_linux_get(l, vma, M_VMA_PGOFF, &m.offset, error) ||
         !file_mapping(owner, file, &m, error))
       return false;
     m.offset *= DACSA_PAGE_SIZE;
@@ -318,22 +310,22 @@ static void
 visit_gate(const MapsOwner *owner, uint64_t mm, MappingFunc func, void *data)
 {
   const DacsaLinux *l = owner->l;
-  const DacsaLinuxOffsets *o = &l->kernel->offsets;
-  uint64_t gate = l->kernel->gate_vma;
+  uint64_t gate = dacsa_linux_symbol(l, S_GATE_VMA);
+  uint64_t vsyscall_mode = dacsa_linux_symbol(l, S_VSYSCALL_MODE);
   uint32_t mode = 0;
-  uint32_t context;
+  uint64_t context;
   Mapping m = {.name = (char *)(uintptr_t) "[vsyscall]"}; /* borrowed: func copies */
 
-  if (gate == 0 || (l->kernel->vsyscall_mode &&
-                    (!dacsa_mem_read_u32(l->memory, l->kernel->vsyscall_mode, &mode, NULL) ||
-                     mode == VSYSCALL_NONE)))
+  if (gate == 0 || (vsyscall_mode && (!dacsa_mem_read_u32(l->memory, vsyscall_mode, &mode, NULL) ||
+                                      mode == VSYSCALL_NONE)))
     return;
-  if (o->mm_context_flags >= 0 && (!dacsa_linux_u32(l, mm, o->mm_context_flags, &context, NULL) ||
-                                   !(context & MM_CONTEXT_HAS_VSYSCALL)))
+  if (dacsa_linux_has(l, M_MM_CONTEXT_FLAGS) &&
+      (!dacsa_linux_get(l, mm, M_MM_CONTEXT_FLAGS, &context, NULL) ||
+       !(context & MM_CONTEXT_HAS_VSYSCALL)))
     return;
-  if (dacsa_linux_u64(l, gate, o->vma_start, &m.start, NULL) &&
-      dacsa_linux_u64(l, gate, o->vma_end, &m.end, NULL) &&
-      dacsa_linux_u64(l, gate, o->vma_flags, &m.flags, NULL) && m.start < m.end)
+  if (dacsa_linux_get(l, gate, M_VMA_START, &m.start, NULL) &&
+      dacsa_linux_get(l, gate, M_VMA_END, &m.end, NULL) &&
+      dacsa_linux_get(l, gate, M_VMA_FLAGS, &m.flags, NULL) && m.start < m.end)
     func(&m, data);
 }
 
@@ -342,7 +334,6 @@ visit_gate(const MapsOwner *owner, uint64_t mm, MappingFunc func, void *data)
 static bool
 visit_mappings(DacsaLinux *l, uint32_t pid, MappingFunc func, void *data, GError **error)
 {
-  const DacsaLinuxOffsets *o = &l->kernel->offsets;
   g_autofree char *where = g_strdup_printf("processes/%u/maps", pid);
   MapsOwner owner = {.l = l, .where = where};
   uint64_t task, mm;
@@ -351,9 +342,9 @@ visit_mappings(DacsaLinux *l, uint32_t pid, MappingFunc func, void *data, GError
     return false;
   if (mm == 0)
     return true;
-  if (!dacsa_linux_u64(l, mm, o->mm_start_brk, &owner.start_brk, error) ||
-      !dacsa_linux_u64(l, mm, o->mm_brk, &owner.brk, error) ||
-      !dacsa_linux_u64(l, mm, o->mm_start_stack, &owner.start_stack, error))
+  if (!dacsa_linux_get(l, mm, M_MM_START_BRK, &owner.start_brk, error) ||
+      !dacsa_linux_get(l, mm, M_MM_BRK, &owner.brk, error) ||
+      !dacsa_linux_get(l, mm, M_MM_START_STACK, &owner.start_stack, error))
     return false;
   g_autoptr(GArray) vmas = dacsa_linux_vmas(l, mm, where);
   owner.root = dacsa_linux_root(l);

@@ -18,20 +18,20 @@ compare_tasks(gconstpointer a, gconstpointer b)
 static void
 collect_tasks(DacsaLinux *l, GArray *tasks)
 {
-  const DacsaLinuxOffsets *o = &l->kernel->offsets;
-  const uint64_t head = l->kernel->init_task + (uint64_t)o->task_tasks;
+  const uint64_t head = dacsa_linux_symbol(l, S_INIT_TASK) + dacsa_linux_offset(l, M_TASK_TASKS);
   g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
   g_autoptr(GError) error = NULL;
   uint64_t node = head;
 
   for (;;) {
     DacsaLinuxTask task;
+    uint64_t pid;
 
     if (!dacsa_mem_read_u64(l->memory, node, &node, &error))
       break;
     if (node == head)
       return;
-    task.task = node - (uint64_t)o->task_tasks;
+    task.task = node - dacsa_linux_offset(l, M_TASK_TASKS);
     if (!g_hash_table_add(seen, GSIZE_TO_POINTER(task.task))) {
       dacsa_fail(&error, DACSA_ERROR_BAD_DATA, "the list of tasks runs in a circle");
       break;
@@ -40,12 +40,13 @@ collect_tasks(DacsaLinux *l, GArray *tasks)
       dacsa_fail(&error, DACSA_ERROR_BAD_DATA, "cut short after %u tasks", MAX_TASKS);
       break;
     }
-    if (!dacsa_linux_u32(l, task.task, o->task_pid, &task.pid, &error))
+    if (!dacsa_linux_get(l, task.task, M_TASK_PID, &pid, &error))
       break;
-    if (task.pid == 0 || task.pid > MAX_TASKS) {
+    if (pid == 0 || pid > MAX_TASKS) {
       dacsa_errors_add(l->errors, "processes", "a task has an impossible pid");
       continue;
     }
+    task.pid = (uint32_t)pid;
     g_array_append_val(tasks, task);
   }
   dacsa_errors_add(l->errors, "processes", error->message);
@@ -93,24 +94,22 @@ dacsa_linux_task(DacsaLinux *l, uint32_t pid, uint64_t *ret, GError **error)
 bool
 dacsa_linux_task_mm(const DacsaLinux *l, uint64_t task, uint64_t *ret, GError **error)
 {
-  const DacsaLinuxOffsets *o = &l->kernel->offsets;
-  uint32_t flags;
+  uint64_t flags;
 
-  if (!dacsa_linux_u32(l, task, o->task_flags, &flags, error))
+  if (!dacsa_linux_get(l, task, M_TASK_FLAGS, &flags, error))
     return false;
   /* kernel/fork.c, get_task_mm: a kernel thread's mm is one that it borrows. */
   *ret = 0;
-  return flags & PF_KTHREAD || dacsa_linux_u64(l, task, o->task_mm, ret, error);
+  return flags & PF_KTHREAD || dacsa_linux_get(l, task, M_TASK_MM, ret, error);
 }
 
 uint64_t
 dacsa_linux_root(DacsaLinux *l)
 {
-  const DacsaLinuxOffsets *o = &l->kernel->offsets;
   uint64_t task, fs;
 
-  if (!dacsa_linux_task(l, 1, &task, NULL) || !dacsa_linux_u64(l, task, o->task_fs, &fs, NULL) ||
+  if (!dacsa_linux_task(l, 1, &task, NULL) || !dacsa_linux_get(l, task, M_TASK_FS, &fs, NULL) ||
       fs == 0)
     return 0;
-  return fs + (uint64_t)o->fs_root;
+  return fs + dacsa_linux_offset(l, M_FS_ROOT);
 }

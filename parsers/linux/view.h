@@ -12,6 +12,22 @@ typedef struct {
   uint64_t task; /* gva of the leader's task_struct */
 } DacsaLinuxTask;
 
+/* What is found out about a guest once and then kept: see dacsa_linux_once. */
+typedef enum {
+  DACSA_LINUX_ONCE_THREADS,
+  DACSA_LINUX_ONCE_MODULES,
+  DACSA_LINUX_ONCE_SOCKETS,
+  DACSA_LINUX_ONCE_DMESG,
+  DACSA_LINUX_ONCE_FILES,
+  DACSA_LINUX_ONCE_N,
+} DacsaLinuxOnceKey;
+
+typedef struct {
+  GMutex lock;
+  void *value; /* NULL: not made yet */
+  GDestroyNotify free_value;
+} DacsaLinuxOnce;
+
 typedef struct {
   DacsaGuest guest;
   DacsaLinuxKernel *kernel;
@@ -19,16 +35,45 @@ typedef struct {
   DacsaMem *memory;    /* the kernel's address space */
   DacsaErrors *errors; /* borrowed */
   unsigned levels;
-  GMutex lock;   /* of the two below, which are made once */
-  GArray *tasks; /* DacsaLinuxTask, by pid */
-  GArray *pids;  /* uint32_t, the same order */
+  int64_t taken_us; /* UNIX time of the snapshot */
+  GMutex lock;      /* of the two below, which are made once */
+  GArray *tasks;    /* DacsaLinuxTask, by pid */
+  GArray *pids;     /* uint32_t, the same order */
+  DacsaLinuxOnce once[DACSA_LINUX_ONCE_N];
 } DacsaLinux;
 
-/* Reads of a member: base is the structure's gva, offset one of DacsaLinuxOffsets. */
-bool dacsa_linux_u64(const DacsaLinux *l, uint64_t base, int32_t offset, uint64_t *ret,
+/*
+ * Reads of members; base is the gva of the structure. A member the kernel lacks is UNSUPPORTED, and
+ * the error names it.
+ */
+
+/* An integer, pointer or bit field of up to 8 bytes, not sign-extended. */
+bool dacsa_linux_get(const DacsaLinux *l, uint64_t base, DacsaLinuxMember member, uint64_t *ret,
                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
-bool dacsa_linux_u32(const DacsaLinux *l, uint64_t base, int32_t offset, uint32_t *ret,
-                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Element i of an array of integers or pointers. FAULT: it has fewer. */
+bool dacsa_linux_get_element(const DacsaLinux *l, uint64_t base, DacsaLinuxMember member,
+                             uint64_t i, uint64_t *ret, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* An array of characters, up to its first zero; owned. */
+bool dacsa_linux_get_string(const DacsaLinux *l, uint64_t base, DacsaLinuxMember member, char **ret,
+                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+bool dacsa_linux_has(const DacsaLinux *l, DacsaLinuxMember member);
+
+/* Where a member lies in its structure, for arithmetic: an embedded structure is at base + offset,
+ * the structure around a member at its address - offset. Of a member that the kernel lacks: an
+ * offset that makes any address one that is no address, so that reads there are a FAULT. */
+uint64_t dacsa_linux_offset(const DacsaLinux *l, DacsaLinuxMember member);
+
+/* 0 where the kernel has none. */
+uint64_t dacsa_linux_symbol(const DacsaLinux *l, DacsaLinuxSymbol symbol);
+uint32_t dacsa_linux_size(const DacsaLinux *l, DacsaLinuxType type);
+
+/* What make makes for the key (not NULL), the first time that it is asked for; borrowed, immutable,
+ * and freed with the guest. Threads that ask for the same key wait; make may ask for other keys. */
+const void *dacsa_linux_once(DacsaLinux *l, DacsaLinuxOnceKey key, void *(*make)(DacsaLinux *l),
+                             GDestroyNotify free_value);
+void dacsa_linux_once_init(DacsaLinux *l);
+void dacsa_linux_once_clear(DacsaLinux *l);
 
 /* Makes the lists of processes (thread groups) the first time. What is cut short is noted. */
 void dacsa_linux_tasks(DacsaLinux *l);

@@ -41,61 +41,66 @@
 #define PF_WQ_WORKER 0x20u
 #define PF_KTHREAD 0x200000u
 
-static const DacsaLinuxOffsets offsets = {
-    .task_tasks = 8,
-    .task_pid = 24,
-    .task_comm = 32,
-    .task_flags = 48,
-    .task_mm = 56,
-    .task_fs = 64,
-    .task_worker_private = 72,
-    .kthread_data = 0,
-    .kthread_full_name = 8,
-    .worker_desc = 32,
-    .worker_current_work = 0,
-    .worker_pool = 8,
-    .mm_pgd = 0,
-    .mm_start_brk = 8,
-    .mm_brk = 16,
-    .mm_start_stack = 24,
-    .mm_arg_start = 32,
-    .mm_arg_end = 40,
-    .mm_env_start = 48,
-    .mm_env_end = 56,
-    .mm_context_flags = 64,
-    .mm_mmap = 72,
-    .mm_mt_root = -1,
-    .vma_next = 0,
-    .vma_start = 8,
-    .vma_end = 16,
-    .vma_flags = 24,
-    .vma_pgoff = 32,
-    .vma_file = 40,
-    .vma_ops = 48,
-    .vma_private = 56,
-    .vma_anon_name = 64,
-    .anon_name_name = 4,
-    .vm_ops_name = 8,
-    .special_mapping_name = 0,
-    .file_path = 0,
-    .file_inode = 16,
-    .path_mnt = 0,
-    .path_dentry = 8,
-    .inode_sb = 0,
-    .inode_ino = 8,
-    .sb_dev = 16,
-    .dentry_parent = 0,
-    .dentry_name = 8,
-    .dentry_op = 32,
-    .dentry_hash_pprev = 40,
-    .dentry_op_dname = 8,
-    .qstr_len = 4,
-    .qstr_name = 8,
-    .mount_mnt = 16,
-    .mount_parent = 0,
-    .mount_mountpoint = 8,
-    .vfsmount_root = 0,
-    .fs_root = 8,
+/* Members as this kernel has them: offset and size. */
+#define AT(o, s)                                                                                   \
+  {                                                                                                \
+    .known = true, .offset = (o), .size = (s)                                                      \
+  }
+
+static const DacsaMember members[M_N] = {
+    [M_TASK_TASKS] = AT(8, 8),
+    [M_TASK_PID] = AT(24, 4),
+    [M_TASK_COMM] = AT(32, 16),
+    [M_TASK_FLAGS] = AT(48, 4),
+    [M_TASK_MM] = AT(56, 8),
+    [M_TASK_FS] = AT(64, 8),
+    [M_TASK_WORKER_PRIVATE] = AT(72, 8),
+    [M_KTHREAD_DATA] = AT(0, 8),
+    [M_KTHREAD_FULL_NAME] = AT(8, 8),
+    [M_WORKER_DESC] = AT(32, 32),
+    [M_WORKER_CURRENT_WORK] = AT(0, 8),
+    [M_WORKER_POOL] = AT(8, 8),
+    [M_MM_PGD] = AT(0, 8),
+    [M_MM_START_BRK] = AT(8, 8),
+    [M_MM_BRK] = AT(16, 8),
+    [M_MM_START_STACK] = AT(24, 8),
+    [M_MM_ARG_START] = AT(32, 8),
+    [M_MM_ARG_END] = AT(40, 8),
+    [M_MM_ENV_START] = AT(48, 8),
+    [M_MM_ENV_END] = AT(56, 8),
+    [M_MM_CONTEXT_FLAGS] = AT(64, 4),
+    [M_MM_MMAP] = AT(72, 8),
+    [M_VMA_NEXT] = AT(0, 8),
+    [M_VMA_START] = AT(8, 8),
+    [M_VMA_END] = AT(16, 8),
+    [M_VMA_FLAGS] = AT(24, 8),
+    [M_VMA_PGOFF] = AT(32, 8),
+    [M_VMA_FILE] = AT(40, 8),
+    [M_VMA_OPS] = AT(48, 8),
+    [M_VMA_PRIVATE] = AT(56, 8),
+    [M_VMA_ANON_NAME] = AT(64, 8),
+    [M_ANON_NAME_NAME] = AT(4, 0),
+    [M_VM_OPS_NAME] = AT(8, 8),
+    [M_SPECIAL_MAPPING_NAME] = AT(0, 8),
+    [M_FILE_PATH] = AT(0, 8),
+    [M_FILE_INODE] = AT(16, 8),
+    [M_PATH_MNT] = AT(0, 8),
+    [M_PATH_DENTRY] = AT(8, 8),
+    [M_INODE_SB] = AT(0, 8),
+    [M_INODE_INO] = AT(8, 8),
+    [M_SB_DEV] = AT(16, 4),
+    [M_DENTRY_PARENT] = AT(0, 8),
+    [M_DENTRY_NAME] = AT(8, 8),
+    [M_DENTRY_OP] = AT(32, 8),
+    [M_DENTRY_HASH_PPREV] = AT(40, 8),
+    [M_DENTRY_OP_DNAME] = AT(8, 8),
+    [M_QSTR_LEN] = AT(4, 4),
+    [M_QSTR_NAME] = AT(8, 8),
+    [M_MOUNT_MNT] = AT(16, 8),
+    [M_MOUNT_PARENT] = AT(0, 8),
+    [M_MOUNT_MOUNTPOINT] = AT(8, 8),
+    [M_VFSMOUNT_ROOT] = AT(0, 8),
+    [M_FS_ROOT] = AT(8, 8),
 };
 
 typedef struct {
@@ -106,15 +111,15 @@ typedef struct {
 } Fixture;
 
 static void
-put(Fixture *f, uint64_t base, int32_t offset, uint64_t value)
+put(Fixture *f, uint64_t base, uint32_t offset, uint64_t value)
 {
-  fake_mem_u64(f->l.memory, base + (uint64_t)offset, value);
+  fake_mem_u64(f->l.memory, base + offset, value);
 }
 
 static void
-put32(Fixture *f, uint64_t base, int32_t offset, uint32_t value)
+put32(Fixture *f, uint64_t base, uint32_t offset, uint32_t value)
 {
-  fake_mem_u32(f->l.memory, base + (uint64_t)offset, value);
+  fake_mem_u32(f->l.memory, base + offset, value);
 }
 
 /* -- tasks -- */
@@ -122,17 +127,17 @@ put32(Fixture *f, uint64_t base, int32_t offset, uint32_t value)
 static void
 link_tasks(Fixture *f, unsigned from, unsigned to)
 {
-  put(f, TASK(from), offsets.task_tasks, TASK(to) + (uint64_t)offsets.task_tasks);
+  put(f, TASK(from), members[M_TASK_TASKS].offset, TASK(to) + members[M_TASK_TASKS].offset);
 }
 
 static void
 put_task(Fixture *f, unsigned n, uint32_t pid, const char *comm, uint32_t flags, uint64_t mm)
 {
-  put32(f, TASK(n), offsets.task_pid, pid);
-  put32(f, TASK(n), offsets.task_flags, flags);
-  put(f, TASK(n), offsets.task_mm, mm);
-  put(f, TASK(n), offsets.task_fs, FS);
-  fake_mem_string(f->l.memory, TASK(n) + (uint64_t)offsets.task_comm, comm);
+  put32(f, TASK(n), members[M_TASK_PID].offset, pid);
+  put32(f, TASK(n), members[M_TASK_FLAGS].offset, flags);
+  put(f, TASK(n), members[M_TASK_MM].offset, mm);
+  put(f, TASK(n), members[M_TASK_FS].offset, FS);
+  fake_mem_string(f->l.memory, TASK(n) + members[M_TASK_COMM].offset, comm);
 }
 
 /* -- files -- */
@@ -141,27 +146,28 @@ static void
 put_dentry(Fixture *f, unsigned n, unsigned parent, const char *name)
 {
   fake_mem_string(f->l.memory, TEXT(n), name);
-  put(f, DENTRY(n), offsets.dentry_parent, DENTRY(parent));
-  put32(f, DENTRY(n), offsets.dentry_name + offsets.qstr_len, (uint32_t)strlen(name));
-  put(f, DENTRY(n), offsets.dentry_name + offsets.qstr_name, TEXT(n));
-  put(f, DENTRY(n), offsets.dentry_hash_pprev, 1);
-  put(f, DENTRY(n), offsets.dentry_op, 0);
+  put(f, DENTRY(n), members[M_DENTRY_PARENT].offset, DENTRY(parent));
+  put32(f, DENTRY(n), members[M_DENTRY_NAME].offset + members[M_QSTR_LEN].offset,
+        (uint32_t)strlen(name));
+  put(f, DENTRY(n), members[M_DENTRY_NAME].offset + members[M_QSTR_NAME].offset, TEXT(n));
+  put(f, DENTRY(n), members[M_DENTRY_HASH_PPREV].offset, 1);
+  put(f, DENTRY(n), members[M_DENTRY_OP].offset, 0);
 }
 
 static void
 put_mount(Fixture *f, unsigned n, unsigned parent, unsigned mountpoint, unsigned root)
 {
-  put(f, MOUNT(n), offsets.mount_parent, MOUNT(parent));
-  put(f, MOUNT(n), offsets.mount_mountpoint, DENTRY(mountpoint));
-  put(f, VFSMOUNT(n), offsets.vfsmount_root, DENTRY(root));
+  put(f, MOUNT(n), members[M_MOUNT_PARENT].offset, MOUNT(parent));
+  put(f, MOUNT(n), members[M_MOUNT_MOUNTPOINT].offset, DENTRY(mountpoint));
+  put(f, VFSMOUNT(n), members[M_VFSMOUNT_ROOT].offset, DENTRY(root));
 }
 
 static void
 put_file(Fixture *f, unsigned n, unsigned mount, unsigned dentry)
 {
-  put(f, FILE_AT(n), offsets.path_mnt, VFSMOUNT(mount));
-  put(f, FILE_AT(n), offsets.path_dentry, DENTRY(dentry));
-  put(f, FILE_AT(n), offsets.file_inode, INODE);
+  put(f, FILE_AT(n), members[M_PATH_MNT].offset, VFSMOUNT(mount));
+  put(f, FILE_AT(n), members[M_PATH_DENTRY].offset, DENTRY(dentry));
+  put(f, FILE_AT(n), members[M_FILE_INODE].offset, INODE);
 }
 
 /*
@@ -186,12 +192,12 @@ put_files(Fixture *f)
   put_dentry(f, 7, 7, "memfd:shm");
   put_dentry(f, 8, 8, "[eventfd]");
   put_dentry(f, 9, 1, "gone\nnow");
-  put(f, DENTRY(7), offsets.dentry_op, SIMPLE_OPS);
-  put(f, DENTRY(8), offsets.dentry_op, ANON_OPS);
-  put(f, DENTRY(9), offsets.dentry_hash_pprev, 0);
-  put(f, SIMPLE_OPS, offsets.dentry_op_dname, SIMPLE_DNAME);
-  put(f, ANON_OPS, offsets.dentry_op_dname, ANON_DNAME);
-  put(f, OTHER_OPS, offsets.dentry_op_dname, ANON_DNAME + 0x100);
+  put(f, DENTRY(7), members[M_DENTRY_OP].offset, SIMPLE_OPS);
+  put(f, DENTRY(8), members[M_DENTRY_OP].offset, ANON_OPS);
+  put(f, DENTRY(9), members[M_DENTRY_HASH_PPREV].offset, 0);
+  put(f, SIMPLE_OPS, members[M_DENTRY_OP_DNAME].offset, SIMPLE_DNAME);
+  put(f, ANON_OPS, members[M_DENTRY_OP_DNAME].offset, ANON_DNAME);
+  put(f, OTHER_OPS, members[M_DENTRY_OP_DNAME].offset, ANON_DNAME + 0x100);
   put_mount(f, 0, 0, 0, 0);
   put_mount(f, 1, 0, 3, 4);
   put_file(f, 0, 0, 2);
@@ -199,11 +205,11 @@ put_files(Fixture *f)
   put_file(f, 2, 0, 7);
   put_file(f, 3, 0, 8);
   put_file(f, 4, 0, 9);
-  put(f, INODE, offsets.inode_sb, SUPER);
-  put(f, INODE, offsets.inode_ino, 4711);
-  put32(f, SUPER, offsets.sb_dev, 253u << 20 | 17);
-  put(f, FS, offsets.fs_root + offsets.path_mnt, VFSMOUNT(0));
-  put(f, FS, offsets.fs_root + offsets.path_dentry, DENTRY(0));
+  put(f, INODE, members[M_INODE_SB].offset, SUPER);
+  put(f, INODE, members[M_INODE_INO].offset, 4711);
+  put32(f, SUPER, members[M_SB_DEV].offset, 253u << 20 | 17);
+  put(f, FS, members[M_FS_ROOT].offset + members[M_PATH_MNT].offset, VFSMOUNT(0));
+  put(f, FS, members[M_FS_ROOT].offset + members[M_PATH_DENTRY].offset, DENTRY(0));
 }
 
 /* -- mappings -- */
@@ -212,20 +218,20 @@ static void
 put_vma(Fixture *f, unsigned n, uint64_t start, uint64_t end, uint64_t flags, uint64_t pgoff,
         uint64_t file)
 {
-  put(f, VMA(n), offsets.vma_next, VMA(n + 1));
-  put(f, VMA(n), offsets.vma_start, start);
-  put(f, VMA(n), offsets.vma_end, end);
-  put(f, VMA(n), offsets.vma_flags, flags);
-  put(f, VMA(n), offsets.vma_pgoff, pgoff);
-  put(f, VMA(n), offsets.vma_file, file);
-  put(f, VMA(n), offsets.vma_ops, 0);
-  put(f, VMA(n), offsets.vma_anon_name, 0);
+  put(f, VMA(n), members[M_VMA_NEXT].offset, VMA(n + 1));
+  put(f, VMA(n), members[M_VMA_START].offset, start);
+  put(f, VMA(n), members[M_VMA_END].offset, end);
+  put(f, VMA(n), members[M_VMA_FLAGS].offset, flags);
+  put(f, VMA(n), members[M_VMA_PGOFF].offset, pgoff);
+  put(f, VMA(n), members[M_VMA_FILE].offset, file);
+  put(f, VMA(n), members[M_VMA_OPS].offset, 0);
+  put(f, VMA(n), members[M_VMA_ANON_NAME].offset, 0);
 }
 
 static void
 put_mappings(Fixture *f)
 {
-  put(f, MM, offsets.mm_mmap, VMA(0));
+  put(f, MM, members[M_MM_MMAP].offset, VMA(0));
   put_vma(f, 0, 0x400000, 0x401000, 0x75, 2, FILE_AT(0));
   put_vma(f, 1, 0x1000000, 0x1021000, 0x73, 0, 0); /* the heap */
   put_vma(f, 2, 0x7f0000000000, 0x7f0000001000, 0xf3, 0, FILE_AT(2));
@@ -233,21 +239,21 @@ put_mappings(Fixture *f)
   put_vma(f, 4, 0x7f0000002000, 0x7f0000003000, 0x70, 0, FILE_AT(4));
   put_vma(f, 5, 0x7ffc00000000, 0x7ffc00021000, 0x73, 0, 0); /* the stack */
   put_vma(f, 6, 0x7ffc00100000, 0x7ffc00102000, 0x75, 0, 0); /* the vdso */
-  put(f, VMA(6), offsets.vma_next, 0);
-  put(f, VMA(3), offsets.vma_anon_name, TEXT(20));
+  put(f, VMA(6), members[M_VMA_NEXT].offset, 0);
+  put(f, VMA(3), members[M_VMA_ANON_NAME].offset, TEXT(20));
   fake_mem_string(f->l.memory, TEXT(20) + 4, "glibc: malloc");
-  put(f, VMA(6), offsets.vma_ops, SPECIAL_OPS);
-  put(f, VMA(6), offsets.vma_private, SPECIAL);
-  put(f, SPECIAL_OPS, offsets.vm_ops_name, SPECIAL_NAME);
-  put(f, SPECIAL, offsets.special_mapping_name, TEXT(21));
+  put(f, VMA(6), members[M_VMA_OPS].offset, SPECIAL_OPS);
+  put(f, VMA(6), members[M_VMA_PRIVATE].offset, SPECIAL);
+  put(f, SPECIAL_OPS, members[M_VM_OPS_NAME].offset, SPECIAL_NAME);
+  put(f, SPECIAL, members[M_SPECIAL_MAPPING_NAME].offset, TEXT(21));
   fake_mem_string(f->l.memory, TEXT(21), "[vdso]");
-  put(f, MM, offsets.mm_start_brk, 0x1000000);
-  put(f, MM, offsets.mm_brk, 0x1020000);
-  put(f, MM, offsets.mm_start_stack, 0x7ffc00020500);
-  put32(f, MM, offsets.mm_context_flags, 2);
-  put(f, GATE, offsets.vma_start, 0xffffffffff600000);
-  put(f, GATE, offsets.vma_end, 0xffffffffff601000);
-  put(f, GATE, offsets.vma_flags, 0x4);
+  put(f, MM, members[M_MM_START_BRK].offset, 0x1000000);
+  put(f, MM, members[M_MM_BRK].offset, 0x1020000);
+  put(f, MM, members[M_MM_START_STACK].offset, 0x7ffc00020500);
+  put32(f, MM, members[M_MM_CONTEXT_FLAGS].offset, 2);
+  put(f, GATE, members[M_VMA_START].offset, 0xffffffffff600000);
+  put(f, GATE, members[M_VMA_END].offset, 0xffffffffff601000);
+  put(f, GATE, members[M_VMA_FLAGS].offset, 0x4);
   put32(f, VSYSCALL_MODE, 0, 1);
 }
 
@@ -260,22 +266,20 @@ put_paging(Fixture *f)
   f->user_paging = (FakePaging){f->l.phys, USER_ROOT, 0x200000, 4};
   fake_paging_map(&f->kernel_paging, PGD, 1, USER_ROOT, PTE_PRESENT | PTE_WRITABLE);
   fake_paging_entry(&f->user_paging, 0, 4);
-  put(f, MM, offsets.mm_pgd, PGD);
+  put(f, MM, members[M_MM_PGD].offset, PGD);
 }
 
 /* A process, a kernel thread and a worker, in no particular order of pids. */
 static void
 set_up(Fixture *f)
 {
-  *f = (Fixture){.kernel = {.offsets = offsets,
-                            .task_comm_size = 16,
-                            .worker_desc_size = 32,
-                            .init_task = TASK(0),
-                            .gate_vma = GATE,
-                            .vsyscall_mode = VSYSCALL_MODE,
-                            .special_mapping_name = SPECIAL_NAME,
-                            .simple_dname = SIMPLE_DNAME,
-                            .anon_inodefs_dname = ANON_DNAME}};
+  *f = (Fixture){.kernel = {.symbols = {[S_INIT_TASK] = TASK(0),
+                                        [S_GATE_VMA] = GATE,
+                                        [S_VSYSCALL_MODE] = VSYSCALL_MODE,
+                                        [S_SPECIAL_MAPPING_NAME] = SPECIAL_NAME,
+                                        [S_SIMPLE_DNAME] = SIMPLE_DNAME,
+                                        [S_ANON_INODEFS_DNAME] = ANON_DNAME}}};
+  memcpy(f->kernel.members, members, sizeof(members));
   f->info.text = g_strdup("SYMBOL(swapper_pg_dir)=ffffffff80001000\n");
   f->kernel.info = &f->info;
   f->l = (DacsaLinux){.kernel = &f->kernel,
@@ -284,6 +288,7 @@ set_up(Fixture *f)
                       .errors = dacsa_errors_new(),
                       .levels = 4};
   g_mutex_init(&f->l.lock);
+  dacsa_linux_once_init(&f->l);
   put_task(f, 1, 700, "kworker/0:1", PF_KTHREAD | PF_WQ_WORKER, MM);
   put_task(f, 2, 1, "systemd", 0, MM);
   put_task(f, 3, 2, "kthreadd", PF_KTHREAD, 0);
@@ -297,6 +302,7 @@ set_up(Fixture *f)
 static void
 tear_down(Fixture *f)
 {
+  dacsa_linux_once_clear(&f->l);
   g_clear_pointer(&f->l.tasks, g_array_unref);
   g_clear_pointer(&f->l.pids, g_array_unref);
   dacsa_mem_unref(f->l.phys);
@@ -383,8 +389,8 @@ test_tasks_broken(void)
   g_auto(Fixture) f;
 
   set_up(&f);
-  put32(&f, TASK(1), offsets.task_pid, 0xffffffff);
-  put(&f, TASK(2), offsets.task_tasks, 0x1234);
+  put32(&f, TASK(1), members[M_TASK_PID].offset, 0xffffffff);
+  put(&f, TASK(2), members[M_TASK_TASKS].offset, 0x1234);
   check_pids(&f, (const uint32_t[]){1}, 1);
   g_autofree char *text = dacsa_errors_text(f.l.errors);
   g_assert_nonnull(strstr(text, "processes: a task has an impossible pid\n"));
@@ -399,10 +405,10 @@ test_tasks_of_one_pid(void)
 
   set_up(&f);
   for (unsigned i = 0; i < n; i++) {
-    put32(&f, TASK(i), offsets.task_pid, 5);
+    put32(&f, TASK(i), members[M_TASK_PID].offset, 5);
     link_tasks(&f, i, (i + 1) % n);
   }
-  put32(&f, TASK(n - 1), offsets.task_pid, 6);
+  put32(&f, TASK(n - 1), members[M_TASK_PID].offset, 6);
   check_pids(&f, (const uint32_t[]){5, 6}, 2);
   check_errors(&f, "processes: two tasks have the same pid; one is shown\n");
 }
@@ -418,21 +424,21 @@ test_comm(void)
   check_text(&f, dacsa_linux_comm, 1, "systemd\n");
   check_text(&f, dacsa_linux_comm, 2, "kthreadd\n");
   check_text(&f, dacsa_linux_comm, 700, "kworker/0:1\n");
-  put(&f, TASK(3), offsets.task_worker_private, KTHREAD);
-  put(&f, KTHREAD, offsets.kthread_full_name, TEXT(30));
+  put(&f, TASK(3), members[M_TASK_WORKER_PRIVATE].offset, KTHREAD);
+  put(&f, KTHREAD, members[M_KTHREAD_FULL_NAME].offset, TEXT(30));
   fake_mem_string(f.l.memory, TEXT(30), "a-name-longer-than-comm");
   check_text(&f, dacsa_linux_comm, 2, "a-name-longer-than-comm\n");
-  put(&f, TASK(1), offsets.task_worker_private, KTHREAD);
-  put(&f, KTHREAD, offsets.kthread_data, WORKER);
-  put(&f, WORKER, offsets.worker_pool, 1);
-  put(&f, WORKER, offsets.worker_current_work, 1);
-  fake_mem_string(f.l.memory, WORKER + (uint64_t)offsets.worker_desc, "events");
+  put(&f, TASK(1), members[M_TASK_WORKER_PRIVATE].offset, KTHREAD);
+  put(&f, KTHREAD, members[M_KTHREAD_DATA].offset, WORKER);
+  put(&f, WORKER, members[M_WORKER_POOL].offset, 1);
+  put(&f, WORKER, members[M_WORKER_CURRENT_WORK].offset, 1);
+  fake_mem_string(f.l.memory, WORKER + members[M_WORKER_DESC].offset, "events");
   check_text(&f, dacsa_linux_comm, 700, "kworker/0:1+events\n");
-  put(&f, WORKER, offsets.worker_current_work, 0);
+  put(&f, WORKER, members[M_WORKER_CURRENT_WORK].offset, 0);
   check_text(&f, dacsa_linux_comm, 700, "kworker/0:1-events\n");
-  put(&f, WORKER, offsets.worker_pool, 0);
+  put(&f, WORKER, members[M_WORKER_POOL].offset, 0);
   check_text(&f, dacsa_linux_comm, 700, "kworker/0:1\n");
-  fake_mem_write(f.l.memory, TASK(2) + (uint64_t)offsets.task_comm, "sixteen-letters!", 16);
+  fake_mem_write(f.l.memory, TASK(2) + members[M_TASK_COMM].offset, "sixteen-letters!", 16);
   check_text(&f, dacsa_linux_comm, 1, "sixteen-letters!\n"); /* no zero: cut at its size */
 }
 
@@ -444,10 +450,10 @@ put_args(Fixture *f, const char *text, size_t len, uint64_t arg_len, uint64_t en
 
   fake_paging_map(&f->user_paging, at, 1, 0x9000, PTE_TABLE);
   fake_mem_write(f->l.phys, 0x9000, text, len);
-  put(f, MM, offsets.mm_arg_start, at);
-  put(f, MM, offsets.mm_arg_end, at + arg_len);
-  put(f, MM, offsets.mm_env_start, at + arg_len);
-  put(f, MM, offsets.mm_env_end, at + arg_len + env_len);
+  put(f, MM, members[M_MM_ARG_START].offset, at);
+  put(f, MM, members[M_MM_ARG_END].offset, at + arg_len);
+  put(f, MM, members[M_MM_ENV_START].offset, at + arg_len);
+  put(f, MM, members[M_MM_ENV_END].offset, at + arg_len + env_len);
 }
 
 static void
@@ -470,9 +476,10 @@ test_cmdline(void)
   /* setproctitle: written over the arguments, into the environment, up to the first zero. */
   put_args(&f, "a long title all over\0rest", 26, 14, 12);
   check_cmdline(&f, "a long title all over\0", 22);
-  put(&f, MM, offsets.mm_env_start, 0x1000); /* the environment is elsewhere: no further */
+  put(&f, MM, members[M_MM_ENV_START].offset,
+      0x1000); /* the environment is elsewhere: no further */
   check_cmdline(&f, "a long title a", 14);
-  put(&f, MM, offsets.mm_arg_end, 0); /* ends before it begins */
+  put(&f, MM, members[M_MM_ARG_END].offset, 0); /* ends before it begins */
   check_cmdline(&f, "", 0);
   check_text(&f, dacsa_linux_cmdline, 2, "");
   check_text(&f, dacsa_linux_cmdline, 700, ""); /* its mm is borrowed */
@@ -491,8 +498,9 @@ test_cmdline_not_in_memory(void)
   g_autofree char *text = text_of(&f, dacsa_linux_cmdline, 1, &len);
   g_assert_cmpuint(len, ==, 0x1000);
   check_errors(&f, "processes/1/cmdline: cut short: the rest is not in memory\n");
-  put(&f, MM, offsets.mm_arg_start, 1);
-  put(&f, MM, offsets.mm_arg_end, UINT64_MAX); /* as large as can be: bounded, and empty */
+  put(&f, MM, members[M_MM_ARG_START].offset, 1);
+  put(&f, MM, members[M_MM_ARG_END].offset,
+      UINT64_MAX); /* as large as can be: bounded, and empty */
   check_cmdline(&f, "", 0);
 }
 
@@ -543,11 +551,11 @@ test_maps_broken(void)
   g_auto(Fixture) f;
 
   set_up(&f);
-  put(&f, VMA(0), offsets.vma_end, 0x400000);       /* empty */
-  put(&f, VMA(1), offsets.vma_file, 0x1234);        /* a file that is nowhere */
-  put(&f, VMA(2), offsets.vma_next, VMA(1));        /* a circle */
-  put(&f, DENTRY(7), offsets.dentry_op, OTHER_OPS); /* a name that cannot be had */
-  put32(&f, VSYSCALL_MODE, 0, 2);                   /* vsyscall=none */
+  put(&f, VMA(0), members[M_VMA_END].offset, 0x400000);       /* empty */
+  put(&f, VMA(1), members[M_VMA_FILE].offset, 0x1234);        /* a file that is nowhere */
+  put(&f, VMA(2), members[M_VMA_NEXT].offset, VMA(1));        /* a circle */
+  put(&f, DENTRY(7), members[M_DENTRY_OP].offset, OTHER_OPS); /* a name that cannot be had */
+  put32(&f, VSYSCALL_MODE, 0, 2);                             /* vsyscall=none */
   g_autofree char *text = text_of(&f, dacsa_linux_maps, 1, NULL);
   g_autofree char *errors = dacsa_errors_text(f.l.errors);
   g_assert_cmpstr(text, ==, "7f0000000000-7f0000001000 rw-s 00000000 fd:11 4711 \n");
@@ -576,7 +584,7 @@ test_paths(void)
 
   set_up(&f);
   const uint64_t root = dacsa_linux_root(&f.l);
-  g_assert_cmphex(root, ==, FS + (uint64_t)offsets.fs_root);
+  g_assert_cmphex(root, ==, FS + members[M_FS_ROOT].offset);
   check_path(&f, 0, root, "/bin/cat");
   check_path(&f, 0, 0, "/bin/cat");
   check_path(&f, 1, root, "/mnt/data/x");
@@ -585,8 +593,9 @@ test_paths(void)
   check_path(&f, 4, root, "/bin/gone\nnow (deleted)");
   put_file(&f, 5, 0, 0);
   check_path(&f, 5, root, "/");
-  put(&f, FS, offsets.fs_root + offsets.path_mnt, VFSMOUNT(1)); /* init in a chroot, so to say */
-  put(&f, FS, offsets.fs_root + offsets.path_dentry, DENTRY(5));
+  put(&f, FS, members[M_FS_ROOT].offset + members[M_PATH_MNT].offset,
+      VFSMOUNT(1)); /* init in a chroot, so to say */
+  put(&f, FS, members[M_FS_ROOT].offset + members[M_PATH_DENTRY].offset, DENTRY(5));
   check_path(&f, 1, root, "/x");
   check_path(&f, 0, root, "/bin/cat"); /* not below it */
 }
@@ -607,16 +616,16 @@ test_paths_without_end(void)
   g_auto(Fixture) f;
 
   set_up(&f);
-  put(&f, DENTRY(1), offsets.dentry_parent, DENTRY(2)); /* bin lies in cat */
+  put(&f, DENTRY(1), members[M_DENTRY_PARENT].offset, DENTRY(2)); /* bin lies in cat */
   check_no_path(&f, 0, DACSA_ERROR_BAD_DATA);
   put_mount(&f, 0, 1, 4, 0); /* each mount is mounted on the other's root */
   put_mount(&f, 1, 0, 0, 4);
   check_no_path(&f, 1, DACSA_ERROR_BAD_DATA);
-  put32(&f, DENTRY(6), offsets.dentry_name + offsets.qstr_len, 0xffffffff);
+  put32(&f, DENTRY(6), members[M_DENTRY_NAME].offset + members[M_QSTR_LEN].offset, 0xffffffff);
   check_no_path(&f, 1, DACSA_ERROR_BAD_DATA);
-  put(&f, DENTRY(7), offsets.dentry_op, OTHER_OPS);
+  put(&f, DENTRY(7), members[M_DENTRY_OP].offset, OTHER_OPS);
   check_no_path(&f, 2, DACSA_ERROR_UNSUPPORTED);
-  put(&f, FILE_AT(3), offsets.path_dentry, 0x1000);
+  put(&f, FILE_AT(3), members[M_PATH_DENTRY].offset, 0x1000);
   check_no_path(&f, 3, DACSA_ERROR_FAULT);
 }
 

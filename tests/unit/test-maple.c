@@ -19,6 +19,12 @@
 #define NODE(n) (UINT64_C(0xffff888000010000) + (n)*0x100u)
 #define VMA(n) (UINT64_C(0xffff888000200000) + (n)*0x100u)
 
+/* n words of 64 bits. */
+#define ARRAY(at, n)                                                                               \
+  {                                                                                                \
+    .known = true, .offset = (at), .size = (n)*8, .elements = (n)                                  \
+  }
+
 typedef struct {
   DacsaLinuxKernel kernel;
   DacsaLinux l;
@@ -28,12 +34,12 @@ typedef struct {
 static void
 set_up(Fixture *f)
 {
-  *f = (Fixture){.kernel = {.offsets = {.maple_range64_pivot = PIVOTS,
-                                        .maple_range64_slot = RANGE_SLOT_AT,
-                                        .maple_arange64_pivot = PIVOTS,
-                                        .maple_arange64_slot = ARANGE_SLOT_AT},
-                            .maple_range64_slots = RANGE_SLOTS,
-                            .maple_arange64_slots = ARANGE_SLOTS}};
+  *f = (Fixture){.kernel = {.members = {
+                                [M_MAPLE_RANGE64_PIVOT] = ARRAY(PIVOTS, RANGE_SLOTS - 1),
+                                [M_MAPLE_RANGE64_SLOT] = ARRAY(RANGE_SLOT_AT, RANGE_SLOTS),
+                                [M_MAPLE_ARANGE64_PIVOT] = ARRAY(PIVOTS, ARANGE_SLOTS - 1),
+                                [M_MAPLE_ARANGE64_SLOT] = ARRAY(ARANGE_SLOT_AT, ARANGE_SLOTS),
+                            }}};
   f->l.kernel = &f->kernel;
   f->l.memory = fake_mem_new();
   f->found = g_array_new(FALSE, FALSE, sizeof(uint64_t));
@@ -255,9 +261,9 @@ test_memory_missing(void)
 
   set_up(&f);
   check_bad(&f, root(0x1000, LEAF), DACSA_ERROR_FAULT);
-  f.kernel.maple_range64_slots = 0; /* a kernel that has none */
+  f.kernel.members[M_MAPLE_RANGE64_SLOT].elements = 0; /* a kernel that has none */
   check_bad(&f, root(0, LEAF), DACSA_ERROR_BAD_DATA);
-  f.kernel.maple_range64_slots = 4000000;
+  f.kernel.members[M_MAPLE_RANGE64_SLOT].elements = 4000000;
   check_bad(&f, root(0, LEAF), DACSA_ERROR_BAD_DATA);
 }
 

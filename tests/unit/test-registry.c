@@ -20,29 +20,6 @@ fresh(void)
 }
 
 static void
-test_escape(void)
-{
-  static const char *const cases[][2] = {{"web", "web"},
-                                         {"a b", "a b"},
-                                         {"a/b", "a%2Fb"},
-                                         {"..", "%2E%2E"},
-                                         {".", "%2E"},
-                                         {"...", "..."},
-                                         {".hidden", ".hidden"},
-                                         {"100%", "100%25"},
-                                         {"a%2Fb", "a%252Fb"},
-                                         {"n\nl", "n%0Al"},
-                                         {"\x7f", "%7F"},
-                                         {"\x1b[0m", "%1B[0m"},
-                                         {"gr\xc3\xbc\xc3\x9f", "gr\xc3\xbc\xc3\x9f"}};
-
-  for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
-    g_autofree char *got = dacsa_registry_escape(cases[i][0]);
-    g_assert_cmpstr(got, ==, cases[i][1]);
-  }
-}
-
-static void
 test_vms(void)
 {
   DacsaRegistry *r = fresh();
@@ -124,7 +101,6 @@ int
 main(int argc, char **argv)
 {
   g_test_init(&argc, &argv, NULL);
-  g_test_add_func("/registry/escape", test_escape);
   g_test_add_func("/registry/vms", test_vms);
   g_test_add_func("/registry/snapshots", test_snapshots);
   g_test_add_func("/registry/snapshot-of-nobody", test_snapshot_of_nobody);

@@ -2,6 +2,8 @@
 #include "check.h"
 #include "fake-snapshot.h"
 
+#include "fs/nodes.h"
+
 #include "fs/tree.h"
 
 #include <string.h>
@@ -46,7 +48,7 @@ walk(const char *path, DacsaPlace *ret, GError **error)
       return false;
     g_assert_cmphex(at.ino, ==, next.ino);
     g_assert_cmpuint(at.row, ==, next.row);
-    g_assert_cmpuint(at.pid, ==, next.pid);
+    g_assert_cmpuint(at.object, ==, next.object);
   }
   *ret = at;
   at = (DacsaPlace){0};
@@ -113,7 +115,7 @@ test_wrong_numbers(void)
       dacsa_place_ino(vm, physmem.row, 0),      /* and the reverse */
       dacsa_place_ino(999, status.row, 0),      /* no such VM */
       dacsa_place_ino(999, physmem.row, 0),
-      dacsa_place_ino(snapshot, physmem.row + 4, 0) /* a process without a pid */
+      dacsa_place_ino(snapshot, DACSA_ROW_COMM, 0) /* a process without a pid */
   };
   g_autoptr(GError) error = NULL;
   DacsaPlace place;
@@ -180,9 +182,12 @@ test_listings(void)
       {"", ". .. web a%2Fb"},
       {"web", ". .. status latest early late"},
       {"a%2Fb", ". .. status"},
-      {"web/early", ". .. info physmem cpus errors processes"},
-      {"web/late", ". .. info physmem cpus errors processes"},
+      {"web/early", ". .. info physmem cpus processes kernel json errors"},
+      {"web/late", ". .. info physmem cpus processes kernel json errors"},
       {"web/late/processes", ". .."}, /* the guest is not known */
+      {"web/late/kernel", ". .. modules"},
+      {"web/late/kernel/modules", ". .."},
+      {"web/late/json", ". .."},
   };
   g_autoptr(GHashTable) inos = g_hash_table_new(NULL, NULL);
 
@@ -190,7 +195,7 @@ test_listings(void)
     g_autofree char *names = list(cases[i][0], inos);
     g_assert_cmpstr(names, ==, cases[i][1]);
   }
-  g_assert_cmpuint(g_hash_table_size(inos), ==, 2 + 4 + 1 + 5 + 5);
+  g_assert_cmpuint(g_hash_table_size(inos), ==, 2 + 4 + 1 + 7 + 7 + 1);
 }
 
 static void
