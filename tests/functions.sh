@@ -230,6 +230,35 @@ guest_truth() {
   cp --sparse=always "$tmp/$1.truth" "$2"
 }
 
+# populate_guest NAME [HOW-MANY]: one of everything that is worth seeing in a Linux guest, and HOW-MANY
+# idle processes, 300 without. guest.c and its fellows tell what each role is.
+populate_guest() {
+  local name=$1 role
+  guest_run "$name" 'furnish' || fail "modules or swap fail in the guest"
+  for role in zoo sparse shared huge locked swapped memfd-exec sockets listeners syn-sent threads \
+    descriptors person user states container box overlaid odd-name zombie leaderless; do
+    start_in_guest "$name" "ROLE=$role" "$role" "--as=$role" >/dev/null
+  done
+  start_in_guest "$name" "ROLE=idle" "LONG=$(printf '%03000d' 0)" "EMPTY=" no-arguments >/dev/null
+  start_in_guest "$name" "ROLE=crowd ${2:-300}" crowd >/dev/null
+  guest_run "$name" 'cp /bin/guest /run/deleted; start ROLE=idle /run/deleted; rm /run/deleted' >/dev/null
+  guest_run "$name" 'mkdir -p /jail/run; mount -o bind /run /jail/run; cp /bin/guest /jail/prisoner' >/dev/null
+  guest_run "$name" 'start ROLE=idle chroot /jail /prisoner' >/dev/null
+}
+
+# compare_guest NAME [COMPARE-TRUTH ARGS]: takes the snapshot NAME/now between two reports of the guest,
+# and compares. report=report-brief is without kallsyms. What compare-truth says is printed.
+compare_guest() {
+  local name=$1
+  shift
+  guest_run "$name" '/bin/guest time-wait; /bin/guest report-brief $(truth_disk)' # whatever that changes
+  guest_truth "$name" "$tmp/$name.before" "${report:-report}"
+  dacsa snapshot "$name" now >/dev/null
+  guest_truth "$name" "$tmp/$name.after" report-brief
+  "$root/tests/compare-truth" "$@" "$mnt/$name/now" "$tmp/$name.before" "$tmp/$name.after" ||
+    fail "the snapshot of $name differs from what the guest says: $(cat "$mnt/$name/now/errors")"
+}
+
 await_guest() {
   wait_for 120 guest_is_ready "$1" || fail "the guest $1 did not boot: $(tail -n 5 "$tmp/$1.console")"
 }

@@ -81,8 +81,9 @@ huge(const char *arg)
     die("MADV_HUGEPAGE");
   fill(p, 4 * HUGE, 'H');
   mprotect(p + 3 * HUGE + PAGE, PAGE, PROT_READ);
+  write_file("/proc/sys/vm/nr_hugepages", "4\n");
   char *q = mmap(NULL, 2 * HUGE, RW, MAP_SHARED | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
-  if (q == MAP_FAILED) /* the caller has set vm.nr_hugepages */
+  if (q == MAP_FAILED)
     die("MAP_HUGETLB");
   fill(q, HUGE, 'T');
   stay();
