@@ -2,6 +2,7 @@
 #include "parsers/linux/linux.h"
 
 #include "parsers/linux/discover.h"
+#include "parsers/linux/files.h"
 #include "parsers/linux/view.h"
 #include "snap/error.h"
 
@@ -134,4 +135,10 @@ const DacsaGuestOs dacsa_linux_os = {
         },
     .memory = dacsa_linux_memory,
     .regions = dacsa_linux_regions,
+    .has_exe = dacsa_linux_has_exe,
+    .exe = dacsa_linux_exe,
+    .files = dacsa_linux_files,
+    .file_lookup = dacsa_linux_file_lookup,
+    .file = dacsa_linux_file,
+    .file_content = dacsa_linux_file_content,
 };

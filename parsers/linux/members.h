@@ -81,6 +81,32 @@
   /* the log of the kernel */ \
   /* mounts and settings */ \
   /* page cache */ \
+  M(SB_LIST, "super_block.s_list") \
+  M(SB_TYPE, "super_block.s_type") \
+  M(SB_ROOT, "super_block.s_root") \
+  M(SB_INODES, "super_block.s_inodes") \
+  M(FS_TYPE_NAME, "file_system_type.name") \
+  M(INODE_SB_LIST, "inode.i_sb_list") \
+  M(INODE_MODE, "inode.i_mode") \
+  M(INODE_SIZE, "inode.i_size") \
+  M(INODE_RDEV, "inode.i_rdev") \
+  M(INODE_BLKBITS, "inode.i_blkbits") \
+  M(INODE_MAPPING, "inode.i_mapping") \
+  M(INODE_DENTRY, "inode.i_dentry") \
+  M(DENTRY_INODE, "dentry.d_inode") \
+  M(DENTRY_ALIAS, "dentry.d_u.d_alias|dentry.d_alias") \
+  M(MAPPING_HOST, "address_space.host") \
+  M(MAPPING_PAGES, "address_space.i_pages") \
+  M(MAPPING_NRPAGES, "address_space.nrpages") \
+  M(MAPPING_OPS, "address_space.a_ops") \
+  M(PAGE_FLAGS, "page.flags.f|page.flags") \
+  M(PAGE_COMPOUND_ORDER, "page.compound_order") /* to 6.1: of the first tail page */ \
+  M(VFSMOUNT_SB, "vfsmount.mnt_sb") \
+  M(MOUNT_CHILDREN, "mount.mnt_mounts") \
+  M(MOUNT_CHILD, "mount.mnt_child") \
+  M(FILE_MAPPING, "file.f_mapping") \
+  M(MM_EXE_FILE, "mm_struct.exe_file") \
+  M(MM_START_CODE, "mm_struct.start_code") \
   /* end */
 
 /* T_<name>: the size of a struct in bytes. */
@@ -105,6 +131,8 @@
   /* the log of the kernel */ \
   /* mounts and settings */ \
   /* page cache */ \
+  E(PG_UPTODATE, "PG_uptodate") \
+  E(PG_HEAD, "PG_head") \
   /* end */
 
 /* S_<name>: the address of a symbol. */
@@ -123,4 +151,7 @@
   /* the log of the kernel */ \
   /* mounts and settings */ \
   /* page cache */ \
+  S(SUPER_BLOCKS, "super_blocks") \
+  S(VMEMMAP_BASE, "vmemmap_base") \
+  S(HUGETLBFS_AOPS, "hugetlbfs_aops") \
   /* end */
