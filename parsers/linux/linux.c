@@ -126,12 +126,20 @@ const DacsaGuestOs dacsa_linux_os = {
     .open = linux_open,
     .free = linux_free,
     .describe = linux_describe,
+    .system_text =
+        {
+            [DACSA_SYSTEM_NETCONNS] = dacsa_linux_system_netconns,
+            [DACSA_SYSTEM_JSON_FDS] = dacsa_linux_json_fds,
+            [DACSA_SYSTEM_JSON_NETCONNS] = dacsa_linux_json_netconns,
+        },
     .processes = linux_processes,
     .process_text =
         {
             [DACSA_PROCESS_COMM] = dacsa_linux_comm,
             [DACSA_PROCESS_CMDLINE] = dacsa_linux_cmdline,
             [DACSA_PROCESS_MAPS] = dacsa_linux_maps,
+            [DACSA_PROCESS_FDS] = dacsa_linux_text_fds,
+            [DACSA_PROCESS_NETCONNS] = dacsa_linux_text_netconns,
         },
     .memory = dacsa_linux_memory,
     .regions = dacsa_linux_regions,
