@@ -181,7 +181,6 @@
   M(INODE_BLKBITS, "inode.i_blkbits") \
   M(INODE_MAPPING, "inode.i_mapping") \
   M(INODE_DENTRY, "inode.i_dentry") \
-  M(DENTRY_INODE, "dentry.d_inode") \
   M(DENTRY_ALIAS, "dentry.d_u.d_alias|dentry.d_alias") \
   M(MAPPING_HOST, "address_space.host") \
   M(MAPPING_PAGES, "address_space.i_pages") \
