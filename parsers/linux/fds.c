@@ -248,7 +248,7 @@ set_file(const Listing *s, const DacsaLinuxFd *fd, GError **error)
       !dacsa_linux_get(l, fd->file, M_FILE_FLAGS, &flags, error) ||
       !dacsa_linux_get(l, fd->file, M_FILE_POS, &pos, error) ||
       !dacsa_linux_get(l, fd->file, M_FILE_INODE, &inode, error) ||
-      !dacsa_linux_get(l, inode, M_FD_INODE_MODE, &inode_mode, error) ||
+      !dacsa_linux_get(l, inode, M_INODE_MODE, &inode_mode, error) ||
       !dacsa_linux_get(l, inode, M_INODE_INO, &ino, error) ||
       !dacsa_linux_get(l, inode, M_INODE_SB, &sb, error) ||
       !dacsa_linux_get(l, sb, M_SB_DEV, &dev, error) ||

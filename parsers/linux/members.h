@@ -87,7 +87,6 @@
   M(FILE_POS, "file.f_pos") \
   M(FILE_OP, "file.f_op") \
   M(FILE_PRIVATE, "file.private_data") \
-  M(FD_INODE_MODE, "inode.i_mode") \
   M(INODE_PRIVATE, "inode.i_private") \
   M(DENTRY_INODE, "dentry.d_inode") \
   M(DENTRY_FSDATA, "dentry.d_fsdata") \
