@@ -54,7 +54,8 @@ hash_of() {
 
 # top PATTERN: the one directory at the top of files/ that PATTERN matches.
 top() {
-  local found=("$files"/$1)
+  local found
+  mapfile -t found < <(compgen -G "$files/$1")
   [ ${#found[@]} -eq 1 ] && [ -d "${found[0]}" ] || fail "not one directory is $1 of: $(ls "$files")"
   echo "${found[0]}"
 }
