@@ -110,8 +110,11 @@ drive_modules(const Drive *d)
     DacsaRuns *runs = NULL;
 
     g_assert_nonnull(g_ptr_array_index(names, i));
-    if (d->os->module_memory)
-      take_runs(d, ask(d)->module_memory(d->guest, i, &runs, &error), runs, &error);
+    if (d->os->module_memory) {
+      ok = ask(d)->module_memory(d->guest, i, &runs, &error);
+      take_runs(d, ok, runs, &error);
+      ok = true;
+    }
   }
 }
 
@@ -215,10 +218,12 @@ drive_file(Drive *d, uint32_t directory, const DacsaGuestFile *file, unsigned de
     check_error(ok, &error);
     g_assert_true(ok && by_id.is_directory == file->is_directory);
   }
-  if (file->is_directory)
+  if (file->is_directory) {
     drive_directory(d, file->id, depth + 1);
-  else if (d->os->file_content)
-    take_runs(d, ask(d)->file_content(d->guest, file->id, &runs, &error), runs, &error);
+  } else if (d->os->file_content) {
+    ok = ask(d)->file_content(d->guest, file->id, &runs, &error);
+    take_runs(d, ok, runs, &error);
+  }
 }
 
 static void

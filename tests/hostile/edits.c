@@ -14,7 +14,7 @@
 static uint64_t
 gpa_of(const DacsaLinux *l, uint64_t gva)
 {
-  const DacsaX86_64Tables tables = {l->phys, dacsa_linux_kernel_root(l->kernel->info), l->levels,
+  const DacsaX86_64Tables tables = {l->phys, l->kernel->info->root, l->levels,
                                     0};
   DacsaX86_64Page page;
   g_autoptr(GError) error = NULL;
@@ -119,7 +119,7 @@ static void
 kernel_page_table_of_itself(Victim *v, void *guest)
 {
   DacsaLinux *l = guest;
-  uint64_t root = dacsa_linux_kernel_root(l->kernel->info);
+  uint64_t root = l->kernel->info->root;
 
   for (unsigned i = 0; i < PAGE; i += 8) {
     uint64_t entry = GUINT64_TO_LE(root | TABLE_BITS);
@@ -451,7 +451,7 @@ const Edit edits[] = {
     {"btf-header-lies", btf_header_lies, 0, true},
     {"kallsyms-is-garbage", kallsyms_is_garbage, 0, true},
     {"two-million-symbols", two_million_symbols, 0, true},
-    {"vmcoreinfo-lies", vmcoreinfo_lies, 0, true},
+    {"vmcoreinfo-lies", vmcoreinfo_lies, 100, false},
     {"a-million-endless-paths", a_million_endless_paths, 100, true},
     {"page-tables-multiplied", page_tables_multiplied, 100, true},
     {"tasks-overlap", tasks_overlap, 100, true},

@@ -31,7 +31,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
   tables.num_syms = fuzz_take(&in, 2);
   uint64_t anchor = fuzz_take(&in, 8);
   g_autoptr(DacsaMem) memory = fuzz_mem_new_wrapped(in.data, in.size);
-  bool ok = dacsa_kallsyms_load(memory, &tables, "_stext", anchor, &k, &error);
+  const DacsaKallsymsAnchor known = {"_stext", anchor, anchor + (tables.num_syms & 3)};
+  bool ok = dacsa_kallsyms_load(memory, &tables, &known, &k, &error);
 
   FUZZ_CHECK(ok, error);
   for (uint32_t i = 0; ok && i < dacsa_kallsyms_count(k); i++) {

@@ -4,7 +4,6 @@
 
 #include "parsers/cpus.h"
 #include "parsers/linux/discover.h"
-#include "parsers/linux/kernel.h"
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -14,7 +13,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
   g_autoptr(GArray) cpus = g_array_new(FALSE, FALSE, sizeof(DacsaCpu));
   DacsaErrors *errors = dacsa_errors_new();
   DacsaGuestMemo *memo = dacsa_guest_memo_new();
-  g_autoptr(DacsaVmcoreinfo) info = NULL;
+  g_autoptr(DacsaLinuxFound) found = NULL;
   g_autoptr(DacsaVmcoreinfo) first = NULL;
   g_autoptr(GError) error = NULL;
 
@@ -23,13 +22,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
   g_array_append_val(cpus, cpu);
   g_autoptr(DacsaMem) phys = fuzz_mem_new(in.data, in.size);
   const DacsaGuestSource source = {phys, cpus, errors, memo, 0};
-  bool ok = dacsa_linux_discover(&source, &info, &error);
+  bool ok = dacsa_linux_discover(&source, &found, &error);
 
   FUZZ_CHECK(ok, error);
-  if (ok) {
-    g_assert_nonnull(info->release);
-    dacsa_linux_kernel_root(info);
-  }
+  if (ok)
+    g_assert_nonnull(found->info->release);
   ok = dacsa_vmcoreinfo_read(phys, 0, &first, &error);
   FUZZ_CHECK(ok, error);
   dacsa_guest_memo_unref(memo);
