@@ -4,8 +4,9 @@
 #include "snap/error.h"
 
 #define MAX_BANNER 4096u
-#define MAX_CMDLINE 65536u /* COMMAND_LINE_SIZE is 2048, but a boot configuration is put in front  \
-                            */
+#define MAX_CMDLINE                                                                                \
+  65536u /* COMMAND_LINE_SIZE is 2048, but a boot configuration is put in front                    \
+          */
 #define MAX_TEXT 65536u
 #define NSEC_PER_SEC UINT64_C(1000000000)
 #define MAX_HZ 10000u
@@ -109,8 +110,7 @@ bool
 dacsa_linux_kernel_runs(const DacsaLinux *l, uint64_t start, uint64_t size, uint64_t offset,
                         DacsaRuns *ret, GError **error)
 {
-  const DacsaX86_64Tables tables = {l->phys, dacsa_linux_kernel_root(l->kernel->info), l->levels,
-                                    0};
+  const DacsaX86_64Tables tables = {l->phys, l->kernel->info->root, l->levels, 0};
   KernelRuns k = {l->phys, ret, start, start + size, offset, false};
 
   if (size == 0)
