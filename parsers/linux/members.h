@@ -289,6 +289,11 @@
   M(KERNFS_INFO_ROOT, "kernfs_super_info.root") \
   M(KERNFS_ROOT_OPS, "kernfs_root.syscall_ops") \
   M(KERNFS_OPS_SHOW_OPTIONS, "kernfs_syscall_ops.show_options") \
+  M(BPF_UID, "bpf_mount_opts.uid") \
+  M(BPF_DELEGATE_CMDS, "bpf_mount_opts.delegate_cmds") \
+  M(BPF_DELEGATE_MAPS, "bpf_mount_opts.delegate_maps") \
+  M(BPF_DELEGATE_PROGS, "bpf_mount_opts.delegate_progs") \
+  M(BPF_DELEGATE_ATTACHS, "bpf_mount_opts.delegate_attachs") \
   M(CGROUP_ROOT_FLAGS, "cgroup_root.flags") \
   M(INODE_UID, "inode.i_uid") \
   M(INODE_GID, "inode.i_gid") \
@@ -474,6 +479,7 @@
   S(DEVPTS_SHOW_OPTIONS, "devpts_show_options") \
   S(DEBUGFS_SHOW_OPTIONS, "debugfs_show_options") \
   S(TRACEFS_SHOW_OPTIONS, "tracefs_show_options") \
+  S(BPF_SHOW_OPTIONS, "bpf_show_options") \
   S(CPU_INFO, "cpu_info") \
   S(PER_CPU_OFFSET, "__per_cpu_offset") \
   S(CPU_ONLINE_MASK, "__cpu_online_mask") \

@@ -373,7 +373,8 @@ set_facts(DacsaLinux *l, DacsaTable *table, const DacsaLinuxModule *module)
   references = g_strdup_printf("%d", f.references);
   dacsa_table_set_number(table, SIZE, f.size);
   dacsa_table_set_text(table, REFERENCES, references);
-  dacsa_table_set_text(table, USED_BY, strcmp(f.users->str, "-") == 0 ? "" : f.users->str);
+  g_string_truncate(f.users, f.users->len - 1); /* the last comma, or a `-` */
+  dacsa_table_set_text(table, USED_BY, f.users->str);
   dacsa_table_set_text(table, ADDRESS, address);
   dacsa_table_set_text(table, TAINTS, f.taints->str);
 }

@@ -7,6 +7,7 @@
 
 #define PAGE_KIB 4u
 #define MODE_BITS 07777u
+#define STICKY 01000u
 
 /* A place in the kernel's memory where options stand. */
 typedef struct {
@@ -60,9 +61,9 @@ show_shmem(const Options *o, GError **error)
   if (dacsa_linux_has(l, M_SHMEM_FULL_INUMS)) {
     if (!dacsa_linux_get(l, o->info, M_SHMEM_FULL_INUMS, &full, error))
       return false;
-    /* inode32 is printed by kernels of CONFIG_TMPFS_INODE64, those that can have inode64 unasked.
-     */
-    g_string_append(o->out, full ? ",inode64" : ",inode32");
+    /* inode32 is printed only by kernels of CONFIG_TMPFS_INODE64, where it has to be asked for. */
+    if (full)
+      g_string_append(o->out, ",inode64");
   }
   if (dacsa_linux_has(l, M_SHMEM_HUGE)) {
     if (!dacsa_linux_get(l, o->info, M_SHMEM_HUGE, &huge, error))
@@ -182,6 +183,36 @@ show_kernfs(const Options *o, GError **error)
   return dacsa_fail(error, DACSA_ERROR_UNSUPPORTED, "they are not known");
 }
 
+/* kernel/bpf/inode.c: those of the root directory. */
+static bool
+show_bpf(const Options *o, GError **error)
+{
+  static const DacsaLinuxMember delegates[] = {M_BPF_DELEGATE_CMDS, M_BPF_DELEGATE_MAPS,
+                                               M_BPF_DELEGATE_PROGS, M_BPF_DELEGATE_ATTACHS};
+  Options inode = *o;
+  uint64_t mode, delegate;
+
+  if (!dacsa_linux_get(o->l, o->root, M_DENTRY_INODE, &inode.info, error) ||
+      !dacsa_linux_get(o->l, inode.info, M_INODE_MODE, &mode, error))
+    return false;
+  if (dacsa_linux_has(o->l, M_BPF_UID) &&
+      (!append_number(&inode, M_INODE_UID, ",uid=%lu", 0, error) ||
+       !append_number(&inode, M_INODE_GID, ",gid=%lu", 0, error)))
+    return false;
+  mode &= MODE_BITS & ~STICKY;
+  if (mode != 0777)
+    g_string_append_printf(o->out, ",mode=%lo", (unsigned long)mode);
+  for (size_t i = 0; i < G_N_ELEMENTS(delegates); i++) {
+    if (!dacsa_linux_has(o->l, delegates[i]))
+      continue;
+    if (!dacsa_linux_get(o->l, o->info, delegates[i], &delegate, error))
+      return false;
+    if (delegate != 0)
+      return dacsa_fail(error, DACSA_ERROR_UNSUPPORTED, "it delegates");
+  }
+  return true;
+}
+
 static const struct {
   DacsaLinuxSymbol function;
   bool (*show)(const Options *o, GError **error);
@@ -189,7 +220,7 @@ static const struct {
     {S_SHMEM_SHOW_OPTIONS, show_shmem},     {S_RAMFS_SHOW_OPTIONS, show_ramfs},
     {S_PROC_SHOW_OPTIONS, show_proc},       {S_KERNFS_SHOW_OPTIONS, show_kernfs},
     {S_DEVPTS_SHOW_OPTIONS, show_devpts},   {S_DEBUGFS_SHOW_OPTIONS, show_debugfs},
-    {S_TRACEFS_SHOW_OPTIONS, show_tracefs},
+    {S_TRACEFS_SHOW_OPTIONS, show_tracefs}, {S_BPF_SHOW_OPTIONS, show_bpf},
 };
 
 bool

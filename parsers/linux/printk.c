@@ -310,29 +310,42 @@ records_of(DacsaLinux *l)
 
 /* -- as dmesg prints it -- */
 
-/* Control characters and what is no UTF-8 are printed as \xNN, as dmesg does, so that a guest
- * cannot write to an analyst's terminal. A record's further lines stand below its first. */
+/* A part of a line. Control characters and what is no UTF-8 are printed as \xNN, so that a guest
+ * cannot write to an analyst's terminal. */
 static void
-append_text(GString *out, const Record *record, int indent)
+append_text(GString *out, const char *text, const char *end)
+{
+  while (text < end) {
+    gunichar c = g_utf8_get_char_validated(text, end - text);
+
+    if (c == (gunichar)-1 || c == (gunichar)-2 || (c < ' ' && c != '\t') || c == 0x7f) {
+      g_string_append_printf(out, "\\x%02x", (unsigned char)*text++);
+      continue;
+    }
+    g_string_append_len(out, text, g_utf8_next_char(text) - text);
+    text = g_utf8_next_char(text);
+  }
+}
+
+/* As syslog(2) has it (kernel/printk/printk.c, record_print_text): the time before each line. */
+static void
+append_record(GString *out, const Record *record)
 {
   const char *text = record->text;
   const char *end = text + record->len;
 
-  while (text < end) {
-    gunichar c = g_utf8_get_char_validated(text, end - text);
+  do {
+    const char *line_end = memchr(text, '\n', (size_t)(end - text));
 
-    if (*text == '\n' && text + 1 == end)
-      return;
-    if (c == '\n') {
-      g_string_append_printf(out, "\n%*s", indent, "");
-    } else if (c == (gunichar)-1 || c == (gunichar)-2 || (c < ' ' && c != '\t') || c == 0x7f) {
-      g_string_append_printf(out, "\\x%02x", (unsigned char)*text++);
-      continue;
-    } else {
-      g_string_append_len(out, text, g_utf8_next_char(text) - text);
-    }
-    text = g_utf8_next_char(text);
-  }
+    if (!line_end)
+      line_end = end;
+    g_string_append_printf(out, "[%5" PRIu64 ".%06" PRIu64 "] ",
+                           record->ns / (NSEC_PER_USEC * G_USEC_PER_SEC),
+                           record->ns / NSEC_PER_USEC % G_USEC_PER_SEC);
+    append_text(out, text, line_end);
+    g_string_append_c(out, '\n');
+    text = line_end + 1;
+  } while (text < end);
 }
 
 bool
@@ -343,18 +356,11 @@ dacsa_linux_dmesg(DacsaGuest *guest, GString *out, GError **error)
 
   (void)error;
   for (guint i = 0; i < records->len; i++) {
-    const Record *record = &g_array_index(records, Record, i);
-    gsize begin = out->len;
-
-    if (begin > MAX_PRINTED) {
+    if (out->len > MAX_PRINTED) {
       note(l, "cut short: too large");
       break;
     }
-    g_string_append_printf(out, "[%5" PRIu64 ".%06" PRIu64 "] ",
-                           record->ns / (NSEC_PER_USEC * G_USEC_PER_SEC),
-                           record->ns / NSEC_PER_USEC % G_USEC_PER_SEC);
-    append_text(out, record, (int)(out->len - begin));
-    g_string_append_c(out, '\n');
+    append_record(out, &g_array_index(records, Record, i));
   }
   return true;
 }

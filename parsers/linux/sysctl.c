@@ -263,7 +263,7 @@ print_string(const Walk *w, const Entry *entry, GString *out, GError **error)
                              &text, error))
     return false;
   for (const char *c = text; *c; c++) {
-    if ((unsigned char)*c < ' ' || *c == 0x7f)
+    if (((unsigned char)*c < ' ' && *c != '\n') || *c == 0x7f)
       g_string_append_printf(out, "\\%03o", (unsigned char)*c);
     else
       g_string_append_c(out, *c);
@@ -271,14 +271,12 @@ print_string(const Walk *w, const Entry *entry, GString *out, GError **error)
   return true;
 }
 
-/* drivers/char/random.c: one without data is made anew whenever it is read. */
+/* drivers/char/random.c. */
 static bool
 print_uuid(const Walk *w, const Entry *entry, GString *out, GError **error)
 {
   uint8_t uuid[UUID_LEN];
 
-  if (entry->data == 0)
-    return dacsa_fail(error, DACSA_ERROR_NOT_FOUND, "it is made anew by every reader");
   if (!dacsa_mem_read(w->l->memory, entry->data, uuid, sizeof(uuid), error))
     return false;
   if (uuid[UUID_VERSION_AT] == 0)
@@ -333,9 +331,8 @@ print_hugepages(const Walk *w, GString *out, GError **error)
 
 /* net/core/neighbour.c, net/ipv6/ndisc.c: the unit is in the name. */
 static Vector
-reachable_vector(const Walk *w, const Entry *entry)
+reachable_vector(const Entry *entry)
 {
-  (void)w;
   if (g_str_has_suffix(entry->name, "_ms"))
     return (Vector){4, true, to_ms};
   return (Vector){4, true, strcmp(entry->name, "retrans_time") == 0 ? NULL : to_seconds};
@@ -344,18 +341,17 @@ reachable_vector(const Walk *w, const Entry *entry)
 static bool
 print_value(const Walk *w, const Entry *entry, Print print, GString *out, GError **error)
 {
-  const Vector reachable = reachable_vector(w, entry);
+  const Vector reachable = reachable_vector(entry);
   const unsigned int_size = entry->maxlen == 1 ? 1 : 4;
 
   switch (print) {
   case PRINT_INT:
+  case PRINT_BOOL:
     return print_vector(w, entry, &(Vector){int_size, true, NULL}, out, error);
   case PRINT_UINT:
     return print_vector(w, entry, &(Vector){4, false, NULL}, out, error);
   case PRINT_ULONG:
     return print_vector(w, entry, &(Vector){8, false, NULL}, out, error);
-  case PRINT_BOOL:
-    return print_vector(w, entry, &(Vector){int_size, true, NULL}, out, error);
   case PRINT_STRING:
     return print_string(w, entry, out, error);
   case PRINT_JIFFIES:
@@ -408,7 +404,8 @@ add_setting(Walk *w, const char *key, const Entry *entry)
 
   if (!(entry->mode & 0444))
     return; /* only written to */
-  if (print == 0) {
+  /* A UUID without data is made anew whenever it is read. */
+  if (print == 0 || (print == PRINT_UUID && entry->data == 0)) {
     add_absent(w, key);
     return;
   }
@@ -557,6 +554,18 @@ compare_settings(gconstpointer a, gconstpointer b)
   return strcmp(x->key, y->key);
 }
 
+/* Each line of a value is printed behind the key. */
+static void
+append_setting(const Setting *setting, GString *out)
+{
+  g_auto(GStrv) lines = g_strsplit(setting->value, "\n", -1);
+
+  if (!lines[0])
+    g_string_append_printf(out, "%s = \n", setting->key);
+  for (char **text = lines; *text; text++)
+    g_string_append_printf(out, "%s = %s\n", setting->key, *text);
+}
+
 bool
 dacsa_linux_sysctl(DacsaGuest *guest, GString *out, GError **error)
 {
@@ -572,11 +581,8 @@ dacsa_linux_sysctl(DacsaGuest *guest, GString *out, GError **error)
   g_array_set_clear_func(settings, clear_setting);
   walk_sets(&w);
   g_array_sort(settings, compare_settings);
-  for (guint i = 0; i < settings->len; i++) {
-    const Setting *setting = &g_array_index(settings, Setting, i);
-
-    g_string_append_printf(out, "%s = %s\n", setting->key, setting->value);
-  }
+  for (guint i = 0; i < settings->len; i++)
+    append_setting(&g_array_index(settings, Setting, i), out);
   if (w.n_absent > 0) {
     g_autofree char *text =
         g_strdup_printf("%u settings that print themselves in their own way are "
