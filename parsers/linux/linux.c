@@ -3,6 +3,7 @@
 
 #include "parsers/linux/discover.h"
 #include "parsers/linux/files.h"
+#include "parsers/linux/system.h"
 #include "parsers/linux/view.h"
 #include "snap/error.h"
 
@@ -128,10 +129,24 @@ const DacsaGuestOs dacsa_linux_os = {
     .describe = linux_describe,
     .system_text =
         {
+            [DACSA_SYSTEM_MODULES] = dacsa_linux_modules,
             [DACSA_SYSTEM_NETCONNS] = dacsa_linux_system_netconns,
+            [DACSA_SYSTEM_BANNER] = dacsa_linux_banner,
+            [DACSA_SYSTEM_CMDLINE] = dacsa_linux_kernel_cmdline,
+            [DACSA_SYSTEM_CPUINFO] = dacsa_linux_cpuinfo,
+            [DACSA_SYSTEM_DMESG] = dacsa_linux_dmesg,
+            [DACSA_SYSTEM_KALLSYMS] = dacsa_linux_kallsyms,
+            [DACSA_SYSTEM_MOUNTS] = dacsa_linux_mounts,
+            [DACSA_SYSTEM_SYSCTL] = dacsa_linux_sysctl,
             [DACSA_SYSTEM_JSON_FDS] = dacsa_linux_json_fds,
+            [DACSA_SYSTEM_JSON_MODULES] = dacsa_linux_json_modules,
             [DACSA_SYSTEM_JSON_NETCONNS] = dacsa_linux_json_netconns,
+            [DACSA_SYSTEM_JSON_MOUNTS] = dacsa_linux_json_mounts,
+            [DACSA_SYSTEM_JSON_DMESG] = dacsa_linux_json_dmesg,
         },
+    .btf = dacsa_linux_btf,
+    .modules = dacsa_linux_module_names,
+    .module_memory = dacsa_linux_module_memory,
     .processes = linux_processes,
     .process_text =
         {
