@@ -2,6 +2,7 @@
 #include "parsers/linux/linux.h"
 
 #include "parsers/linux/discover.h"
+#include "parsers/linux/process.h"
 #include "parsers/linux/view.h"
 #include "snap/error.h"
 
@@ -124,12 +125,21 @@ const DacsaGuestOs dacsa_linux_os = {
     .open = linux_open,
     .free = linux_free,
     .describe = linux_describe,
+    .system_text =
+        {
+            [DACSA_SYSTEM_JSON_PROCESSES] = dacsa_linux_json_processes,
+            [DACSA_SYSTEM_JSON_THREADS] = dacsa_linux_json_threads,
+            [DACSA_SYSTEM_JSON_MAPS] = dacsa_linux_json_maps,
+        },
     .processes = linux_processes,
     .process_text =
         {
             [DACSA_PROCESS_COMM] = dacsa_linux_comm,
             [DACSA_PROCESS_CMDLINE] = dacsa_linux_cmdline,
+            [DACSA_PROCESS_ENVIRON] = dacsa_linux_environ,
+            [DACSA_PROCESS_STATUS] = dacsa_linux_status,
             [DACSA_PROCESS_MAPS] = dacsa_linux_maps,
+            [DACSA_PROCESS_THREADS] = dacsa_linux_threads,
         },
     .memory = dacsa_linux_memory,
     .regions = dacsa_linux_regions,
