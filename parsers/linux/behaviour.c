@@ -7,6 +7,7 @@
 #define CHUNK (256u << 10)
 #define MAX_CODE 1536u /* of a function: what is looked for is within */
 #define MAX_HEAD 256u
+#define FMODE_NOACCOUNT 0x20000000u /* include/linux/fs.h */
 #define WHERE "processes/*/status"
 
 /* fs/proc/array.c and what it calls. All end in ":\t", which is what is searched for. */
@@ -147,6 +148,35 @@ heap_rule(const DacsaLinux *l)
   return DACSA_LINUX_HEAP_UNKNOWN;
 }
 
+/*
+ * FMODE_BACKING has been more than one bit. alloc_empty_backing_file (fs/file_table.c) sets it,
+ * together with FMODE_NOACCOUNT, by an `or` (81 /1) of file.f_mode with a constant.
+ */
+static uint32_t
+backing_file(const DacsaLinux *l)
+{
+  uint64_t function = dacsa_linux_symbol(l, S_ALLOC_BACKING_FILE);
+  uint64_t offset = dacsa_linux_offset(l, M_FILE_MODE);
+  uint8_t code[MAX_HEAD];
+  size_t len = function ? dacsa_mem_read_some(l->memory, function, code, sizeof(code)) : 0;
+  uint32_t bits;
+
+  for (size_t i = 0; i + 7 <= len; i++) {
+    /* A displacement of 8 bits, no index. */
+    if (code[i] != 0x81 || (code[i + 1] & 0xf8) != 0x48 || (code[i + 1] & 7) == 4 ||
+        code[i + 2] != offset)
+      continue;
+    memcpy(&bits, code + i + 3, sizeof(bits));
+    bits = GUINT32_FROM_LE(bits);
+    if (bits & FMODE_NOACCOUNT && (bits &= ~FMODE_NOACCOUNT) != 0 && (bits & (bits - 1)) == 0)
+      return bits;
+  }
+  if (function)
+    dacsa_errors_add(l->errors, "processes/*/maps",
+                     "files of stacked file systems are shown as what is behind them");
+  return 0;
+}
+
 static void *
 make_behaviour(DacsaLinux *l)
 {
@@ -156,6 +186,7 @@ make_behaviour(DacsaLinux *l)
   b->counters_are_summed =
       calls(l, dacsa_linux_symbol(l, S_TASK_MEM), dacsa_linux_symbol(l, S_PERCPU_COUNTER_SUM));
   b->heap = heap_rule(l);
+  b->backing_file = backing_file(l);
   return b;
 }
 

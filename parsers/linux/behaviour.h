@@ -33,6 +33,8 @@ typedef struct {
   bool lines[DACSA_LINUX_N_LINES];
   bool counters_are_summed; /* memory counters: over all CPUs, not only the shared part */
   DacsaLinuxHeapRule heap;
+  uint32_t
+      backing_file; /* the bit of file.f_mode (FMODE_BACKING) of files behind others; 0: none */
 } DacsaLinuxBehaviour;
 
 /* Borrowed. */

@@ -16,8 +16,6 @@
 #define VM_EXEC 0x4u
 #define VM_MAYSHARE 0x80u
 
-#define FMODE_BACKING (1u << 25) /* include/linux/fs.h */
-
 #define MM_CONTEXT_HAS_VSYSCALL 2u /* arch/x86/include/asm/mmu.h */
 #define VSYSCALL_NONE 2u           /* arch/x86/entry/vsyscall/vsyscall_64.c */
 
@@ -47,17 +45,17 @@ typedef struct {
  * behind one of a stacked file system (overlayfs, since 6.6) keeps the path it was opened by.
  */
 static bool
-user_path(const DacsaLinux *l, uint64_t file, uint64_t *ret_path, uint64_t *ret_inode,
-          GError **error)
+user_path(DacsaLinux *l, uint64_t file, uint64_t *ret_path, uint64_t *ret_inode, GError **error)
 {
+  const uint32_t backing = dacsa_linux_behaviour(l)->backing_file;
   uint64_t mode, dentry;
 
   *ret_path = file + dacsa_linux_offset(l, M_FILE_PATH);
-  if (!dacsa_linux_has(l, M_BACKING_FILE_USER_PATH))
+  if (backing == 0)
     return dacsa_linux_get(l, file, M_FILE_INODE, ret_inode, error);
   if (!dacsa_linux_get(l, file, M_FILE_MODE, &mode, error))
     return false;
-  if (!(mode & FMODE_BACKING))
+  if (!(mode & backing))
     return dacsa_linux_get(l, file, M_FILE_INODE, ret_inode, error);
   *ret_path = file - dacsa_linux_offset(l, M_BACKING_FILE_FILE) +
               dacsa_linux_offset(l, M_BACKING_FILE_USER_PATH);
@@ -68,7 +66,7 @@ user_path(const DacsaLinux *l, uint64_t file, uint64_t *ret_path, uint64_t *ret_
 static bool
 file_mapping(const MapsOwner *owner, uint64_t file, Mapping *m, GError **error)
 {
-  const DacsaLinux *l = owner->l;
+  DacsaLinux *l = owner->l;
   uint64_t path, inode, sb, dev;
   g_autoptr(GError) cause = NULL;
 

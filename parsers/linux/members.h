@@ -266,6 +266,7 @@
   S(TASK_MEM, "task_mem") \
   S(PERCPU_COUNTER_SUM, "__percpu_counter_sum") \
   S(VMA_NAME, "get_vma_name.part.0|get_vma_name|show_map_vma") /* where maps tells the heap */ \
+  S(ALLOC_BACKING_FILE, "alloc_empty_backing_file") /* names the bit of f_mode that such files have */ \
   S(COPY_PID_NS, "copy_pid_ns") \
   S(NR_CPU_IDS, "nr_cpu_ids") \
   S(CPU_ONLINE_MASK, "__cpu_online_mask") \
