@@ -30,67 +30,74 @@ static const char *const texts[DACSA_LINUX_N_LINES] = {
 
 /* Marks the lines whose text ends in buf at `end`. */
 static void
-mark_lines(DacsaLinuxBehaviour *b, const char *buf, size_t end)
+mark_lines(bool *lines, const char *buf, size_t end)
 {
   for (size_t i = DACSA_LINUX_LINE_ANY + 1; i < DACSA_LINUX_N_LINES; i++) {
     size_t len = strlen(texts[i]);
 
     if (len <= end && memcmp(buf + end - len, texts[i], len) == 0)
-      b->lines[i] = true;
+      lines[i] = true;
   }
 }
 
 static void
-look_at_chunk(DacsaLinuxBehaviour *b, const char *buf, size_t len)
+look_at_chunk(bool *lines, const char *buf, size_t len)
 {
   for (const char *at = buf; (at = memmem(at, len - (size_t)(at - buf), ":\t", 2)); at += 2)
-    mark_lines(b, buf, (size_t)(at - buf) + 2);
+    mark_lines(lines, buf, (size_t)(at - buf) + 2);
 }
 
 /* [start, end) of the kernel's constants. What cannot be read is passed over, a page at a time. */
 static void
-look_at_texts(const DacsaLinux *l, DacsaLinuxBehaviour *b, uint64_t start, uint64_t end)
+look_at_texts(const DacsaLinux *l, bool *lines, uint64_t start, uint64_t end)
 {
+  const uint64_t size = MIN(end - start, (uint64_t)MAX_RODATA);
   g_autofree char *buf = g_malloc(LONGEST + CHUNK);
   size_t kept = 0; /* of the chunk before, at the start of buf */
 
-  end = MIN(end, start + MAX_RODATA);
-  while (start < end) {
-    size_t want = (size_t)MIN(end - start, (uint64_t)CHUNK);
-    size_t got = dacsa_mem_read_some(l->memory, start, buf + kept, want);
+  for (uint64_t done = 0; done < size;) {
+    size_t want = (size_t)MIN(size - done, (uint64_t)CHUNK);
+    size_t got = dacsa_mem_read_some(l->memory, start + done, buf + kept, want);
+    size_t len = kept + got;
 
-    look_at_chunk(b, buf, kept + got);
+    look_at_chunk(lines, buf, len);
+    done += got;
     if (got < want) {
-      start = (start + got + DACSA_PAGE_SIZE) & ~(DACSA_PAGE_SIZE - 1);
+      done += DACSA_PAGE_SIZE - (start + done) % DACSA_PAGE_SIZE;
       kept = 0;
     } else {
-      size_t len = kept + got;
-
-      start += got;
       kept = MIN(len, LONGEST);
       memmove(buf, buf + len - kept, kept);
     }
   }
 }
 
-static void
-find_lines(const DacsaLinux *l, DacsaLinuxBehaviour *b)
+static void *
+find_lines(DacsaLinux *l)
 {
+  bool *lines = g_new0(bool, DACSA_LINUX_N_LINES);
   uint64_t start = dacsa_linux_symbol(l, S_START_RODATA);
   uint64_t end = dacsa_linux_symbol(l, S_END_RODATA);
 
-  b->lines[DACSA_LINUX_LINE_ANY] = true;
+  lines[DACSA_LINUX_LINE_ANY] = true;
   if (start == 0 || end <= start) {
     dacsa_errors_add(l->errors, WHERE,
                      "where the kernel's texts are is not known, so lines that not every kernel "
                      "has are left out");
-    return;
+    return lines;
   }
   /* Types are many and no text. */
   bool split = l->kernel->btf > start && l->kernel->btf_end < end;
-  look_at_texts(l, b, start, split ? l->kernel->btf : end);
+  look_at_texts(l, lines, start, split ? l->kernel->btf : end);
   if (split)
-    look_at_texts(l, b, l->kernel->btf_end, end);
+    look_at_texts(l, lines, l->kernel->btf_end, end);
+  return lines;
+}
+
+const bool *
+dacsa_linux_status_lines(DacsaLinux *l)
+{
+  return dacsa_linux_once(l, DACSA_LINUX_ONCE_STATUS_LINES, find_lines, g_free);
 }
 
 /* Whether the first bytes of a function have a call (e8, relative) of another. */
@@ -182,7 +189,6 @@ make_behaviour(DacsaLinux *l)
 {
   DacsaLinuxBehaviour *b = g_new0(DacsaLinuxBehaviour, 1);
 
-  find_lines(l, b);
   b->counters_are_summed =
       calls(l, dacsa_linux_symbol(l, S_TASK_MEM), dacsa_linux_symbol(l, S_PERCPU_COUNTER_SUM));
   b->heap = heap_rule(l);

@@ -30,12 +30,14 @@ typedef enum {
 } DacsaLinuxHeapRule;
 
 typedef struct {
-  bool lines[DACSA_LINUX_N_LINES];
   bool counters_are_summed; /* memory counters: over all CPUs, not only the shared part */
   DacsaLinuxHeapRule heap;
   uint32_t
       backing_file; /* the bit of file.f_mode (FMODE_BACKING) of files behind others; 0: none */
 } DacsaLinuxBehaviour;
+
+/* Whether /proc/PID/status has a line: DACSA_LINUX_N_LINES of them. Borrowed. */
+const bool *dacsa_linux_status_lines(DacsaLinux *l);
 
 /* Borrowed. */
 const DacsaLinuxBehaviour *dacsa_linux_behaviour(DacsaLinux *l);

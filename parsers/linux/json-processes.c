@@ -1,13 +1,8 @@
 /* All processes as JSON lines: who they are, where they are, what they use. */
 #include "parsers/linux/process.h"
 #include "parsers/table.h"
-#include "snap/error.h"
-
-#include <string.h>
 
 #define NSEC_PER_SEC UINT64_C(1000000000)
-#define MAX_CGROUPS 256u /* one in another */
-#define MAX_NAME 256u    /* NAME_MAX */
 
 /* -- processes -- */
 
@@ -267,43 +262,13 @@ set_exe(const Process *p)
     set_path(p, COLUMN_EXE, file + dacsa_linux_offset(p->l, M_FILE_PATH));
 }
 
-/* fs/kernfs/dir.c, kernfs_path: names up to the root, which is its own. */
-static bool
-kernfs_path(const DacsaLinux *l, uint64_t node, GString *out, GError **error)
-{
-  for (unsigned depth = 0; depth < MAX_CGROUPS; depth++) {
-    g_autofree char *name = NULL;
-    uint64_t parent, at;
-
-    if (!dacsa_linux_get(l, node, M_KERNFS_PARENT, &parent, error))
-      return false;
-    if (parent == 0) {
-      if (out->len == 0)
-        g_string_append_c(out, '/');
-      return true;
-    }
-    if (!dacsa_linux_get(l, node, M_KERNFS_NAME, &at, error) ||
-        !dacsa_mem_read_string(l->memory, at, MAX_NAME, &name, error))
-      return false;
-    g_string_prepend(out, name);
-    g_string_prepend_c(out, '/');
-    node = parent;
-  }
-  return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "a path has no end");
-}
-
-/* In the one hierarchy that has all controllers (version 2). */
 static void
 set_cgroup(const Process *p)
 {
   g_autoptr(GString) path = g_string_new(NULL);
   g_autoptr(GError) cause = NULL;
-  uint64_t set, cgroup, node;
 
-  if (dacsa_linux_get(p->l, p->task, M_TASK_CGROUPS, &set, &cause) &&
-      dacsa_linux_get(p->l, set, M_CSS_SET_CGROUP, &cgroup, &cause) &&
-      dacsa_linux_get(p->l, cgroup, M_CGROUP_KN, &node, &cause) &&
-      kernfs_path(p->l, node, path, &cause))
+  if (dacsa_linux_task_cgroup(p->l, p->task, path, &cause))
     dacsa_table_set_text(p->table, COLUMN_CGROUP, path->str);
   else
     note(p, COLUMN_CGROUP, cause);

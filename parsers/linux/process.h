@@ -27,6 +27,11 @@ bool dacsa_linux_threads_each(const DacsaLinux *l, uint64_t leader,
 bool dacsa_linux_task_times(const DacsaLinux *l, uint64_t task, uint64_t *ret_user,
                             uint64_t *ret_system, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* The path of its cgroup in the one hierarchy that has all controllers (version 2); out is empty.
+ */
+bool dacsa_linux_task_cgroup(const DacsaLinux *l, uint64_t task, GString *out,
+                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* -- struct pid -- */
 
 /* The struct pid that the task's group is, of a kind (E_PIDTYPE_*); 0: none. */

@@ -7,36 +7,6 @@
 
 #define MAX_GROUPS 65536u /* NGROUPS_MAX */
 
-/* Bits of a task's state (include/linux/sched.h). */
-#define TASK_REPORT 0x7fu
-#define TASK_UNINTERRUPTIBLE 0x2u
-#define TASK_REPORT_IDLE 0x80u
-#define TASK_IDLE 0x402u
-#define TASK_RTLOCK_WAIT 0x1000u
-#define TASK_FROZEN 0x8000u
-
-bool
-dacsa_linux_task_state(const DacsaLinux *l, uint64_t task, const char **ret, GError **error)
-{
-  static const char *const names[] = {
-      "R (running)", "S (sleeping)", "D (disk sleep)", "T (stopped)", "t (tracing stop)",
-      "X (dead)",    "Z (zombie)",   "P (parked)",     "I (idle)",
-  };
-  uint64_t state, exit_state;
-
-  if (!dacsa_linux_get(l, task, M_TASK_STATE, &state, error) ||
-      !dacsa_linux_get(l, task, M_TASK_EXIT_STATE, &exit_state, error))
-    return false;
-  /* __task_state_index */
-  uint64_t shown = (state | exit_state) & TASK_REPORT;
-  if ((state & TASK_IDLE) == TASK_IDLE)
-    shown = TASK_REPORT_IDLE;
-  if (state & (TASK_RTLOCK_WAIT | TASK_FROZEN))
-    shown = TASK_UNINTERRUPTIBLE;
-  *ret = names[g_bit_storage(shown) - (shown == 0)];
-  return true;
-}
-
 /* -- lines -- */
 
 /* Newlines and backslashes as seq_escape_str prints them with ESCAPE_SPACE | ESCAPE_SPECIAL. */
@@ -397,7 +367,7 @@ bool
 dacsa_linux_status(DacsaGuest *guest, uint32_t pid, GString *out, GError **error)
 {
   DacsaLinux *l = (DacsaLinux *)guest;
-  const DacsaLinuxBehaviour *behaviour = dacsa_linux_behaviour(l);
+  const bool *lines = dacsa_linux_status_lines(l);
   DacsaLinuxStatus s = {.l = l};
 
   if (!dacsa_linux_task(l, pid, &s.task, error) || !dacsa_linux_task_mm(l, s.task, &s.mm, error) ||
@@ -407,7 +377,7 @@ dacsa_linux_status(DacsaGuest *guest, uint32_t pid, GString *out, GError **error
       !dacsa_linux_get(l, s.task, M_TASK_REAL_CRED, &s.cred, error))
     return false;
   for (size_t i = 0; i < G_N_ELEMENTS(rows); i++)
-    if (behaviour->lines[rows[i].line] && (!rows[i].of_mm || s.mm != 0))
+    if (lines[rows[i].line] && (!rows[i].of_mm || s.mm != 0))
       append_row(&s, pid, &rows[i], out);
   return true;
 }
