@@ -248,9 +248,12 @@ drive_guest(DacsaGuest *guest, const DriveLimits *limits)
   g_autoptr(GString) out = g_string_new(NULL);
 
   guest->os->describe(guest, out);
-  drive_processes(&d);
-  drive_system(&d);
-  drive_modules(&d);
-  if (guest->os->files)
+  if (limits->part == DRIVE_ALL || limits->part == DRIVE_PROCESSES)
+    drive_processes(&d);
+  if (limits->part == DRIVE_ALL || limits->part == DRIVE_SYSTEM) {
+    drive_system(&d);
+    drive_modules(&d);
+  }
+  if (guest->os->files && (limits->part == DRIVE_ALL || limits->part == DRIVE_FILES))
     drive_directory(&d, 0, 0);
 }

@@ -7,8 +7,17 @@
 
 #include "parsers/guest.h"
 
+/* Which part of it: an input that asks for less is done sooner. */
+typedef enum {
+  DRIVE_ALL,
+  DRIVE_PROCESSES,
+  DRIVE_SYSTEM, /* texts, types, modules */
+  DRIVE_FILES,
+} DrivePart;
+
 /* How much of a guest is asked for: of a hostile one there may be millions. */
 typedef struct {
+  DrivePart part;
   guint processes; /* at most so many: the first and the last ones */
   guint modules;
   guint files;         /* directories and files of the page cache, in all */

@@ -127,10 +127,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
   l->levels = shape & 2 ? 5 : 4;
   g_mutex_init(&l->lock);
   dacsa_linux_once_init(l);
-  drive_guest(&l->guest, &(DriveLimits){.processes = 4,
+  drive_guest(&l->guest, &(DriveLimits){.part = (DrivePart)(shape >> 8 & 3),
+                                        .processes = 3,
                                         .modules = 4,
                                         .files = 64,
-                                        .work = 1u << 15,
+                                        .work = 1u << 13,
                                         .read_bytes = 2 * PAGE,
                                         .phys = phys});
   dacsa_guest_free(&l->guest);
