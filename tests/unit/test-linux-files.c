@@ -964,6 +964,70 @@ test_no_exe(void)
     CHECK_FAILS(dacsa_linux_exe(&f.l.guest, pid, &runs, &error), error, DACSA_ERROR_NOT_FOUND);
 }
 
+/* -- damage -- */
+
+/* One of the words that the structures are made of becomes another, or anything. */
+static void
+damage(Fixture *f, GRand *rand)
+{
+  static const uint64_t places[] = {
+      NODE(0),    NODE(1),   INODE(1),   INODE(2),   INODE(3),   INODE(4),   INODE(5),   MAPPING(1),
+      MAPPING(2), DENTRY(0), DENTRY(10), DENTRY(11), DENTRY(12), DENTRY(14), DENTRY(15), SUPER(0),
+      SUPER(1),   MOUNT(0),  MOUNT(1),   MM,         VMA(0),     VMA(1),     FILE_AT(0)};
+  const uint64_t at = places[g_rand_int_range(rand, 0, G_N_ELEMENTS(places))] +
+                      8 * (uint64_t)g_rand_int_range(rand, 0, 12);
+  uint64_t value = places[g_rand_int_range(rand, 0, G_N_ELEMENTS(places))] +
+                   8 * (uint64_t)g_rand_int_range(rand, 0, 8);
+
+  if (g_rand_int_range(rand, 0, 4) == 0)
+    value = (uint64_t)g_rand_int(rand) << 32 | g_rand_int(rand);
+  fake_mem_u64(f->l.memory, at, value);
+}
+
+static void
+read_all(Fixture *f, uint32_t directory, unsigned depth)
+{
+  g_autoptr(GArray) files = NULL;
+  g_autoptr(GError) error = NULL;
+
+  g_assert_cmpuint(depth, <, 3000);
+  CHECK_OK(dacsa_linux_files(&f->l.guest, directory, &files, &error), error);
+  for (guint i = 0; i < files->len; i++) {
+    const DacsaGuestFile *file = &g_array_index(files, DacsaGuestFile, i);
+    g_auto(DacsaGuestFile) by_name = {0};
+    g_autoptr(DacsaRuns) runs = NULL;
+
+    CHECK_OK(dacsa_linux_file_lookup(&f->l.guest, directory, file->name, &by_name, &error), error);
+    g_assert_cmpuint(by_name.id, ==, file->id);
+    if (file->is_directory)
+      read_all(f, file->id, depth + 1);
+    else if (!dacsa_linux_file_content(&f->l.guest, file->id, &runs, &error))
+      g_clear_error(&error);
+  }
+}
+
+/* Whatever is damaged, all that is left can be read, and each name finds its own file. */
+static void
+test_damage(void)
+{
+  for (guint32 seed = 0; seed < 400; seed++) {
+    g_auto(Fixture) f;
+    g_autoptr(GRand) rand = g_rand_new_with_seed(seed);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(DacsaRuns) runs = NULL;
+
+    set_up(&f);
+    put_program(&f);
+    put_tree(&f);
+    for (int n = g_rand_int_range(rand, 1, 8); n > 0; n--)
+      damage(&f, rand);
+    read_all(&f, 0, 0);
+    (void)dacsa_linux_has_exe(&f.l.guest, 1);
+    if (!dacsa_linux_exe(&f.l.guest, 1, &runs, &error))
+      g_assert_nonnull(error);
+  }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -994,5 +1058,6 @@ main(int argc, char **argv)
   g_test_add_func("/linux/exe/mapped-twice", test_exe_mapped_twice);
   g_test_add_func("/linux/exe/overlay", test_exe_overlay);
   g_test_add_func("/linux/exe/none", test_no_exe);
+  g_test_add_func("/linux/files/damage", test_damage);
   return g_test_run();
 }
