@@ -27,11 +27,14 @@
 #define PGD KERNEL(0xe00)
 #define TYPE(n) (KERNEL(0xf00) + (n)*0x100u)
 #define HUGETLBFS_AOPS KERNEL(0x1000)
+#define DEF_BLK_AOPS KERNEL(0x1001)
+#define BUFFER(n) (KERNEL(0x1100) + (n)*0x100u)
 
 #define VMEMMAP UINT64_C(0xffffea0000000000)
 #define PAGE(pfn) (VMEMMAP + (uint64_t)(pfn)*64u)
 #define UPTODATE (1u << 2)
 #define HEAD (1u << 6)
+#define PRIVATE (1u << 13)
 #define RAM_FIRST 0x1000u /* page frames */
 #define RAM_PAGES 0x600u
 
@@ -53,6 +56,10 @@ static const DacsaMember members[M_N] = {
     [M_XA_NODE_SLOTS] = {.known = true, .offset = 40, .size = 512, .elements = 64},
     [M_PAGE_FLAGS] = AT(0, 8),
     [M_PAGE_COMPOUND_ORDER] = AT(17, 1),
+    [M_PAGE_PRIVATE] = AT(40, 8),
+    [M_BH_STATE] = AT(0, 8),
+    [M_BH_THIS_PAGE] = AT(8, 8),
+    [M_BH_SIZE] = AT(16, 8),
     [M_INODE_MODE] = AT(0, 2),
     [M_INODE_RDEV] = AT(4, 4),
     [M_INODE_INO] = AT(8, 8),
@@ -283,12 +290,16 @@ set_up(Fixture *f)
 {
   static const uint8_t zeros[4096];
 
-  *f = (Fixture){.kernel = {.symbols = {[S_INIT_TASK] = TASK(0),
-                                        [S_SUPER_BLOCKS] = SUPERS,
-                                        [S_VMEMMAP_BASE] = VMEMMAP_BASE,
-                                        [S_HUGETLBFS_AOPS] = HUGETLBFS_AOPS},
-                            .types = {[T_PAGE] = 64},
-                            .enumerators = {[E_PG_UPTODATE] = 2, [E_PG_HEAD] = 6}}};
+  *f = (Fixture){
+      .kernel = {
+          .symbols = {[S_INIT_TASK] = TASK(0),
+                      [S_SUPER_BLOCKS] = SUPERS,
+                      [S_VMEMMAP_BASE] = VMEMMAP_BASE,
+                      [S_HUGETLBFS_AOPS] = HUGETLBFS_AOPS,
+                      [S_DEF_BLK_AOPS] = DEF_BLK_AOPS},
+          .types = {[T_PAGE] = 64},
+          .enumerators = {
+              [E_PG_UPTODATE] = 2, [E_PG_HEAD] = 6, [E_PG_PRIVATE] = 13, [E_BH_UPTODATE] = 0}}};
   memcpy(f->kernel.members, members, sizeof(members));
   f->info.root = KERNEL_ROOT;
   f->kernel.info = &f->info;
@@ -478,6 +489,46 @@ test_huge_pages(void)
   put(&f, INODE(1), M_INODE_BLKBITS, 63);
   check_mapping(&f, 4 << 21, "");
   check_errors(&f, "it: huge pages of 2^63 bytes\n");
+}
+
+static void
+put_buffer(Fixture *f, unsigned n, unsigned next, uint64_t len, bool is_uptodate)
+{
+  put(f, BUFFER(n), M_BH_STATE, 0x20 | is_uptodate);
+  put(f, BUFFER(n), M_BH_THIS_PAGE, BUFFER(next));
+  put(f, BUFFER(n), M_BH_SIZE, len);
+}
+
+/* A block device's page, of which a file system has read two blocks of four. */
+static void
+test_blocks(void)
+{
+  g_auto(Fixture) f;
+
+  set_up(&f);
+  put_inode(&f, 1, S_IFBLK, 10, 0, 1);
+  put(&f, MAPPING(1), M_MAPPING_OPS, DEF_BLK_AOPS);
+  put_head(&f, 1, CHILD(0));
+  put_slot(&f, 0, 0, 0, PAGE(0x1200));
+  put_slot(&f, 0, 0, 1, PAGE(0x1201));
+  put_slot(&f, 0, 0, 2, PAGE(0x1202));
+  put_page(&f, 0x1200, PRIVATE);
+  put_page(&f, 0x1201, UPTODATE | PRIVATE);
+  put_page(&f, 0x1202, 0);
+  put(&f, PAGE(0x1200), M_PAGE_PRIVATE, BUFFER(0));
+  for (unsigned n = 0; n < 4; n++)
+    put_buffer(&f, n, (n + 1) % 4, 1024, n < 2);
+  check_mapping(&f, 1 << 20, "0+0.2048@1200 1+1@1201");
+  check_mapping(&f, 1025, "0+0.1025@1200");
+  put_buffer(&f, 3, 3, 1024, true); /* not back to the first */
+  put_buffer(&f, 1, 3, 1024, true);
+  check_mapping(&f, 1 << 20, "0+2@1200");
+  check_errors(&f, "");
+  put_buffer(&f, 1, 2, 0, true); /* no size */
+  check_mapping(&f, 1 << 20, "0+0.1024@1200 1+1@1201");
+  check_errors(&f, "it: 1 of its cached pages lie outside the guest's memory\n");
+  put(&f, MAPPING(1), M_MAPPING_OPS, 0); /* of any other file, private may be anything */
+  check_mapping(&f, 1 << 20, "1+1@1201");
 }
 
 static void
@@ -1037,6 +1088,7 @@ main(int argc, char **argv)
   g_test_add_func("/linux/mapping/multi-index", test_multi_index);
   g_test_add_func("/linux/mapping/repeated-heads", test_repeated_heads);
   g_test_add_func("/linux/mapping/huge-pages", test_huge_pages);
+  g_test_add_func("/linux/mapping/blocks", test_blocks);
   g_test_add_func("/linux/mapping/wild-pages", test_wild_pages);
   g_test_add_func("/linux/mapping/wild-folio", test_wild_folio);
   g_test_add_func("/linux/mapping/knots", test_knots);
