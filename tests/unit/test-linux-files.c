@@ -961,6 +961,27 @@ test_exe_rebuilt(void)
                    "(holes)\n");
 }
 
+/* A program with so many zeros behind it that nobody could ever read them. */
+static void
+test_exe_too_large(void)
+{
+  g_auto(Fixture) f;
+  g_autoptr(GError) error = NULL;
+  g_autoptr(DacsaRuns) runs = NULL;
+
+  set_up(&f);
+  put_program(&f);
+  put(&f, INODE(1), M_INODE_SIZE, INT64_MAX);
+  CHECK_OK(dacsa_linux_exe(&f.l.guest, 1, &runs, &error), error);
+  g_autofree char *text = runs_text(runs);
+  g_assert_cmpstr(text, ==, "0+5@1200");
+  g_assert_cmpuint(runs->size, ==, UINT64_C(16) << 30);
+  check_errors(&f,
+               "processes/1/exe: cut short: no program is that large\n"
+               "processes/1/exe: rebuilt: 0 of 4194304 pages from the process's memory, 4194299 "
+               "missing (holes)\n");
+}
+
 /* A page that is mapped twice, and one outside the guest's memory. */
 static void
 test_exe_mapped_twice(void)
@@ -1107,6 +1128,7 @@ main(int argc, char **argv)
   g_test_add_func("/linux/files/no-list-of-supers", test_no_list_of_supers);
   g_test_add_func("/linux/exe/cached", test_exe);
   g_test_add_func("/linux/exe/rebuilt", test_exe_rebuilt);
+  g_test_add_func("/linux/exe/too-large", test_exe_too_large);
   g_test_add_func("/linux/exe/mapped-twice", test_exe_mapped_twice);
   g_test_add_func("/linux/exe/overlay", test_exe_overlay);
   g_test_add_func("/linux/exe/none", test_no_exe);
