@@ -191,7 +191,8 @@ errors=$(cat "$mnt/vm/now/errors")
 [ "${BASH_REMATCH[1]}" -ge "$changed" ] && [ "$changed" -gt 0 ] && [ "${BASH_REMATCH[2]}" = $((pages - there)) ] &&
   [ "$there" -lt "$pages" ] || fail "$changed of $there of $pages pages were changed, but: $errors"
 
-# A file whose name the kernel has forgotten, and its content not.
+# A file whose name the kernel has forgotten, and its content not; 5.10 may forget that too.
+[ "${KERNEL:-}" != 5.10 ] || exit 0
 ino=$(guest_run vm 'stat -c %i /disk/large; echo 2 >/proc/sys/vm/drop_caches')
 dacsa snapshot vm later >/dev/null
 files=$mnt/vm/later/files
