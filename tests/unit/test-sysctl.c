@@ -157,8 +157,7 @@ test_values(void)
                    "kernel.u8 = 255\n"
                    "kernel.unsigned = 4294967295\n");
   fake_linux_check_errors(
-      &f,
-      "kernel/sysctl: 1 settings that print themselves in their own way are absent: kernel.own");
+      &f, "kernel/sysctl: absent, since they print themselves in their own way: kernel.own\n");
 }
 
 /* What belongs to the initial network namespace is in a set of its own, and the common one has a
