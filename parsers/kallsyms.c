@@ -1,6 +1,7 @@
 /* Decodes kallsyms. Names are not kept decoded: a hash of each is, and a hit is decoded again. */
 #include "parsers/kallsyms.h"
 
+#include "parsers/scratch.h"
 #include "snap/bytes.h"
 #include "snap/error.h"
 
@@ -12,33 +13,62 @@
 #define MAX_NAMES_BYTES (64u << 20)
 #define TOKENS 256u
 #define MAX_TOKEN_TABLE 65536u /* indexed by 16 bits */
+/* Of one lookup. A guest can give names that meet in one place; a kernel's own do not. */
+#define MAX_CHAIN 65536u
+#define MAX_DECODED 16u
+
+/*
+ * How an offset becomes an address (kernel/kallsyms.c, kallsyms_sym_address): added to the base;
+ * the same, but those that are not negative are addresses themselves
+ * (CONFIG_KALLSYMS_ABSOLUTE_PERCPU); added to the address of the offset.
+ */
+typedef enum { FROM_BASE, ABSOLUTE_PERCPU, FROM_PLACE } Mode;
+
+/* A token as a step of a name's hash: hash = hash * times + plus. */
+typedef struct {
+  uint32_t times, plus;
+} Step;
 
 struct DacsaKallsyms {
+  void *block; /* in which the arrays and the names lie */
   uint8_t *names;
   size_t names_len;
   uint8_t token_table[MAX_TOKEN_TABLE];
   size_t token_table_len;
   uint16_t token_index[TOKENS];
   uint8_t token_len[TOKENS];
+  Step token_step[TOKENS];
+  Step first_step[TOKENS]; /* without the first letter */
   uint32_t n;
   uint32_t *name_at; /* n: where each compressed name begins in names */
   int32_t *offsets;  /* n */
+  uint64_t offsets_at;
   uint64_t relative_base;
-  bool absolute_percpu;
-  uint32_t *index; /* of each hash, the last symbol's number + 1; 0: none */
-  uint32_t index_mask;
-  uint32_t *same_hash; /* n: of each symbol, the one before it, likewise */
+  Mode mode;
+  uint32_t *hash;      /* n: of each name */
+  uint32_t *index;     /* of each hash, the first symbol's number + 1; 0: none */
+  uint32_t *same_slot; /* n: of each symbol, the next one's, likewise */
+  unsigned index_shift;
 };
 
-static uint32_t
-hash_bytes(uint32_t h, const uint8_t *data, size_t len)
+/* The hash of a text is a polynomial of its letters, so that names are hashed token by token. */
+#define HASH_LETTER 0x9e3779b1u
+
+static Step
+text_step(const uint8_t *text, size_t len)
 {
+  Step step = {1, 0};
+
   for (size_t i = 0; i < len; i++)
-    h = (h ^ data[i]) * 16777619u;
-  return h;
+    step = (Step){step.times * HASH_LETTER, step.plus * HASH_LETTER + text[i]};
+  return step;
 }
 
-#define HASH_START 2166136261u
+static uint32_t
+hash_slot(const DacsaKallsyms *k, uint32_t hash)
+{
+  return (hash * 0x85ebca6bu) >> k->index_shift;
+}
 
 /* The compressed name at `at`: its tokens. A length byte with the top bit set is followed by more
  * of it (since 6.1, "kallsyms: support "big" kernel symbols"); older names are shorter than that.
@@ -79,18 +109,15 @@ token(const DacsaKallsyms *k, uint8_t i)
 static uint32_t
 tokens_hash(const DacsaKallsyms *k, const uint8_t *tokens, size_t len)
 {
-  uint32_t h = HASH_START;
-  size_t skip = 1;
-  size_t done = 0;
+  size_t i = 0;
 
-  for (size_t i = 0; i < len && done < MAX_NAME; i++) {
-    size_t n = k->token_len[tokens[i]];
-    size_t from = MIN(skip, n);
-
-    done += n;
-    h = hash_bytes(h, token(k, tokens[i]) + from, n - from);
-    skip -= from;
-  }
+  while (i < len && k->token_len[tokens[i]] == 0)
+    i++;
+  if (i == len)
+    return 0;
+  uint32_t h = k->first_step[tokens[i]].plus;
+  for (i++; i < len; i++)
+    h = h * k->token_step[tokens[i]].times + k->token_step[tokens[i]].plus;
   return h;
 }
 
@@ -114,10 +141,15 @@ address(const DacsaKallsyms *k, uint32_t i)
 {
   int32_t offset = k->offsets[i];
 
-  if (!k->absolute_percpu)
+  switch (k->mode) {
+  case FROM_PLACE:
+    return k->offsets_at + (uint64_t)i * 4 + (uint64_t)(int64_t)offset;
+  case ABSOLUTE_PERCPU:
+    return offset >= 0 ? (uint64_t)offset : k->relative_base - 1 - (uint64_t)(int64_t)offset;
+  case FROM_BASE:
+  default:
     return k->relative_base + (uint32_t)offset;
-  /* kernel/kallsyms.c, kallsyms_sym_address: values that are not negative are absolute. */
-  return offset >= 0 ? (uint64_t)offset : k->relative_base - 1 - (uint64_t)(int64_t)offset;
+  }
 }
 
 static bool
@@ -139,8 +171,31 @@ load_tokens(DacsaKallsyms *k, DacsaMem *kernel, const DacsaKallsymsTables *t, GE
       return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "kallsyms: token %u has no end", i);
     k->token_index[i] = at;
     k->token_len[i] = (uint8_t)(end - (k->token_table + at));
+    k->token_step[i] = text_step(k->token_table + at, k->token_len[i]);
+    if (k->token_len[i] > 0)
+      k->first_step[i] = text_step(k->token_table + at + 1, k->token_len[i] - 1u);
   }
   return true;
+}
+
+/* The arrays' room, and the names'. */
+static void
+make_room(DacsaKallsyms *k, size_t names_len)
+{
+  unsigned bits = 1;
+
+  while (1u << bits < k->n)
+    bits++;
+  k->index_shift = 32 - bits;
+  uint32_t *words = dacsa_scratch_new(((size_t)4 * k->n + ((size_t)1 << bits)) * 4 + names_len);
+  k->block = words;
+  k->name_at = words;
+  k->hash = k->name_at + k->n;
+  k->same_slot = k->hash + k->n;
+  k->offsets = (int32_t *)(k->same_slot + k->n);
+  k->index = (uint32_t *)(k->offsets + k->n);
+  k->names = (uint8_t *)(k->index + ((size_t)1 << bits));
+  memset(k->index, 0, ((size_t)1 << bits) * 4);
 }
 
 static bool
@@ -151,15 +206,8 @@ load_names(DacsaKallsyms *k, DacsaMem *kernel, const DacsaKallsymsTables *t, GEr
   size_t at = 0;
 
   len = MIN(len, MAX_NAMES_BYTES);
-  k->names = g_malloc(len);
+  make_room(k, len);
   k->names_len = dacsa_mem_read_some(kernel, t->names, k->names, len);
-  k->name_at = g_new(uint32_t, k->n);
-  k->index_mask = 1;
-  while (k->index_mask < k->n * 2)
-    k->index_mask <<= 1;
-  k->index = g_new0(uint32_t, k->index_mask);
-  k->index_mask--;
-  k->same_hash = g_new(uint32_t, k->n);
   for (uint32_t i = 0; i < k->n; i++) {
     const uint8_t *tokens;
     size_t n, next;
@@ -167,53 +215,89 @@ load_names(DacsaKallsyms *k, DacsaMem *kernel, const DacsaKallsymsTables *t, GEr
     if (!name_tokens(k, at, &tokens, &n, &next))
       return dacsa_fail(error, DACSA_ERROR_BAD_DATA,
                         "kallsyms: name %u of %u runs out of the table", i, k->n);
-    /* Chains, for a guest can give all its symbols one name: probing would be quadratic. */
-    uint32_t slot = tokens_hash(k, tokens, n) & k->index_mask;
-    k->same_hash[i] = k->index[slot];
-    k->index[slot] = i + 1;
+    k->hash[i] = tokens_hash(k, tokens, n);
     k->name_at[i] = (uint32_t)at;
     at = next;
   }
   return true;
 }
 
+/* Chains, in ascending order, for a guest can give all its symbols one name: probing would be
+ * quadratic, and the first of several of a name is wanted. */
+static void
+make_index(DacsaKallsyms *k)
+{
+  for (uint32_t i = k->n; i-- > 0;) {
+    uint32_t slot = hash_slot(k, k->hash[i]);
+
+    k->same_slot[i] = k->index[slot];
+    k->index[slot] = i + 1;
+  }
+}
+
 static bool
 load_offsets(DacsaKallsyms *k, DacsaMem *kernel, const DacsaKallsymsTables *t, GError **error)
 {
-  k->offsets = g_new(int32_t, k->n);
-  if (!dacsa_mem_read_u64(kernel, t->relative_base, &k->relative_base, error) ||
-      !dacsa_mem_read(kernel, t->offsets, k->offsets, (size_t)k->n * 4, error))
+  k->offsets_at = t->offsets;
+  if (t->relative_base && !dacsa_mem_read_u64(kernel, t->relative_base, &k->relative_base, error))
+    return false;
+  if (!dacsa_mem_read(kernel, t->offsets, k->offsets, (size_t)k->n * 4, error))
     return false;
   for (uint32_t i = 0; i < k->n; i++)
     k->offsets[i] = GINT32_FROM_LE(k->offsets[i]);
   return true;
 }
 
-/* Finds symbol number of `name`; false: none. */
+/* Finds symbol number of `name`, the first if there are several; false: none. */
 static bool
 lookup(const DacsaKallsyms *k, const char *name, uint32_t *ret)
 {
-  uint32_t slot = hash_bytes(HASH_START, (const uint8_t *)name, strlen(name)) & k->index_mask;
-  bool found = false;
+  uint32_t hash = text_step((const uint8_t *)name, strlen(name)).plus;
+  unsigned passed = 0, decoded = 0;
 
-  for (uint32_t at = k->index[slot]; at != 0; at = k->same_hash[at - 1]) {
+  for (uint32_t at = k->index[hash_slot(k, hash)]; at != 0 && passed < MAX_CHAIN;
+       at = k->same_slot[at - 1], passed++) {
+    if (k->hash[at - 1] != hash)
+      continue;
     g_autofree char *text = decode(k, at - 1);
-
-    /* Of several of that name, the one with the lowest number: numbers fall along the chain. */
     if (text && text[0] != '\0' && strcmp(text + 1, name) == 0) {
       *ret = at - 1;
-      found = true;
+      return true;
     }
+    if (++decoded == MAX_DECODED)
+      return false;
   }
-  return found;
+  return false;
+}
+
+/* Chooses the way from offsets to addresses in which the anchor is where it is. */
+static bool
+choose_mode(DacsaKallsyms *k, const DacsaKallsymsTables *tables, const DacsaKallsymsAnchor *anchor,
+            GError **error)
+{
+  static const Mode with_base[] = {ABSOLUTE_PERCPU, FROM_BASE}, without[] = {FROM_PLACE};
+  const Mode *modes = tables->relative_base ? with_base : without;
+  size_t n = tables->relative_base ? G_N_ELEMENTS(with_base) : G_N_ELEMENTS(without);
+  uint32_t at;
+
+  if (!lookup(k, anchor->name, &at))
+    return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "kallsyms: no %s among %u symbols", anchor->name,
+                      k->n);
+  for (size_t i = 0; i < n; i++) {
+    k->mode = modes[i];
+    if (address(k, at) >= anchor->low && address(k, at) <= anchor->high)
+      return true;
+  }
+  return dacsa_fail(error, DACSA_ERROR_BAD_DATA,
+                    "kallsyms: %s is at 0x%" PRIx64 ", not within 0x%" PRIx64 "-0x%" PRIx64,
+                    anchor->name, address(k, at), anchor->low, anchor->high);
 }
 
 bool
-dacsa_kallsyms_load(DacsaMem *kernel, const DacsaKallsymsTables *tables, const char *anchor,
-                    uint64_t anchor_address, DacsaKallsyms **ret, GError **error)
+dacsa_kallsyms_load(DacsaMem *kernel, const DacsaKallsymsTables *tables,
+                    const DacsaKallsymsAnchor *anchor, DacsaKallsyms **ret, GError **error)
 {
   g_autoptr(DacsaKallsyms) k = g_new0(DacsaKallsyms, 1);
-  uint32_t at;
 
   if (tables->num_syms == 0 || tables->num_syms > MAX_SYMBOLS)
     return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "kallsyms: %" PRIu64 " symbols cannot be",
@@ -222,16 +306,9 @@ dacsa_kallsyms_load(DacsaMem *kernel, const DacsaKallsymsTables *tables, const c
   if (!load_tokens(k, kernel, tables, error) || !load_names(k, kernel, tables, error) ||
       !load_offsets(k, kernel, tables, error))
     return false;
-  if (!lookup(k, anchor, &at))
-    return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "kallsyms: no %s among %u symbols", anchor,
-                      k->n);
-  k->absolute_percpu = true;
-  if (address(k, at) != anchor_address)
-    k->absolute_percpu = false;
-  if (address(k, at) != anchor_address)
-    return dacsa_fail(error, DACSA_ERROR_BAD_DATA,
-                      "kallsyms: %s is at 0x%" PRIx64 ", not at 0x%" PRIx64, anchor, address(k, at),
-                      anchor_address);
+  make_index(k);
+  if (!choose_mode(k, tables, anchor, error))
+    return false;
   *ret = g_steal_pointer(&k);
   return true;
 }
@@ -241,11 +318,7 @@ dacsa_kallsyms_free(DacsaKallsyms *k)
 {
   if (!k)
     return;
-  g_free(k->names);
-  g_free(k->name_at);
-  g_free(k->offsets);
-  g_free(k->index);
-  g_free(k->same_hash);
+  g_free(k->block);
   g_free(k);
 }
 

@@ -8,18 +8,26 @@
 
 /* Virtual addresses of the tables, and their number of symbols. */
 typedef struct {
-  uint64_t names, token_table, token_index, offsets, relative_base, num_syms;
+  uint64_t names, token_table, token_index, offsets;
+  uint64_t relative_base; /* 0: there is none, each offset counts from its own place (since 7.0) */
+  uint64_t num_syms;
 } DacsaKallsymsTables;
 
 typedef struct DacsaKallsyms DacsaKallsyms;
 
+/* A symbol whose address is known otherwise, or between which: low <= address <= high. */
+typedef struct {
+  const char *name;
+  uint64_t low, high;
+} DacsaKallsymsAnchor;
+
 /*
- * Reads the tables and indexes the names. anchor: a symbol whose address is known otherwise; it
- * tells whether offsets count from the base (CONFIG_KALLSYMS_ABSOLUTE_PERCPU off, or gone) or not.
- * BAD_DATA: the tables contradict themselves or the anchor.
+ * Reads the tables and indexes the names. The anchor tells whether offsets count from the base
+ * (CONFIG_KALLSYMS_ABSOLUTE_PERCPU off, or gone) or not. BAD_DATA: the tables contradict themselves
+ * or the anchor.
  */
-bool dacsa_kallsyms_load(DacsaMem *kernel, const DacsaKallsymsTables *tables, const char *anchor,
-                         uint64_t anchor_address, DacsaKallsyms **ret,
+bool dacsa_kallsyms_load(DacsaMem *kernel, const DacsaKallsymsTables *tables,
+                         const DacsaKallsymsAnchor *anchor, DacsaKallsyms **ret,
                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void dacsa_kallsyms_free(DacsaKallsyms *kallsyms);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DacsaKallsyms, dacsa_kallsyms_free)

@@ -11,6 +11,7 @@
 #define P_USER (1ull << 2)
 #define P_LARGE (1ull << 7)    /* _PAGE_PSE; in a 4 KiB entry it means something else (PAT) */
 #define P_PROTNONE (1ull << 8) /* Linux, where P_PRESENT is clear; else: global */
+#define P_NO_EXECUTE (1ull << 63)
 #define FRAME_MASK UINT64_C(0x000ffffffffff000)
 #define ENTRIES 512u
 #define TLB_SLOTS 1024u
@@ -18,6 +19,26 @@
 /* 512 MiB of tables map 256 GiB in 4 KiB pages, more than a process has; a hostile guest's circle
  * of tables is left after some seconds. */
 #define MAX_TABLES (1u << 17)
+
+/* A page's rights are what the entries of all levels grant: these bits of them, and'ed. */
+#define ALL_RIGHTS (P_USER | P_WRITABLE | P_NO_EXECUTE)
+
+static uint64_t
+entry_rights(uint64_t entry)
+{
+  return entry ^ P_NO_EXECUTE;
+}
+
+static DacsaX86_64Page
+leaf_page(uint64_t gva, uint64_t frame, uint64_t size, uint64_t rights)
+{
+  return (DacsaX86_64Page){.gva = gva,
+                           .gpa = frame & ~(size - 1),
+                           .size = size,
+                           .user = rights & P_USER,
+                           .writable = rights & P_WRITABLE,
+                           .executable = rights & P_NO_EXECUTE};
+}
 
 static unsigned
 level_shift(unsigned level)
@@ -64,7 +85,7 @@ dacsa_x86_64_translate(const DacsaX86_64Tables *tables, uint64_t gva, DacsaX86_6
                        GError **error)
 {
   uint64_t table = tables->root & FRAME_MASK;
-  uint64_t rights = P_USER | P_WRITABLE;
+  uint64_t rights = ALL_RIGHTS;
 
   if (sign_extend(tables, gva) != gva)
     return dacsa_fail(error, DACSA_ERROR_FAULT, "0x%" PRIx64 " is not canonical", gva);
@@ -76,12 +97,11 @@ dacsa_x86_64_translate(const DacsaX86_64Tables *tables, uint64_t gva, DacsaX86_6
       return false;
     if (!entry_present(tables, entry, level, &frame))
       return dacsa_fail(error, DACSA_ERROR_FAULT, "0x%" PRIx64 " is not mapped", gva);
-    rights &= entry;
+    rights &= entry_rights(entry);
     if (entry_is_leaf(entry, level)) {
       uint64_t size = UINT64_C(1) << level_shift(level);
 
-      *ret = (DacsaX86_64Page){gva & ~(size - 1), frame & ~(size - 1), size, rights & P_USER,
-                               rights & P_WRITABLE};
+      *ret = leaf_page(gva & ~(size - 1), frame, size, rights);
       return true;
     }
     table = frame;
@@ -126,10 +146,9 @@ walk_table(Walk *w, uint64_t table, unsigned level, uint64_t base, uint64_t righ
       break;
     if (!entry_present(w->tables, entry, level, &frame))
       continue;
-    uint64_t here = rights & entry;
+    uint64_t here = rights & entry_rights(entry);
     if (entry_is_leaf(entry, level)) {
-      const DacsaX86_64Page page = {gva, frame & ~(size - 1), size, here & P_USER,
-                                    here & P_WRITABLE};
+      const DacsaX86_64Page page = leaf_page(gva, frame, size, here);
 
       if (!w->visit(&page, w->data))
         w->stopped = true;
@@ -145,7 +164,7 @@ dacsa_x86_64_walk(const DacsaX86_64Tables *tables, uint64_t start, uint64_t end,
 {
   Walk w = {.tables = tables, .start = start, .last = end - 1, .visit = visit, .data = data};
 
-  walk_table(&w, tables->root & FRAME_MASK, tables->levels, 0, P_USER | P_WRITABLE);
+  walk_table(&w, tables->root & FRAME_MASK, tables->levels, 0, ALL_RIGHTS);
   if (w.visited > MAX_TABLES)
     return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "cut short after %u page tables", MAX_TABLES);
   if (w.unreadable > 0)

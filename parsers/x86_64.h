@@ -28,7 +28,7 @@ typedef struct {
 /* One present page. size: 4 KiB, 2 MiB or 1 GiB. */
 typedef struct {
   uint64_t gva, gpa, size;
-  bool user, writable; /* from user mode; as all levels of the tables together allow */
+  bool user, writable, executable; /* from user mode; as all levels together allow */
 } DacsaX86_64Page;
 
 /* The page that holds gva. FAULT: none, or a table that cannot be read. */

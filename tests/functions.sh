@@ -14,8 +14,8 @@ trap 'echo "${BASH_SOURCE[0]##*/}: $LINENO: failed ($?): $BASH_COMMAND" >&2' ERR
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 DACSA=$(realpath -m "${DACSA:-$root/build/dacsa}")
-guest_images=$(realpath -m "${GUEST_IMAGES:-$root/build-guest}") # another kernel, for trying
-[ -e "$guest_images/accelerator" ] || {
+guest_images=$(realpath -m "${GUEST_IMAGES:-$root/build-guest}") # build-guest/5.10: another kernel
+[ -e "$root/build-guest/accelerator" ] || {
   echo "there is no test guest yet: run tests/setup first" >&2
   exit 1
 }
@@ -169,7 +169,7 @@ declare -A guest_pid
 # Whether KVM really works here, tests/setup has found by trying: there are machines whose /dev/kvm
 # opens but cannot run a guest.
 accelerator() {
-  cat "$guest_images/accelerator"
+  cat "$root/build-guest/accelerator"
 }
 
 # start_qemu NAME [QEMU ARGS]: QEMU as libvirt would start it, seccomp sandbox and all. Never with
@@ -204,13 +204,67 @@ check_guest() {
   alive "${guest_pid[$1]}" || fail "QEMU of $1 has ended: $(cat "$tmp/$1.log" 2>/dev/null)"
 }
 
-# start_guest NAME [QEMU ARGS]: the test guest, booted, at its prompt.
+# use_kernel KERNEL: guests that are started from now on have another kernel (tests/guest/build).
+use_kernel() {
+  guest_images=$root/build-guest/$1
+  [ -e "$guest_images/initramfs.gz" ] || skip "no kernel $1: tests/setup kernels could not get it"
+}
+
+# start_guest NAME [QEMU ARGS]: the test guest, booted, at its prompt. kernel_args=... are for its kernel.
 start_guest() {
   local name=$1
   shift
+  truncate -s 256M "$tmp/$name.truth" # sparse; the guest writes there what it says of itself
   start_qemu "$name" -smp 2 -kernel "$guest_images/vmlinuz" -initrd "$guest_images/initramfs.gz" \
-    -append "console=ttyS0 quiet loglevel=0" "$@"
+    -append "console=ttyS0 quiet loglevel=0 ${kernel_args:-}" \
+    -drive "if=none,id=truth,format=raw,file=$tmp/$name.truth" \
+    -device virtio-blk-pci,drive=truth,serial=truth "$@"
   await_guest "$name"
+}
+
+# start_debian NAME [QEMU ARGS]: the same kernel with a full Debian (tests/guest/build-debian). What it
+# writes to its disk is forgotten.
+start_debian() {
+  kernel_args="userland=debian ${kernel_args:-}" start_guest "$@" -m 768M \
+    -drive "if=none,id=debian,format=raw,file=$guest_images/debian.img,snapshot=on" \
+    -device virtio-blk-pci,drive=debian,serial=debian
+}
+
+# guest_truth NAME FILE [report-brief]: what the guest says of itself, into the tar archive FILE, as
+# tests/guest/report.c makes it; brief is without kallsyms. It goes over a disk: a console is too slow.
+guest_truth() {
+  guest_run "$1" "/bin/guest ${3:-report} \$(disk_called truth)" >"$tmp/$1.told" ||
+    fail "the guest $1 cannot say what it is: $(cat "$tmp/$1.told")"
+  cp --sparse=always "$tmp/$1.truth" "$2"
+}
+
+# populate_guest NAME [HOW-MANY]: one of everything that is worth seeing in a Linux guest, and HOW-MANY
+# idle processes, 300 without. guest.c and its fellows tell what each role is.
+populate_guest() {
+  local name=$1 role
+  guest_run "$name" 'furnish' || fail "modules or swap fail in the guest"
+  for role in zoo sparse shared huge locked swapped memfd-exec sockets listeners syn-sent threads \
+    descriptors person user states container box overlaid odd-name zombie leaderless; do
+    start_in_guest "$name" "ROLE=$role" "$role" "--as=$role" >/dev/null
+  done
+  start_in_guest "$name" "ROLE=idle" "LONG=$(printf '%03000d' 0)" "EMPTY=" no-arguments >/dev/null
+  start_in_guest "$name" "ROLE=crowd ${2:-300}" crowd >/dev/null
+  guest_run "$name" 'cp /bin/guest /run/deleted; start ROLE=idle /run/deleted; rm /run/deleted' >/dev/null
+  guest_run "$name" 'mkdir -p /jail/run; mount -o bind /run /jail/run; cp /bin/guest /jail/prisoner' >/dev/null
+  guest_run "$name" 'start ROLE=idle chroot /jail /prisoner' >/dev/null
+}
+
+# compare_guest NAME [COMPARE-TRUTH ARGS]: takes the snapshot NAME/now between two reports of the guest,
+# and compares. report=report-brief is without kallsyms. What compare-truth says is printed.
+compare_guest() {
+  local name=$1
+  shift
+  guest_run "$name" '/bin/guest time-wait; /bin/guest report-brief $(disk_called truth)' # whatever that changes
+  guest_truth "$name" "$tmp/$name.before" "${report:-report}"
+  dacsa snapshot "$name" now >/dev/null
+  guest_truth "$name" "$tmp/$name.after" report-brief
+  "$root/tests/compare-truth" "$@" "$mnt/$name/now" "$tmp/$name.before" "$tmp/$name.after" ||
+    fail "the snapshot of $name differs from what the guest says: $(cat "$mnt/$name/now/errors")"
 }
 
 await_guest() {

@@ -1,117 +1,164 @@
-/* The way to VMCOREINFO. */
+/* The ways to a kernel. */
 #include "parsers/linux/discover.h"
 
 #include "parsers/cpus.h"
-#include "parsers/x86_64.h"
+#include "parsers/linux/image.h"
+#include "parsers/linux/symbols.h"
+#include "parsers/linux/vmcoreinfo-find.h"
+#include "snap/bytes.h"
 #include "snap/error.h"
 
+#include <inttypes.h>
 #include <string.h>
 
-/* Documentation/arch/x86/x86_64/mm.rst: where the kernel image is mapped, with or without KASLR. */
-#define IMAGE_START UINT64_C(0xffffffff80000000)
-#define IMAGE_END UINT64_C(0xffffffffc0000000)
-#define KERNEL_HALF UINT64_C(0xff00000000000000)
 #define CR4_LA57 (UINT64_C(1) << 12)
 /* arch/x86/mm/pti.c: with page-table isolation the kernel's top table is the page below the user's.
  */
 #define PTI_USER_BIT (UINT64_C(1) << 12)
+#define MAX_BANNER 512u
+#define MAX_NOTES 65536u
+#define NT_GNU_BUILD_ID 3u
+#define MAX_BUILD_ID 64u
 
-#define MAX_IMAGE (512u << 20)
-#define MAX_POINTERS (1u << 20)
-#define CHUNK (2u << 20)
-#define HEAD_LEN 16u
-
-typedef struct {
-  DacsaMem *phys;
-  DacsaX86_64Tables tables;
-  GHashTable *tried;             /* pointers looked at; the key is the pointer's value */
-  uint64_t looked_at;            /* bytes of the image */
-  uint64_t gather_gpa, gathered; /* pages side by side that are yet to be looked through */
-  uint8_t *buf;                  /* CHUNK bytes */
-  DacsaVmcoreinfo *found;
-} Search;
-
-static bool
-try_pointer(Search *s, uint64_t pointer)
+void
+dacsa_linux_found_free(DacsaLinuxFound *found)
 {
+  if (!found)
+    return;
+  dacsa_vmcoreinfo_free(found->info);
+  dacsa_kallsyms_free(found->kallsyms);
+  g_clear_pointer(&found->memory, dacsa_mem_unref);
+  g_free(found);
+}
+
+/* -- what the symbols lead to -- */
+
+/* The release out of linux_banner, `Linux version RELEASE (...`; "": it is not there. */
+static char *
+read_release(DacsaMem *memory, const DacsaKallsyms *kallsyms)
+{
+  static const char head[] = "Linux version ";
+  uint64_t at = dacsa_kallsyms_find_optional(kallsyms, "linux_banner");
+  g_autofree char *banner = NULL;
+
+  if (!at || !dacsa_mem_read_string(memory, at, MAX_BANNER, &banner, NULL) ||
+      !g_str_has_prefix(banner, head))
+    return g_strdup("");
+  const char *release = banner + strlen(head);
+  return g_strndup(release, strcspn(release, " \n"));
+}
+
+/* The build id in the notes from `at` on, an ELF note section's content; "": there is none. */
+static char *
+build_id_in(DacsaBytes notes)
+{
+  uint32_t name_len, len, type;
+
+  for (uint64_t at = 0; dacsa_bytes_u32(notes, at, &name_len) &&
+                        dacsa_bytes_u32(notes, at + 4, &len) &&
+                        dacsa_bytes_u32(notes, at + 8, &type);) {
+    uint64_t name = at + 12;
+    uint64_t content = name + ((name_len + UINT64_C(3)) & ~UINT64_C(3));
+    DacsaBytes id = dacsa_bytes_slice(notes, content, len);
+    DacsaBytes owner = dacsa_bytes_slice(notes, name, name_len);
+
+    if (type == NT_GNU_BUILD_ID && owner.data && name_len == 4 &&
+        memcmp(owner.data, "GNU", 4) == 0 && id.data && len > 0 && len <= MAX_BUILD_ID) {
+      GString *text = g_string_new(NULL);
+
+      for (size_t i = 0; i < len; i++)
+        g_string_append_printf(text, "%02x", id.data[i]);
+      return g_string_free(text, FALSE);
+    }
+    at = content + ((len + UINT64_C(3)) & ~UINT64_C(3));
+  }
+  return g_strdup("");
+}
+
+static char *
+read_build_id(DacsaMem *memory, const DacsaKallsyms *kallsyms)
+{
+  uint64_t start = dacsa_kallsyms_find_optional(kallsyms, "__start_notes");
+  uint64_t stop = dacsa_kallsyms_find_optional(kallsyms, "__stop_notes");
+
+  if (start == 0 || stop <= start || stop - start > MAX_NOTES)
+    return g_strdup("");
+  g_autofree uint8_t *notes = g_malloc(stop - start);
+  return build_id_in(dacsa_bytes(notes, dacsa_mem_read_some(memory, start, notes, stop - start)));
+}
+
+/* The kernel's own top table: what a vCPU uses is some process's, or the user's half of it. */
+static bool
+kernel_tables(const DacsaX86_64Tables *tables, const DacsaLinuxImage *image,
+              const DacsaKallsyms *kallsyms, DacsaX86_64Tables *ret)
+{
+  /* arch/x86/include/asm/pgtable_64.h: swapper_pg_dir is another name of it. */
+  uint64_t table = dacsa_kallsyms_find_optional(kallsyms, "init_top_pgt");
+  uint64_t stext = dacsa_kallsyms_find_optional(kallsyms, "_stext");
   DacsaX86_64Page page;
-  char head[HEAD_LEN];
 
-  if (pointer % DACSA_PAGE_SIZE != 0 || pointer < KERNEL_HALF || pointer >= IMAGE_START ||
-      g_hash_table_size(s->tried) >= MAX_POINTERS ||
-      !g_hash_table_add(s->tried, GSIZE_TO_POINTER(pointer)) ||
-      !dacsa_x86_64_translate(&s->tables, pointer, &page, NULL))
-    return false;
-  uint64_t gpa = page.gpa + (pointer - page.gva);
-  return dacsa_mem_read(s->phys, gpa, head, sizeof(head), NULL) &&
-         dacsa_vmcoreinfo_begins(head, sizeof(head)) &&
-         dacsa_vmcoreinfo_read(s->phys, gpa, &s->found, NULL);
+  *ret = *tables;
+  ret->root = table - DACSA_LINUX_IMAGE_START + image->phys_base;
+  return table && stext && dacsa_x86_64_translate(ret, stext, &page, NULL) &&
+         page.gpa + (stext - page.gva) == stext - DACSA_LINUX_IMAGE_START + image->phys_base;
 }
 
-/* Looks through the pages gathered for pointers to pages: whether it found what it seeks. */
-static bool
-search_gathered(Search *s)
+/* VMCOREINFO, to which vmcoreinfo_data points; NULL: there is none, or it tells of another kernel.
+ */
+static DacsaVmcoreinfo *
+read_vmcoreinfo(const DacsaX86_64Tables *tables, uint64_t phys_base, const DacsaKallsyms *kallsyms)
 {
-  size_t n = (size_t)s->gathered;
-  uint64_t gpa = s->gather_gpa;
+  uint64_t at = dacsa_kallsyms_find_optional(kallsyms, "vmcoreinfo_data");
+  g_autoptr(DacsaMem) memory = dacsa_x86_64_space_new(tables);
+  g_autoptr(DacsaVmcoreinfo) info = NULL;
+  DacsaX86_64Page page;
+  uint64_t text;
 
-  s->gathered = 0;
-  if (n == 0 || !dacsa_mem_read(s->phys, gpa, s->buf, n, NULL))
-    return false;
-  for (size_t i = 0; i + 8 <= n; i += 8) {
-    uint64_t pointer;
-
-    memcpy(&pointer, s->buf + i, sizeof(pointer));
-    if (try_pointer(s, GUINT64_FROM_LE(pointer)))
-      return true;
-  }
-  return false;
+  if (!at || !dacsa_mem_read_u64(memory, at, &text, NULL) || text % DACSA_PAGE_SIZE != 0 ||
+      !dacsa_x86_64_translate(tables, text, &page, NULL) ||
+      !dacsa_vmcoreinfo_read(tables->phys, page.gpa + (text - page.gva), &info, NULL) ||
+      info->root != tables->root || info->phys_base != phys_base ||
+      info->five_levels != (tables->levels == 5))
+    return NULL;
+  return g_steal_pointer(&info);
 }
 
-/* Gathers the writable pages of the image that lie side by side, up to a chunk. */
+/* -- with registers -- */
+
+/* Looks for a kernel in the image that these tables map. NOT_FOUND: there is none. */
 static bool
-visit_image(const DacsaX86_64Page *page, void *data)
+discover_in_tables(const DacsaX86_64Tables *tables, DacsaLinuxFound **ret, GError **error)
 {
-  Search *s = data;
+  g_autoptr(DacsaLinuxFound) found = g_new0(DacsaLinuxFound, 1);
+  g_autoptr(DacsaLinuxImage) image = NULL;
+  DacsaX86_64Tables own;
 
-  if (!page->writable)
-    return true;
-  for (uint64_t done = 0; done < page->size;) {
-    uint64_t gpa = page->gpa + done;
-
-    if ((s->gathered == CHUNK || gpa != s->gather_gpa + s->gathered) && search_gathered(s))
-      return false;
-    if (s->gathered == 0)
-      s->gather_gpa = gpa;
-    uint64_t n = MIN(page->size - done, CHUNK - s->gathered);
-    s->gathered += n;
-    s->looked_at += n;
-    done += n;
-    if (s->looked_at > MAX_IMAGE)
-      return false;
-  }
+  if (!dacsa_linux_image_open(tables, &image, error))
+    return false;
+  found->memory = dacsa_linux_image_memory(image, tables->phys);
+  if (!dacsa_linux_symbols_load(image, found->memory, NULL, &found->kallsyms, error))
+    return false;
+  if (!kernel_tables(tables, image, found->kallsyms, &own))
+    return dacsa_fail(error, DACSA_ERROR_BAD_DATA,
+                      "the kernel's page tables are not where its "
+                      "symbol init_top_pgt says");
+  found->info = read_vmcoreinfo(&own, image->phys_base, found->kallsyms);
+  if (!found->info)
+    found->info = dacsa_vmcoreinfo_without(read_release(found->memory, found->kallsyms),
+                                           read_build_id(found->memory, found->kallsyms),
+                                           image->phys_base, own.root, own.levels == 5);
+  if (!dacsa_linux_symbols_btf(image, found->memory, found->kallsyms, &found->btf, &found->btf_end,
+                               error))
+    return false;
+  *ret = g_steal_pointer(&found);
   return true;
 }
 
-static DacsaVmcoreinfo *
-search_image(const DacsaGuestSource *source, uint64_t root, unsigned levels)
+/* The page tables the vCPUs' registers may mean; owned array of DacsaX86_64Tables. */
+static GArray *
+tables_of_registers(const DacsaGuestSource *source)
 {
-  Search s = {.phys = source->phys,
-              .tables = {source->phys, root, levels, 0},
-              .tried = g_hash_table_new(NULL, NULL),
-              .buf = g_malloc(CHUNK)};
-
-  dacsa_x86_64_walk(&s.tables, IMAGE_START, IMAGE_END, visit_image, &s, NULL);
-  if (!s.found)
-    search_gathered(&s);
-  g_hash_table_unref(s.tried);
-  g_free(s.buf);
-  return s.found;
-}
-
-static DacsaVmcoreinfo *
-search_from_registers(const DacsaGuestSource *source)
-{
+  GArray *all = g_array_new(FALSE, FALSE, sizeof(DacsaX86_64Tables));
   g_autoptr(GHashTable) roots = g_hash_table_new(NULL, NULL);
 
   for (guint i = 0; i < source->cpus->len; i++) {
@@ -120,50 +167,60 @@ search_from_registers(const DacsaGuestSource *source)
     const uint64_t candidates[] = {root, root & ~PTI_USER_BIT};
 
     for (size_t c = 0; c < G_N_ELEMENTS(candidates); c++) {
-      DacsaVmcoreinfo *found;
+      const DacsaX86_64Tables tables = {source->phys, candidates[c], cpu->cr4 & CR4_LA57 ? 5 : 4,
+                                        0};
 
-      if (!g_hash_table_add(roots, GSIZE_TO_POINTER(candidates[c])))
-        continue;
-      found = search_image(source, candidates[c], cpu->cr4 & CR4_LA57 ? 5 : 4);
-      if (found)
-        return found;
+      if (g_hash_table_add(roots, GSIZE_TO_POINTER(candidates[c])))
+        g_array_append_val(all, tables);
     }
   }
-  return NULL;
+  return all;
 }
 
-static DacsaVmcoreinfo *
-search_all_pages(DacsaMem *phys)
+/* -- with VMCOREINFO -- */
+
+static bool
+discover_with(const DacsaGuestSource *source, DacsaVmcoreinfo *info, DacsaLinuxFound **ret,
+              GError **error)
 {
-  g_autofree uint8_t *buf = g_malloc(CHUNK);
-  DacsaVmcoreinfo *found = NULL;
-  uint64_t start, end;
+  const DacsaX86_64Tables tables = {source->phys, info->root, info->five_levels ? 5 : 4, 0};
+  g_autoptr(DacsaLinuxFound) found = g_new0(DacsaLinuxFound, 1);
+  g_autoptr(DacsaLinuxImage) image = NULL;
 
-  for (uint64_t at = 0; dacsa_mem_next(phys, at, &start, &end); at = end) {
-    start = (start + DACSA_PAGE_SIZE - 1) & ~(DACSA_PAGE_SIZE - 1);
-    for (uint64_t gpa = start; gpa < end; gpa += CHUNK) {
-      size_t n = (size_t)MIN(end - gpa, (uint64_t)CHUNK);
-
-      if (!dacsa_mem_read(phys, gpa, buf, n, NULL))
-        continue;
-      for (size_t i = 0; i + HEAD_LEN <= n; i += DACSA_PAGE_SIZE)
-        if (dacsa_vmcoreinfo_begins((char *)buf + i, HEAD_LEN) &&
-            dacsa_vmcoreinfo_read(phys, gpa + i, &found, NULL))
-          return found;
-    }
-  }
-  return NULL;
+  found->info = info;
+  if (!dacsa_linux_image_open(&tables, &image, error))
+    return false;
+  found->memory = dacsa_linux_image_memory(image, source->phys);
+  if (!dacsa_linux_symbols_load(image, found->memory, info, &found->kallsyms, error) ||
+      !dacsa_linux_symbols_btf(image, found->memory, found->kallsyms, &found->btf, &found->btf_end,
+                               error))
+    return false;
+  *ret = g_steal_pointer(&found);
+  return true;
 }
 
 bool
-dacsa_linux_discover(const DacsaGuestSource *source, DacsaVmcoreinfo **ret, GError **error)
+dacsa_linux_discover(const DacsaGuestSource *source, DacsaLinuxFound **ret, GError **error)
 {
-  DacsaVmcoreinfo *found = search_from_registers(source);
+  g_autoptr(GArray) tables = tables_of_registers(source);
+  g_autoptr(GError) cause = NULL;
+  DacsaVmcoreinfo *info = NULL;
 
-  if (!found)
-    found = search_all_pages(source->phys);
-  if (!found)
-    return dacsa_fail(error, DACSA_ERROR_NOT_FOUND, "there is no VMCOREINFO in the guest's memory");
-  *ret = found;
+  for (guint i = 0; i < tables->len; i++) {
+    g_clear_error(&cause);
+    if (discover_in_tables(&g_array_index(tables, DacsaX86_64Tables, i), ret, &cause))
+      return true;
+  }
+  for (guint i = 0; i < tables->len && !info; i++)
+    info = dacsa_vmcoreinfo_find_by_pointer(&g_array_index(tables, DacsaX86_64Tables, i));
+  if (!info)
+    info = dacsa_vmcoreinfo_find_by_page(source->phys);
+  if (!info)
+    return dacsa_fail(
+        error, DACSA_ERROR_NOT_FOUND,
+        "there is neither VMCOREINFO nor a kernel's symbol table in the guest's memory");
+  g_clear_error(&cause);
+  if (!discover_with(source, info, ret, &cause))
+    return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "Linux: %s", cause->message);
   return true;
 }

@@ -1,12 +1,10 @@
 /* Symbols and member offsets of one kernel, asked for by name: no version is looked at. */
 #include "parsers/linux/kernel.h"
 
+#include "parsers/linux/image.h"
 #include "snap/error.h"
 
 #include <string.h>
-
-#define START_KERNEL_MAP UINT64_C(0xffffffff80000000) /* __START_KERNEL_map */
-#define MAX_BTF (64u << 20)
 
 #define ROW(name, path) path,
 static const char *const member_rows[] = {DACSA_LINUX_MEMBERS(ROW)};
@@ -15,48 +13,13 @@ static const char *const enumerator_rows[] = {DACSA_LINUX_ENUMERATORS(ROW)};
 static const char *const symbol_rows[] = {DACSA_LINUX_SYMBOLS(ROW)};
 #undef ROW
 
-uint64_t
-dacsa_linux_kernel_root(const DacsaVmcoreinfo *info)
-{
-  return dacsa_vmcoreinfo_symbol(info, "swapper_pg_dir") - START_KERNEL_MAP + info->phys_base;
-}
-
 static bool
-load_kallsyms(DacsaLinuxKernel *k, DacsaMem *kernel, GError **error)
+load_types(DacsaMem *memory, const DacsaLinuxKernel *k, DacsaTypes **ret, GError **error)
 {
-  DacsaKallsymsTables tables = {
-      .names = dacsa_vmcoreinfo_symbol(k->info, "kallsyms_names"),
-      .token_table = dacsa_vmcoreinfo_symbol(k->info, "kallsyms_token_table"),
-      .token_index = dacsa_vmcoreinfo_symbol(k->info, "kallsyms_token_index"),
-      .offsets = dacsa_vmcoreinfo_symbol(k->info, "kallsyms_offsets"),
-      .relative_base = dacsa_vmcoreinfo_symbol(k->info, "kallsyms_relative_base"),
-  };
-  uint64_t num_syms = dacsa_vmcoreinfo_symbol(k->info, "kallsyms_num_syms");
-  uint32_t n;
-
-  if (!tables.names || !tables.token_table || !tables.token_index || !tables.offsets ||
-      !tables.relative_base || !num_syms)
-    return dacsa_fail(error, DACSA_ERROR_UNSUPPORTED,
-                      "Linux %s does not say where its symbols are (VMCOREINFO has no kallsyms)",
-                      k->info->release);
-  if (!dacsa_mem_read_u32(kernel, num_syms, &n, error))
-    return false;
-  tables.num_syms = n;
-  return dacsa_kallsyms_load(kernel, &tables, "_stext", dacsa_vmcoreinfo_symbol(k->info, "_stext"),
-                             &k->kallsyms, error);
-}
-
-static bool
-load_types(DacsaLinuxKernel *k, DacsaMem *kernel, DacsaTypes **ret, GError **error)
-{
-  if (!dacsa_kallsyms_find(k->kallsyms, "__start_BTF", &k->btf, error) ||
-      !dacsa_kallsyms_find(k->kallsyms, "__stop_BTF", &k->btf_end, error))
-    return false;
-  if (k->btf_end <= k->btf || k->btf_end - k->btf > MAX_BTF)
-    return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "the kernel's BTF has an impossible size");
   size_t len = (size_t)(k->btf_end - k->btf);
-  g_autofree uint8_t *btf = g_malloc(len);
-  return dacsa_mem_read(kernel, k->btf, btf, len, error) && dacsa_types_new(btf, len, ret, error);
+  DacsaBytes btf = dacsa_linux_image_hold(memory, k->btf, len);
+
+  return dacsa_types_new(btf.data, btf.len, ret, error);
 }
 
 /* Calls find with each of a row's alternatives until one is there. */
@@ -143,15 +106,19 @@ dacsa_linux_member_name(DacsaLinuxMember member)
 }
 
 bool
-dacsa_linux_kernel_load(DacsaMem *kernel, DacsaVmcoreinfo *info, DacsaLinuxKernel **ret,
-                        GError **error)
+dacsa_linux_kernel_load(DacsaLinuxFound *found, DacsaLinuxKernel **ret, GError **error)
 {
   g_autoptr(DacsaLinuxKernel) k = g_new0(DacsaLinuxKernel, 1);
+  g_autoptr(DacsaMem) memory = g_steal_pointer(&found->memory);
   g_autoptr(DacsaTypes) types = NULL;
 
   g_atomic_ref_count_init(&k->refs);
-  k->info = info;
-  if (!load_kallsyms(k, kernel, error) || !load_types(k, kernel, &types, error))
+  k->info = g_steal_pointer(&found->info);
+  k->kallsyms = g_steal_pointer(&found->kallsyms);
+  k->btf = found->btf;
+  k->btf_end = found->btf_end;
+  dacsa_linux_found_free(found);
+  if (!load_types(memory, k, &types, error))
     return false;
   load_rows(k, types);
   *ret = g_steal_pointer(&k);

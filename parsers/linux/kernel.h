@@ -6,8 +6,8 @@
 
 #include "parsers/guest.h"
 #include "parsers/kallsyms.h"
+#include "parsers/linux/discover.h"
 #include "parsers/linux/members.h"
-#include "parsers/linux/vmcoreinfo.h"
 #include "parsers/types.h"
 
 #define DACSA_LINUX_ENUM_M(name, path) M_##name,
@@ -30,15 +30,12 @@ typedef struct {
   uint64_t symbols[S_N];    /* run-time addresses; 0: none */
 } DacsaLinuxKernel;
 
-/* Loads a kernel's symbols and types. kernel: the kernel's address space. */
-bool dacsa_linux_kernel_load(DacsaMem *kernel, DacsaVmcoreinfo *info, DacsaLinuxKernel **ret,
-                             GError **error) G_GNUC_WARN_UNUSED_RESULT; /* takes info */
+/* Looks up in a kernel's symbols and types what the parsers want to know. Takes what was found. */
+bool dacsa_linux_kernel_load(DacsaLinuxFound *found, DacsaLinuxKernel **ret,
+                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
 DacsaLinuxKernel *dacsa_linux_kernel_ref(DacsaLinuxKernel *kernel);
 void dacsa_linux_kernel_unref(DacsaLinuxKernel *kernel);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DacsaLinuxKernel, dacsa_linux_kernel_unref)
 
 /* The row of a member as it is asked for, for messages: `task_struct.pid`. */
 const char *dacsa_linux_member_name(DacsaLinuxMember member);
-
-/* The physical address of the kernel's top page table. */
-uint64_t dacsa_linux_kernel_root(const DacsaVmcoreinfo *info);

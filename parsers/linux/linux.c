@@ -2,6 +2,8 @@
 #include "parsers/linux/linux.h"
 
 #include "parsers/linux/discover.h"
+#include "parsers/linux/files.h"
+#include "parsers/linux/system.h"
 #include "parsers/linux/process.h"
 #include "parsers/linux/view.h"
 #include "snap/error.h"
@@ -15,7 +17,8 @@ known_kernel(const DacsaGuestSource *source)
   DacsaLinuxKernel *kernel = source->memo->value;
   g_autoptr(DacsaVmcoreinfo) info = NULL;
 
-  if (!kernel || !dacsa_vmcoreinfo_read(source->phys, kernel->info->gpa, &info, NULL) ||
+  if (!kernel || !kernel->info->text[0] ||
+      !dacsa_vmcoreinfo_read(source->phys, kernel->info->gpa, &info, NULL) ||
       strcmp(info->text, kernel->info->text) != 0)
     return NULL;
   return dacsa_linux_kernel_ref(kernel);
@@ -24,8 +27,7 @@ known_kernel(const DacsaGuestSource *source)
 static DacsaMem *
 kernel_space(DacsaMem *phys, const DacsaVmcoreinfo *info)
 {
-  const DacsaX86_64Tables tables = {phys, dacsa_linux_kernel_root(info), info->five_levels ? 5 : 4,
-                                    0};
+  const DacsaX86_64Tables tables = {phys, info->root, info->five_levels ? 5 : 4, 0};
 
   return dacsa_x86_64_space_new(&tables);
 }
@@ -39,21 +41,20 @@ remember(DacsaGuestMemo *memo, DacsaLinuxKernel *kernel)
   memo->free_value = (GDestroyNotify)dacsa_linux_kernel_unref;
 }
 
-/* NOT_FOUND: there is no Linux. Once VMCOREINFO is found, what else is missing is damage. */
+/* NOT_FOUND: there is no Linux. Once a kernel is found, what is missing of it is damage. */
 static bool
 find_kernel(const DacsaGuestSource *source, DacsaLinuxKernel **ret, GError **error)
 {
   g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&source->memo->lock);
-  g_autoptr(DacsaVmcoreinfo) info = NULL;
   g_autoptr(GError) cause = NULL;
+  DacsaLinuxFound *found;
 
   *ret = known_kernel(source);
   if (*ret)
     return true;
-  if (!dacsa_linux_discover(source, &info, error))
+  if (!dacsa_linux_discover(source, &found, error))
     return false;
-  g_autoptr(DacsaMem) memory = kernel_space(source->phys, info);
-  if (!dacsa_linux_kernel_load(memory, g_steal_pointer(&info), ret, &cause))
+  if (!dacsa_linux_kernel_load(found, ret, &cause))
     return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "Linux: %s", cause->message);
   remember(source->memo, *ret);
   return true;
@@ -103,7 +104,9 @@ linux_describe(DacsaGuest *guest, GString *out)
   g_autofree char *release = g_strescape(info->release, NULL);
   g_autofree char *build_id = g_strescape(info->build_id, NULL);
 
-  g_string_append_printf(out, "os: linux\nkernel: %s\n", release);
+  g_string_append(out, "os: linux\n");
+  if (release[0])
+    g_string_append_printf(out, "kernel: %s\n", release);
   if (build_id[0])
     g_string_append_printf(out, "build_id: %s\n", build_id);
   g_string_append_printf(out, "arch: x86_64\npaging: %u-level\n", l->levels);
@@ -127,10 +130,27 @@ const DacsaGuestOs dacsa_linux_os = {
     .describe = linux_describe,
     .system_text =
         {
+            [DACSA_SYSTEM_MODULES] = dacsa_linux_modules,
+            [DACSA_SYSTEM_NETCONNS] = dacsa_linux_system_netconns,
+            [DACSA_SYSTEM_BANNER] = dacsa_linux_banner,
+            [DACSA_SYSTEM_CMDLINE] = dacsa_linux_kernel_cmdline,
+            [DACSA_SYSTEM_CPUINFO] = dacsa_linux_cpuinfo,
+            [DACSA_SYSTEM_DMESG] = dacsa_linux_dmesg,
+            [DACSA_SYSTEM_KALLSYMS] = dacsa_linux_kallsyms,
+            [DACSA_SYSTEM_MOUNTS] = dacsa_linux_mounts,
+            [DACSA_SYSTEM_SYSCTL] = dacsa_linux_sysctl,
+            [DACSA_SYSTEM_JSON_FDS] = dacsa_linux_json_fds,
+            [DACSA_SYSTEM_JSON_MODULES] = dacsa_linux_json_modules,
+            [DACSA_SYSTEM_JSON_NETCONNS] = dacsa_linux_json_netconns,
+            [DACSA_SYSTEM_JSON_MOUNTS] = dacsa_linux_json_mounts,
+            [DACSA_SYSTEM_JSON_DMESG] = dacsa_linux_json_dmesg,
             [DACSA_SYSTEM_JSON_PROCESSES] = dacsa_linux_json_processes,
             [DACSA_SYSTEM_JSON_THREADS] = dacsa_linux_json_threads,
             [DACSA_SYSTEM_JSON_MAPS] = dacsa_linux_json_maps,
         },
+    .btf = dacsa_linux_btf,
+    .modules = dacsa_linux_module_names,
+    .module_memory = dacsa_linux_module_memory,
     .processes = linux_processes,
     .process_text =
         {
@@ -139,8 +159,16 @@ const DacsaGuestOs dacsa_linux_os = {
             [DACSA_PROCESS_ENVIRON] = dacsa_linux_environ,
             [DACSA_PROCESS_STATUS] = dacsa_linux_status,
             [DACSA_PROCESS_MAPS] = dacsa_linux_maps,
+            [DACSA_PROCESS_FDS] = dacsa_linux_text_fds,
+            [DACSA_PROCESS_NETCONNS] = dacsa_linux_text_netconns,
             [DACSA_PROCESS_THREADS] = dacsa_linux_threads,
         },
     .memory = dacsa_linux_memory,
     .regions = dacsa_linux_regions,
+    .has_exe = dacsa_linux_has_exe,
+    .exe = dacsa_linux_exe,
+    .files = dacsa_linux_files,
+    .file_lookup = dacsa_linux_file_lookup,
+    .file = dacsa_linux_file,
+    .file_content = dacsa_linux_file_content,
 };

@@ -44,8 +44,7 @@ dacsa_linux_mm_tables(const DacsaLinux *l, uint64_t mm, DacsaX86_64Tables *ret, 
 {
   DacsaX86_64Page page;
   uint64_t pgd;
-  const DacsaX86_64Tables kernel = {l->phys, dacsa_linux_kernel_root(l->kernel->info), l->levels,
-                                    0};
+  const DacsaX86_64Tables kernel = {l->phys, l->kernel->info->root, l->levels, 0};
 
   if (!dacsa_linux_get(l, mm, M_MM_PGD, &pgd, error) ||
       !dacsa_x86_64_translate(&kernel, pgd, &page, error))

@@ -6,6 +6,7 @@
 
 #define MAX_COMPONENTS 1024u
 #define MAX_NAME 4096u
+#define MAX_KIND 64u /* of namespaces, and names that drivers give */
 #define MAX_STEPS 4096u
 #define MAX_PATH 65536u /* bytes; PATH_MAX is 4096, but mounts can put more in front */
 
@@ -40,32 +41,179 @@ is_unlinked(const DacsaLinux *l, uint64_t dentry, bool *ret, GError **error)
   return true;
 }
 
-/* Files without a place in the tree print themselves (dentry_operations.d_dname): *ret stays NULL
- * for all others. */
+/* -- files without a place in the tree: they name themselves -- */
+
+/* The inode number of a dentry. */
 static bool
-dynamic_name(const DacsaLinux *l, uint64_t dentry, char **ret, GError **error)
+dentry_ino(const DacsaLinux *l, uint64_t dentry, uint64_t *ret, GError **error)
 {
-  uint64_t op, dname;
+  uint64_t inode;
+
+  return dacsa_linux_get(l, dentry, M_DENTRY_INODE, &inode, error) &&
+         dacsa_linux_get(l, inode, M_INODE_INO, ret, error);
+}
+
+/* fs/libfs.c: memfd, System V shared memory, /dev/zero. */
+static bool
+simple_name(const DacsaLinux *l, uint64_t dentry, char **ret, GError **error)
+{
   g_autofree char *name = NULL;
 
-  if (!dacsa_linux_get(l, dentry, M_DENTRY_OP, &op, error))
+  if (!dentry_name(l, dentry, &name, error))
+    return false;
+  *ret = g_strdup_printf("/%s (deleted)", name);
+  return true;
+}
+
+/* fs/anon_inodes.c */
+static bool
+anon_inode_name(const DacsaLinux *l, uint64_t dentry, char **ret, GError **error)
+{
+  g_autofree char *name = NULL;
+
+  if (!dentry_name(l, dentry, &name, error))
+    return false;
+  *ret = g_strdup_printf("anon_inode:%s", name);
+  return true;
+}
+
+/* fs/pipe.c */
+static bool
+pipe_name(const DacsaLinux *l, uint64_t dentry, char **ret, GError **error)
+{
+  uint64_t ino;
+
+  if (!dentry_ino(l, dentry, &ino, error))
+    return false;
+  *ret = g_strdup_printf("pipe:[%" PRIu64 "]", ino);
+  return true;
+}
+
+/* net/socket.c */
+static bool
+socket_name(const DacsaLinux *l, uint64_t dentry, char **ret, GError **error)
+{
+  uint64_t ino;
+
+  if (!dentry_ino(l, dentry, &ino, error))
+    return false;
+  *ret = g_strdup_printf("socket:[%" PRIu64 "]", ino);
+  return true;
+}
+
+/* fs/nsfs.c. The kind's name is reached through the inode, whose namespace every kernel has there;
+ * what d_fsdata is has changed. */
+static bool
+namespace_name(const DacsaLinux *l, uint64_t dentry, char **ret, GError **error)
+{
+  g_autofree char *kind = NULL;
+  uint64_t inode, ino, ns, ops, name;
+
+  if (!dacsa_linux_get(l, dentry, M_DENTRY_INODE, &inode, error) ||
+      !dacsa_linux_get(l, inode, M_INODE_INO, &ino, error) ||
+      !dacsa_linux_get(l, inode, M_INODE_PRIVATE, &ns, error) ||
+      !dacsa_linux_get(l, ns, M_NS_COMMON_OPS, &ops, error) ||
+      !dacsa_linux_get(l, ops, M_NS_OPS_NAME, &name, error) ||
+      !dacsa_mem_read_string(l->memory, name, MAX_KIND, &kind, error))
+    return false;
+  *ret = g_strdup_printf("%s:[%" PRIu64 "]", kind, ino);
+  return true;
+}
+
+/* fs/pidfs.c */
+static bool
+pidfd_name(const DacsaLinux *l, uint64_t dentry, char **ret, GError **error)
+{
+  (void)l;
+  (void)dentry;
+  (void)error;
+  *ret = g_strdup("anon_inode:[pidfd]");
+  return true;
+}
+
+/* drivers/dma-buf/dma-buf.c */
+static bool
+dma_buf_name(const DacsaLinux *l, uint64_t dentry, char **ret, GError **error)
+{
+  g_autofree char *name = NULL;
+  g_autofree char *given = NULL;
+  uint64_t buf, text;
+
+  if (!dentry_name(l, dentry, &name, error) ||
+      !dacsa_linux_get(l, dentry, M_DENTRY_FSDATA, &buf, error) ||
+      !dacsa_linux_get(l, buf, M_DMA_BUF_NAME, &text, error) ||
+      (text != 0 && !dacsa_mem_read_string(l->memory, text, MAX_KIND, &given, error)))
+    return false;
+  *ret = g_strdup_printf("/%s:%s", name, given ? given : "");
+  return true;
+}
+
+static const struct {
+  DacsaLinuxSymbol dname; /* dentry_operations.d_dname */
+  bool (*name)(const DacsaLinux *l, uint64_t dentry, char **ret, GError **error);
+} self_naming[] = {
+    {S_SIMPLE_DNAME, simple_name},    {S_ANON_INODEFS_DNAME, anon_inode_name},
+    {S_PIPEFS_DNAME, pipe_name},      {S_SOCKFS_DNAME, socket_name},
+    {S_NS_DNAME, namespace_name},     {S_PIDFS_DNAME, pidfd_name},
+    {S_DMABUFFS_DNAME, dma_buf_name},
+};
+
+/* d_path asks a file for its name, but not the root of a mount: `ip netns` binds namespaces to
+ * files, which then have a place. */
+static bool
+is_mounted_root(const DacsaLinux *l, uint64_t dentry, uint64_t mnt, bool *ret, GError **error)
+{
+  uint64_t parent;
+  uint64_t mnt_root = 0;
+
+  if (!dacsa_linux_get(l, dentry, M_DENTRY_PARENT, &parent, error) ||
+      (parent == dentry && !dacsa_linux_get(l, mnt, M_VFSMOUNT_ROOT, &mnt_root, error)))
+    return false;
+  *ret = parent == dentry && mnt_root == dentry;
+  return true;
+}
+
+bool
+dacsa_linux_dname(const DacsaLinux *l, uint64_t path, uint64_t *ret, GError **error)
+{
+  uint64_t dentry, mnt, op;
+  bool mounted;
+
+  *ret = 0;
+  if (!dacsa_linux_get(l, path, M_PATH_DENTRY, &dentry, error) ||
+      !dacsa_linux_get(l, dentry, M_DENTRY_OP, &op, error))
     return false;
   if (op == 0)
     return true;
-  if (!dacsa_linux_get(l, op, M_DENTRY_OP_DNAME, &dname, error))
+  if (!dacsa_linux_get(l, op, M_DENTRY_OP_DNAME, ret, error))
+    return false;
+  if (*ret == 0)
+    return true;
+  if (!dacsa_linux_get(l, path, M_PATH_MNT, &mnt, error) ||
+      !is_mounted_root(l, dentry, mnt, &mounted, error))
+    return false;
+  if (mounted)
+    *ret = 0;
+  return true;
+}
+
+/* *ret stays NULL for files that have a place in the tree. */
+static bool
+dynamic_name(const DacsaLinux *l, uint64_t path, uint64_t dentry, char **ret, GError **error)
+{
+  uint64_t dname;
+
+  if (!dacsa_linux_dname(l, path, &dname, error))
     return false;
   if (dname == 0)
     return true;
-  if (!dentry_name(l, dentry, &name, error))
-    return false;
-  if (dname == dacsa_linux_symbol(l, S_SIMPLE_DNAME))
-    *ret = g_strdup_printf("/%s (deleted)", name);
-  else if (dname == dacsa_linux_symbol(l, S_ANON_INODEFS_DNAME))
-    *ret = g_strdup_printf("anon_inode:%s", name);
-  else
-    return dacsa_fail(error, DACSA_ERROR_UNSUPPORTED, "a file of a kind that names itself");
-  return true;
+  for (size_t i = 0; i < G_N_ELEMENTS(self_naming); i++)
+    if (dname == dacsa_linux_symbol(l, self_naming[i].dname))
+      return self_naming[i].name(l, dentry, ret, error);
+  return dacsa_fail(error, DACSA_ERROR_UNSUPPORTED, "a file of a kind that names itself");
 }
+
+/* -- files in the tree -- */
 
 /* prepend_path: from the dentry up to the root, across mounts. Components are gathered backwards.
  */
@@ -122,7 +270,7 @@ dacsa_linux_d_path(const DacsaLinux *l, uint64_t path, uint64_t root, char **ret
 
   if (!dacsa_linux_get(l, path, M_PATH_DENTRY, &dentry, error) ||
       !dacsa_linux_get(l, path, M_PATH_MNT, &mnt, error) ||
-      !dynamic_name(l, dentry, &dynamic, error))
+      !dynamic_name(l, path, dentry, &dynamic, error))
     return false;
   if (dynamic) {
     *ret = g_steal_pointer(&dynamic);

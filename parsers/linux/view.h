@@ -105,6 +105,11 @@ bool dacsa_linux_maple_entries(const DacsaLinux *l, uint64_t ma_root, GArray *re
 bool dacsa_linux_d_path(const DacsaLinux *l, uint64_t path, uint64_t root, char **ret,
                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* The function with which a file names itself (dentry_operations.d_dname); 0: it has a place in the
+ * tree. */
+bool dacsa_linux_dname(const DacsaLinux *l, uint64_t path, uint64_t *ret,
+                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* The gva of the struct path that is the root directory of the guest's init. */
 uint64_t dacsa_linux_root(DacsaLinux *l);
 
@@ -114,3 +119,8 @@ bool dacsa_linux_cmdline(DacsaGuest *guest, uint32_t pid, GString *out, GError *
 bool dacsa_linux_maps(DacsaGuest *guest, uint32_t pid, GString *out, GError **error);
 bool dacsa_linux_regions(DacsaGuest *guest, uint32_t pid, GArray **ret, GError **error);
 bool dacsa_linux_memory(DacsaGuest *guest, uint32_t pid, DacsaRuns **ret, GError **error);
+bool dacsa_linux_text_fds(DacsaGuest *guest, uint32_t pid, GString *out, GError **error);
+bool dacsa_linux_json_fds(DacsaGuest *guest, GString *out, GError **error);
+bool dacsa_linux_text_netconns(DacsaGuest *guest, uint32_t pid, GString *out, GError **error);
+bool dacsa_linux_system_netconns(DacsaGuest *guest, GString *out, GError **error);
+bool dacsa_linux_json_netconns(DacsaGuest *guest, GString *out, GError **error);

@@ -8,6 +8,7 @@
 
 #define PAGE 4096u
 #define HEAD "OSRELEASE="
+#define START_KERNEL_MAP UINT64_C(0xffffffff80000000) /* __START_KERNEL_map */
 
 void
 dacsa_vmcoreinfo_free(DacsaVmcoreinfo *info)
@@ -81,11 +82,28 @@ dacsa_vmcoreinfo_read(DacsaMem *phys, uint64_t gpa, DacsaVmcoreinfo **ret, GErro
   info->phys_base = value_number(page, "NUMBER(phys_base)", 10);
   info->five_levels = value_number(page, "NUMBER(pgtable_l5_enabled)", 10) == 1;
   /* The page may be a stale copy, or a dump tool's buffer: a kernel's own names its page table. */
-  if (dacsa_vmcoreinfo_symbol(info, "swapper_pg_dir") == 0)
+  uint64_t root = dacsa_vmcoreinfo_symbol(info, "swapper_pg_dir");
+  if (root == 0)
     return dacsa_fail(error, DACSA_ERROR_NOT_FOUND, "VMCOREINFO at 0x%" PRIx64 " is incomplete",
                       gpa);
+  info->root = root - START_KERNEL_MAP + info->phys_base;
   *ret = g_steal_pointer(&info);
   return true;
+}
+
+DacsaVmcoreinfo *
+dacsa_vmcoreinfo_without(char *release, char *build_id, uint64_t phys_base, uint64_t root,
+                         bool five_levels)
+{
+  DacsaVmcoreinfo *info = g_new0(DacsaVmcoreinfo, 1);
+
+  info->text = g_strdup("");
+  info->release = release;
+  info->build_id = build_id;
+  info->phys_base = phys_base;
+  info->root = root;
+  info->five_levels = five_levels;
+  return info;
 }
 
 uint64_t

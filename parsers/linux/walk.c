@@ -110,9 +110,9 @@ dacsa_linux_rbtree_each(const DacsaLinux *l, uint64_t root, DacsaLinuxMember mem
 
 typedef struct {
   const DacsaLinux *l;
-  DacsaLinuxXarrayVisit visit;
+  DacsaLinuxXarrayRange visit;
   void *data;
-  uint32_t nodes;
+  GHashTable *seen; /* nodes */
   bool stopped;
 } XaWalk;
 
@@ -130,55 +130,104 @@ xa_is_sibling(uint64_t entry)
 }
 
 static void
-xa_visit(XaWalk *w, uint64_t index, uint64_t entry)
+xa_visit(XaWalk *w, uint64_t index, uint64_t count, uint64_t entry)
 {
   if (entry == 0 || xa_is_sibling(entry) || entry == XA_ZERO_ENTRY || entry == XA_RETRY_ENTRY)
     return;
-  if (!w->visit(index, entry, w->data))
+  if (!w->visit(index, count, entry, w->data))
     w->stopped = true;
+}
+
+/* All slots of a node at once: they are most of it. */
+static bool
+read_xa_slots(const DacsaLinux *l, uint64_t node, uint64_t slots[XA_CHUNK_SIZE], GError **error)
+{
+  const uint64_t at = node + dacsa_linux_offset(l, M_XA_NODE_SLOTS);
+
+  if (!dacsa_mem_read(l->memory, at, slots, XA_CHUNK_SIZE * sizeof(*slots), error))
+    return false;
+  for (unsigned i = 0; i < XA_CHUNK_SIZE; i++)
+    slots[i] = GUINT64_FROM_LE(slots[i]);
+  return true;
+}
+
+/* How many slots the entry in slot i stands for: its own and the siblings that name it. */
+static unsigned
+xa_slots_of(const uint64_t slots[XA_CHUNK_SIZE], unsigned i)
+{
+  unsigned n = 1;
+
+  while (i + n < XA_CHUNK_SIZE && slots[i + n] == (XA_INTERNAL | (uint64_t)i << 2))
+    n++;
+  return n;
 }
 
 static bool
 walk_xa_node(XaWalk *w, uint64_t entry, uint64_t base, unsigned above, GError **error)
 {
   uint64_t node = entry - XA_INTERNAL;
+  uint64_t slots[XA_CHUNK_SIZE];
   uint64_t shift;
 
-  if (++w->nodes > DACSA_LINUX_MAX_ENTRIES)
-    return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "an xarray has no end");
-  if (!dacsa_linux_get(w->l, node, M_XA_NODE_SHIFT, &shift, error))
+  if (!guard_pass(w->seen, node, error) ||
+      !dacsa_linux_get(w->l, node, M_XA_NODE_SHIFT, &shift, error))
     return false;
   if (shift >= above || shift % XA_CHUNK_SHIFT != 0)
     return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "the xarray node 0x%" PRIx64 " is out of place",
                       node);
+  if (!read_xa_slots(w->l, node, slots, error))
+    return false;
   for (unsigned i = 0; i < XA_CHUNK_SIZE && !w->stopped; i++) {
     uint64_t index = base + ((uint64_t)i << shift);
-    uint64_t slot;
 
-    if (!dacsa_linux_get_element(w->l, node, M_XA_NODE_SLOTS, i, &slot, error))
-      return false;
-    if (!xa_is_node(slot))
-      xa_visit(w, index, slot);
+    if (!xa_is_node(slots[i]))
+      xa_visit(w, index, (uint64_t)xa_slots_of(slots, i) << shift, slots[i]);
     else if (shift == 0)
       return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "the xarray node 0x%" PRIx64 " has no bottom",
                         node);
-    else if (!walk_xa_node(w, slot, index, (unsigned)shift, error))
+    else if (!walk_xa_node(w, slots[i], index, (unsigned)shift, error))
       return false;
   }
   return true;
 }
 
 bool
-dacsa_linux_xarray_each(const DacsaLinux *l, uint64_t xarray, DacsaLinuxXarrayVisit visit,
-                        void *data, GError **error)
+dacsa_linux_xarray_ranges(const DacsaLinux *l, uint64_t xarray, DacsaLinuxXarrayRange visit,
+                          void *data, GError **error)
 {
-  XaWalk w = {l, visit, data, 0, false};
+  g_autoptr(GHashTable) seen = NULL;
   uint64_t head;
 
   if (!dacsa_linux_get(l, xarray, M_XARRAY_HEAD, &head, error))
     return false;
   if (xa_is_node(head))
+    seen = g_hash_table_new(NULL, NULL);
+  XaWalk w = {l, visit, data, seen, false};
+  if (seen)
     return walk_xa_node(&w, head, 0, XA_MAX_SHIFT + 1, error);
-  xa_visit(&w, 0, head);
+  xa_visit(&w, 0, 1, head);
   return true;
+}
+
+typedef struct {
+  DacsaLinuxXarrayVisit visit;
+  void *data;
+} XaEach;
+
+static bool
+visit_each(uint64_t index, uint64_t count, uint64_t entry, void *data)
+{
+  const XaEach *each = data;
+
+  (void)count;
+  return each->visit(index, entry, each->data);
+}
+
+bool
+dacsa_linux_xarray_each(const DacsaLinux *l, uint64_t xarray, DacsaLinuxXarrayVisit visit,
+                        void *data, GError **error)
+{
+  XaEach each = {visit, data};
+
+  return dacsa_linux_xarray_ranges(l, xarray, visit_each, &each, error);
 }

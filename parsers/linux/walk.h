@@ -30,3 +30,8 @@ bool dacsa_linux_rbtree_each(const DacsaLinux *l, uint64_t root, DacsaLinuxMembe
 typedef bool (*DacsaLinuxXarrayVisit)(uint64_t index, uint64_t entry, void *data);
 bool dacsa_linux_xarray_each(const DacsaLinux *l, uint64_t xarray, DacsaLinuxXarrayVisit visit,
                              void *data, GError **error);
+
+/* The same, and how many indices an entry stands for from index on: 1, or a large folio's pages. */
+typedef bool (*DacsaLinuxXarrayRange)(uint64_t index, uint64_t count, uint64_t entry, void *data);
+bool dacsa_linux_xarray_ranges(const DacsaLinux *l, uint64_t xarray, DacsaLinuxXarrayRange visit,
+                               void *data, GError **error);

@@ -6,8 +6,7 @@
  * A role that stays creates /run/ready/<pid> once it is what it is meant to be, so that whoever
  * started it waits for that and for no length of time.
  */
-#define _GNU_SOURCE
-#include <dirent.h>
+#include "guest.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/io_uring.h>
@@ -28,20 +27,16 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PAGE 4096
-#define MIB (1024 * 1024)
-#define RW (PROT_READ | PROT_WRITE)
-
 static char **arguments; /* argv as the kernel laid it out, for the roles that overwrite it */
 
-static _Noreturn void
+_Noreturn void
 die(const char *what)
 {
   fprintf(stderr, "guest: %s: %s\n", what, strerror(errno));
   exit(1);
 }
 
-static void
+void
 ready(void)
 {
   char path[64];
@@ -53,15 +48,51 @@ ready(void)
   close(fd);
 }
 
-static _Noreturn void
-stay(void)
+_Noreturn void
+be_at_rest(void)
 {
-  ready();
   for (;;)
     pause();
 }
 
-static char *
+_Noreturn void
+stay(void)
+{
+  ready();
+  be_at_rest();
+}
+
+void
+write_file(const char *path, const char *text)
+{
+  int fd = open(path, O_WRONLY | O_CREAT, 0644);
+  if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text) || close(fd))
+    die(path);
+}
+
+int
+start_child(void (*what)(void))
+{
+  int done[2];
+  char byte;
+  if (pipe2(done, O_CLOEXEC))
+    die("pipe");
+  pid_t child = fork();
+  if (child == 0) {
+    close(done[0]);
+    if (what)
+      what();
+    close(done[1]); /* its end is the word that this is done */
+    be_at_rest();
+  }
+  close(done[1]);
+  if (child < 0 || read(done[0], &byte, 1) != 0)
+    die("start_child");
+  close(done[0]);
+  return child;
+}
+
+char *
 map(size_t size, int prot, int flags, int fd)
 {
   char *p = mmap(NULL, size, prot, flags, fd, 0);
@@ -217,16 +248,15 @@ map_file(const char *path, int flags)
 static void *
 rest(void *unused)
 {
-  for (;;)
-    pause();
-  return unused;
+  (void)unused;
+  be_at_rest();
 }
 
-static void
-start_thread(void)
+void
+start_thread(const char *name)
 {
   pthread_t thread;
-  if (pthread_create(&thread, NULL, rest, NULL))
+  if (pthread_create(&thread, NULL, rest, NULL) || (name && pthread_setname_np(thread, name)))
     die("thread");
 }
 
@@ -339,7 +369,7 @@ zoo(const char *arg)
   map_mounts();
   map_objects();
   map_anonymous();
-  start_thread();
+  start_thread(NULL);
   grow_stack();
   stay();
 }
@@ -393,6 +423,7 @@ zombie(const char *arg)
 static void *
 outlive(void *unused)
 {
+  (void)unused;
   char path[64], text[64];
   snprintf(path, sizeof path, "/proc/self/task/%d/stat", getpid());
   do { /* until the leader is a zombie */
@@ -402,7 +433,7 @@ outlive(void *unused)
     close(fd);
   } while (!strstr(text, ") Z"));
   ready();
-  return rest(unused);
+  return rest(NULL);
 }
 
 /* A process whose first thread has ended and whose second lives on. */
@@ -417,91 +448,42 @@ leaderless(const char *arg)
   return 1;
 }
 
-/* A child that believes it is process 1. */
-static int
-container(const char *arg)
-{
-  (void)arg;
-  if (unshare(CLONE_NEWPID | CLONE_NEWNS))
-    die("unshare");
-  pid_t child = fork();
-  if (child == 0)
-    for (;;)
-      pause();
-  stay();
-}
-
-static void
-copy(const char *from, const char *to)
-{
-  char buffer[PAGE];
-  int in = open(from, O_RDONLY), out = open(to, O_CREAT | O_TRUNC | O_WRONLY, 0644);
-  ssize_t n;
-  if (out < 0)
-    die(to);
-  while (in >= 0 && (n = read(in, buffer, sizeof buffer)) > 0)
-    if (write(out, buffer, n) != n)
-      die(to);
-  close(in);
-  close(out);
-}
-
-/*
- * Copies comm, cmdline and maps of every process but itself to ARG/PID/: what the guest says of
- * itself. One process in C, so that asking changes as little as can be.
- */
-static int
-report(const char *arg)
-{
-  static const char *const names[] = {"comm", "cmdline", "maps"};
-  DIR *proc = opendir("/proc");
-  struct dirent *entry;
-
-  if (!arg || !proc || mkdir(arg, 0755))
-    die("report");
-  while ((entry = readdir(proc))) {
-    int pid = atoi(entry->d_name);
-    char from[64], to[256];
-    if (pid <= 0 || pid == getpid())
-      continue;
-    snprintf(to, sizeof to, "%s/%d", arg, pid);
-    if (mkdir(to, 0755))
-      die(to);
-    for (size_t i = 0; i < 3; i++) {
-      snprintf(from, sizeof from, "/proc/%d/%s", pid, names[i]);
-      snprintf(to, sizeof to, "%s/%d/%s", arg, pid, names[i]);
-      copy(from, to);
-    }
-  }
-  closedir(proc);
-  return 0;
-}
-
-static const struct {
-  const char *name;
-  int (*run)(const char *arg);
-} roles[] = {
+static const struct role roles[] = {
     {"idle", idle},     {"counter", counter},       {"plant", plant},
     {"gap", gap},       {"touch", touch},           {"zoo", zoo},
     {"title", title},   {"long-title", long_title}, {"odd-name", odd_name},
-    {"zombie", zombie}, {"leaderless", leaderless}, {"container", container},
-    {"report", report},
+    {"zombie", zombie}, {"leaderless", leaderless}, {NULL, NULL},
 };
+
+static const struct role *const all_roles[] = {
+    roles, memory_roles, socket_roles, process_roles, namespace_roles, report_roles,
+};
+
+static const struct role *
+find_role(const char *name)
+{
+  for (size_t i = 0; i < sizeof all_roles / sizeof *all_roles; i++)
+    for (const struct role *role = all_roles[i]; role->name; role++)
+      if (strcmp(role->name, name) == 0)
+        return role;
+  return NULL;
+}
 
 int
 main(int argc, char **argv)
 {
   char *words = getenv("ROLE") ? strdup(getenv("ROLE")) : NULL;
-  char *role = words ? strtok(words, " ") : argv[1];
+  char *name = words ? strtok(words, " ") : argv[1];
   char *arg = words ? strtok(NULL, " ") : argc > 2 ? argv[2] : NULL;
+  const struct role *role = name ? find_role(name) : NULL;
 
   arguments = argv;
-  for (size_t i = 0; role && i < sizeof roles / sizeof *roles; i++)
-    if (strcmp(role, roles[i].name) == 0)
-      return roles[i].run(arg);
+  if (role)
+    return role->run(arg);
 
   fprintf(stderr, "usage: guest ROLE [ARG], ROLE one of:\n");
-  for (size_t i = 0; i < sizeof roles / sizeof *roles; i++)
-    fprintf(stderr, "  %s\n", roles[i].name);
+  for (size_t i = 0; i < sizeof all_roles / sizeof *all_roles; i++)
+    for (role = all_roles[i]; role->name; role++)
+      fprintf(stderr, "  %s\n", role->name);
   return 2;
 }

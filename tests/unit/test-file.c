@@ -71,6 +71,33 @@ test_runs(void)
   g_assert_cmpuint(got, ==, 0);
 }
 
+/* A file with holes: the seeks of tar -S and cp --sparse. */
+static void
+test_runs_with_holes(void)
+{
+  g_autoptr(DacsaMem) phys = fake_mem_new();
+  DacsaRuns *runs = dacsa_runs_new();
+  uint64_t at;
+
+  fake_mem_write(phys, 0x5000, "abcd", 4);
+  g_assert_true(dacsa_runs_append_at(runs, 2, 0, 0x5000, 4));
+  dacsa_runs_set_size(runs, 9);
+  g_autoptr(DacsaFile) file = dacsa_file_new_runs(runs, phys);
+  g_assert_cmpuint(dacsa_file_size(file), ==, 9);
+  g_assert_cmpuint(dacsa_file_data_bytes(file), ==, 4);
+  check_read(file, 0, 20, "\0\0abcd\0\0\0", 9);
+  g_assert_true(dacsa_file_seek(file, 0, false, &at));
+  g_assert_cmpuint(at, ==, 2);
+  g_assert_true(dacsa_file_seek(file, 0, true, &at));
+  g_assert_cmpuint(at, ==, 0);
+  g_assert_true(dacsa_file_seek(file, 3, true, &at));
+  g_assert_cmpuint(at, ==, 6);
+  g_assert_false(dacsa_file_seek(file, 6, false, &at));
+  g_assert_true(dacsa_file_seek(file, 7, true, &at));
+  g_assert_cmpuint(at, ==, 7);
+  g_assert_false(dacsa_file_seek(file, 9, true, &at));
+}
+
 /* Physical memory with a hole, of whose pages the snapshot has some. */
 static DacsaFile *
 physmem_new(DacsaMem *phys)
@@ -233,6 +260,7 @@ main(int argc, char **argv)
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/file/text", test_text);
   g_test_add_func("/file/runs", test_runs);
+  g_test_add_func("/file/runs-with-holes", test_runs_with_holes);
   g_test_add_func("/file/physmem/reads", test_physmem_reads);
   g_test_add_func("/file/physmem/seek", test_physmem_seek);
   g_test_add_func("/cache/evicts", test_cache_evicts);

@@ -112,6 +112,66 @@ test_runs_read(void)
   CHECK_FAILS(dacsa_runs_read(runs, phys, 0x1fff, buf, 0x1002, &error), error, DACSA_ERROR_FAULT);
 }
 
+/* Holes before, between and behind the runs. */
+static DacsaRuns *
+holed_runs_new(void)
+{
+  DacsaRuns *runs = dacsa_runs_new();
+
+  g_assert_true(dacsa_runs_append_at(runs, 0x1000, 0, 0x1000, 0x1000));
+  g_assert_true(dacsa_runs_append_at(runs, 0x4000, 0, 0x5000, 0x1000));
+  g_assert_true(dacsa_runs_append_at(runs, 0x5000, 0, 0x9000, 0x1000));
+  dacsa_runs_set_size(runs, 0x8123);
+  return runs;
+}
+
+static void
+test_runs_holes(void)
+{
+  g_autoptr(DacsaRuns) runs = holed_runs_new();
+  g_autoptr(DacsaMem) phys = fake_mem_new();
+  g_autoptr(GError) error = NULL;
+  g_autofree uint8_t *buf = g_malloc(0x8123);
+  g_autofree uint8_t *expected = g_malloc0(0x8123);
+  uint64_t start, end;
+
+  memset(expected + 0x1000, 'a', 0x1000);
+  memset(expected + 0x4000, 'b', 0x1000);
+  memset(expected + 0x5000, 'c', 0x1000);
+  fake_mem_write(phys, 0x1000, expected + 0x1000, 0x1000);
+  fake_mem_write(phys, 0x5000, expected + 0x4000, 0x1000);
+  fake_mem_write(phys, 0x9000, expected + 0x5000, 0x1000);
+  CHECK_OK(dacsa_runs_read(runs, phys, 0, buf, 0x8123, &error), error);
+  g_assert_cmpmem(buf, 0x8123, expected, 0x8123);
+  CHECK_OK(dacsa_runs_read(runs, phys, 0x1fff, buf, 0x2002, &error), error);
+  g_assert_cmpmem(buf, 0x2002, expected + 0x1fff, 0x2002);
+  CHECK_OK(dacsa_runs_read(runs, phys, 0x7000, buf, 0x1123, &error), error);
+  g_assert_cmpmem(buf, 0x1123, expected + 0x7000, 0x1123);
+  g_assert_true(dacsa_runs_next(runs, 0, &start, &end));
+  g_assert_cmphex(start, ==, 0x1000);
+  g_assert_cmphex(end, ==, 0x2000);
+  g_assert_true(dacsa_runs_next(runs, 0x2000, &start, &end)); /* two runs side by side */
+  g_assert_cmphex(start, ==, 0x4000);
+  g_assert_cmphex(end, ==, 0x6000);
+  g_assert_true(dacsa_runs_next(runs, 0x5fff, &start, &end));
+  g_assert_cmphex(start, ==, 0x5fff);
+  g_assert_false(dacsa_runs_next(runs, 0x6000, &start, &end));
+  g_assert_false(dacsa_runs_append_at(runs, 0x8122, 0, 0, 1)); /* before the end */
+}
+
+static void
+test_runs_cut(void)
+{
+  g_autoptr(DacsaRuns) runs = holed_runs_new();
+
+  dacsa_runs_set_size(runs, 0x4800);
+  g_assert_cmpuint(runs->runs->len, ==, 2);
+  check_run(runs, 1, &(DacsaRun){0x4000, 0, 0x5000, 0x800});
+  dacsa_runs_set_size(runs, 0);
+  g_assert_cmpuint(runs->runs->len, ==, 0);
+  g_assert_cmpuint(dacsa_runs_find(runs, 0), ==, 0);
+}
+
 /* -- memory.map -- */
 
 typedef struct {
@@ -200,6 +260,8 @@ main(int argc, char **argv)
   g_test_add_func("/runs/join", test_runs_join);
   g_test_add_func("/runs/overflow", test_runs_overflow);
   g_test_add_func("/runs/read", test_runs_read);
+  g_test_add_func("/runs/holes", test_runs_holes);
+  g_test_add_func("/runs/cut", test_runs_cut);
   g_test_add_func("/memory-map/lines", test_memory_map);
   g_test_add_func("/memory-map/gaps", test_memory_map_gaps);
   return g_test_run();

@@ -280,7 +280,7 @@ set_up(Fixture *f)
                                         [S_SIMPLE_DNAME] = SIMPLE_DNAME,
                                         [S_ANON_INODEFS_DNAME] = ANON_DNAME}}};
   memcpy(f->kernel.members, members, sizeof(members));
-  f->info.text = g_strdup("SYMBOL(swapper_pg_dir)=ffffffff80001000\n");
+  f->info.root = 0x1000;
   f->kernel.info = &f->info;
   f->l = (DacsaLinux){.kernel = &f->kernel,
                       .phys = fake_mem_new(),
@@ -309,7 +309,6 @@ tear_down(Fixture *f)
   dacsa_mem_unref(f->l.memory);
   dacsa_errors_free(f->l.errors);
   g_mutex_clear(&f->l.lock);
-  g_free(f->info.text);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Fixture, tear_down)

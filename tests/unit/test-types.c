@@ -225,6 +225,61 @@ test_not_btf(void)
   g_assert_null(types);
 }
 
+static void
+check_bits(const DacsaTypes *types, const char *member, uint32_t offset, uint32_t size,
+           uint8_t bits, uint8_t shift)
+{
+  g_autoptr(GError) error = NULL;
+  DacsaMember got;
+
+  CHECK_OK(dacsa_types_member(types, "flags", member, &got, &error), error);
+  g_assert_true(got.known);
+  g_assert_cmpuint(got.offset, ==, offset);
+  g_assert_cmpuint(got.size, ==, size);
+  g_assert_cmpuint(got.bits, ==, bits);
+  g_assert_cmpuint(got.shift, ==, shift);
+}
+
+/* struct flags { u32 whole; u32 one:1, five:5, :26; u64 wide:40; }; */
+static void
+test_bit_fields(void)
+{
+  Builder b = builder_new();
+  add_struct(&b, "flags", 16);
+  add_field(&b, "whole", b.u32, 0);
+  g_assert_cmpint(btf__add_field(b.btf, "one", b.u32, 32, 1), ==, 0);
+  g_assert_cmpint(btf__add_field(b.btf, "five", b.u32, 33, 5), ==, 0);
+  g_assert_cmpint(btf__add_field(b.btf, "wide", b.u64, 64, 40), ==, 0);
+  g_autoptr(DacsaTypes) types = builder_finish(&b);
+  check_bits(types, "whole", 0, 4, 0, 0);
+  check_bits(types, "one", 4, 4, 1, 0);
+  check_bits(types, "five", 4, 4, 5, 1);
+  check_bits(types, "wide", 8, 8, 40, 0);
+}
+
+static void
+test_enumerators(void)
+{
+  Builder b = builder_new();
+  g_autoptr(GError) error = NULL;
+  int64_t value;
+
+  g_assert_cmpint(btf__add_enum(b.btf, "pid_type", 4), >, 0);
+  g_assert_cmpint(btf__add_enum_value(b.btf, "PIDTYPE_PID", 0), ==, 0);
+  g_assert_cmpint(btf__add_enum_value(b.btf, "PIDTYPE_NONE", -1), ==, 0);
+  g_assert_cmpint(btf__add_enum64(b.btf, "wide", 8, true), >, 0);
+  g_assert_cmpint(btf__add_enum64_value(b.btf, "WIDE", UINT64_C(1) << 40), ==, 0);
+  g_autoptr(DacsaTypes) types = builder_finish(&b);
+  CHECK_OK(dacsa_types_enumerator(types, "PIDTYPE_PID", &value, &error), error);
+  g_assert_cmpint(value, ==, 0);
+  CHECK_OK(dacsa_types_enumerator(types, "PIDTYPE_NONE", &value, &error), error);
+  g_assert_cmpint(value, ==, -1);
+  CHECK_OK(dacsa_types_enumerator(types, "WIDE", &value, &error), error);
+  g_assert_cmpint(value, ==, INT64_C(1) << 40);
+  CHECK_FAILS(dacsa_types_enumerator(types, "pid_type", &value, &error), error,
+              DACSA_ERROR_NOT_FOUND);
+}
+
 /* Real BTF with one byte changed, or cut short, at every place: refused or read, never a crash. */
 static void
 test_damaged(void)
@@ -268,6 +323,8 @@ main(int argc, char **argv)
   g_test_add_func("/types/typedef-loop", test_typedef_loop);
   g_test_add_func("/types/huge-array", test_huge_array);
   g_test_add_func("/types/not-btf", test_not_btf);
+  g_test_add_func("/types/bit-fields", test_bit_fields);
+  g_test_add_func("/types/enumerators", test_enumerators);
   g_test_add_func("/types/damaged", test_damaged);
   return g_test_run();
 }

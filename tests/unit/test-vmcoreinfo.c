@@ -2,8 +2,7 @@
 #include "check.h"
 #include "fake-paging.h"
 
-#include "parsers/cpus.h"
-#include "parsers/linux/discover.h"
+#include "parsers/linux/vmcoreinfo-find.h"
 
 #include <string.h>
 
@@ -42,6 +41,7 @@ test_read(void)
   g_assert_cmphex(info->kaslr_offset, ==, 0x35600000);
   g_assert_cmphex(info->phys_base, ==, (uint64_t)-67108864);
   g_assert_true(info->five_levels);
+  g_assert_cmphex(info->root, ==, 0x38e10000u - 67108864u);
   g_assert_cmphex(dacsa_vmcoreinfo_symbol(info, "_stext"), ==, 0xffffffffb6600000);
   g_assert_cmphex(dacsa_vmcoreinfo_symbol(info, "_ste"), ==, 0);
   g_assert_cmphex(dacsa_vmcoreinfo_symbol(info, "stext"), ==, 0);
@@ -90,21 +90,20 @@ test_not_vmcoreinfo(void)
 
 #define IMAGE UINT64_C(0xffffffffb6600000)
 #define DIRECT_MAP UINT64_C(0xffff888000000000)
-#define ROOT 0x2000u /* bit 12 clear: with page-table isolation the user's root is 0x3000 */
+#define ROOT 0x2000u
 #define PAGE_GPA 0x800000u
 #define OTHER_GPA 0x700000u
 
 typedef struct {
   DacsaMem *phys;
   FakePaging paging;
-  GArray *cpus;
 } Fixture;
 
 /* A kernel image of two pages, one of them writable, in which lies a pointer to the page. */
 static void
 set_up(Fixture *f)
 {
-  *f = (Fixture){.phys = fake_mem_new(), .cpus = g_array_new(FALSE, FALSE, sizeof(DacsaCpu))};
+  *f = (Fixture){.phys = fake_mem_new()};
   f->paging = (FakePaging){f->phys, ROOT, 0x100000, 4};
   fake_paging_map(&f->paging, IMAGE, 1, 0x40000, PTE_PRESENT);
   fake_paging_map(&f->paging, IMAGE + 0x1000, 1, 0x41000, PTE_PRESENT | PTE_WRITABLE);
@@ -119,72 +118,38 @@ static void
 tear_down(Fixture *f)
 {
   dacsa_mem_unref(f->phys);
-  g_array_unref(f->cpus);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Fixture, tear_down)
 
 static void
-add_cpu(Fixture *f, uint64_t cr3)
+test_by_pointer(void)
 {
-  DacsaCpu cpu = {.cr0 = 0x80050033, .cr3 = cr3, .cr4 = 0x6f0};
+  g_auto(Fixture) f;
 
-  g_array_append_val(f->cpus, cpu);
+  set_up(&f);
+  fake_mem_string(f.phys, OTHER_GPA, TEXT); /* a copy, which a search of all pages finds first */
+  const DacsaX86_64Tables tables = {f.phys, ROOT, 4, 0};
+  g_autoptr(DacsaVmcoreinfo) info = dacsa_vmcoreinfo_find_by_pointer(&tables);
+  g_assert_nonnull(info);
+  g_assert_cmphex(info->gpa, ==, PAGE_GPA);
+  fake_mem_u8(f.phys, PAGE_GPA, 'X');
+  g_assert_null(dacsa_vmcoreinfo_find_by_pointer(&tables));
 }
 
 static void
-check_found(Fixture *f, uint64_t gpa)
-{
-  const DacsaGuestSource source = {.phys = f->phys, .cpus = f->cpus};
-  g_autoptr(DacsaVmcoreinfo) info = NULL;
-  g_autoptr(GError) error = NULL;
-
-  CHECK_OK(dacsa_linux_discover(&source, &info, &error), error);
-  g_assert_cmphex(info->gpa, ==, gpa);
-}
-
-static void
-test_discover_from_registers(void)
-{
-  static const uint64_t cr3s[] = {ROOT, ROOT | 0x803, ROOT | 0x1000};
-
-  for (size_t i = 0; i < G_N_ELEMENTS(cr3s); i++) {
-    g_auto(Fixture) f;
-
-    g_test_message("cr3 0x%" PRIx64, cr3s[i]);
-    set_up(&f);
-    fake_mem_string(f.phys, OTHER_GPA, TEXT); /* a copy, which a search of all pages finds first */
-    add_cpu(&f, 0xdead0000);
-    add_cpu(&f, cr3s[i]);
-    check_found(&f, PAGE_GPA);
-  }
-}
-
-static void
-test_discover_all_pages(void)
+test_by_page(void)
 {
   g_auto(Fixture) f;
 
   set_up(&f);
   fake_mem_string(f.phys, OTHER_GPA, "OSRELEASE=6.1.0\n"); /* incomplete: passed over */
   fake_mem_string(f.phys, OTHER_GPA + 0x2010, TEXT);       /* not where a page begins */
-  check_found(&f, PAGE_GPA);
-  add_cpu(&f, 0xdead0000); /* registers that are of no use */
-  check_found(&f, PAGE_GPA);
-}
-
-static void
-test_discover_nothing(void)
-{
-  g_auto(Fixture) f;
-  g_autoptr(GError) error = NULL;
-  DacsaVmcoreinfo *info = NULL;
-
-  set_up(&f);
+  g_autoptr(DacsaVmcoreinfo) info = dacsa_vmcoreinfo_find_by_page(f.phys);
+  g_assert_nonnull(info);
+  g_assert_cmphex(info->gpa, ==, PAGE_GPA);
   fake_mem_u8(f.phys, PAGE_GPA, 'X');
-  add_cpu(&f, ROOT);
-  const DacsaGuestSource source = {.phys = f.phys, .cpus = f.cpus};
-  CHECK_FAILS(dacsa_linux_discover(&source, &info, &error), error, DACSA_ERROR_NOT_FOUND);
+  g_assert_null(dacsa_vmcoreinfo_find_by_page(f.phys));
 }
 
 int
@@ -194,8 +159,7 @@ main(int argc, char **argv)
   g_test_add_func("/vmcoreinfo/read", test_read);
   g_test_add_func("/vmcoreinfo/old-kernel", test_old_kernel);
   g_test_add_func("/vmcoreinfo/not-it", test_not_vmcoreinfo);
-  g_test_add_func("/discover/from-registers", test_discover_from_registers);
-  g_test_add_func("/discover/all-pages", test_discover_all_pages);
-  g_test_add_func("/discover/nothing", test_discover_nothing);
+  g_test_add_func("/vmcoreinfo/by-pointer", test_by_pointer);
+  g_test_add_func("/vmcoreinfo/by-page", test_by_page);
   return g_test_run();
 }

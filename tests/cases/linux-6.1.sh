@@ -1,0 +1,8 @@
+#!/bin/bash
+# Debian 12's kernel: all that the tree says of a guest full of odd things is what that guest says itself.
+. "$(dirname "$0")/../functions.sh"
+
+start_guest vm
+populate_guest vm
+mount_guest vm
+compare_guest vm
