@@ -283,7 +283,7 @@ set_up(Fixture *f)
 {
   *f = (Fixture){0};
   set_kernel(&f->kernel);
-  f->info.text = g_strdup("SYMBOL(swapper_pg_dir)=ffffffff80001000\n");
+  f->info.root = KERNEL_ROOT;
   f->kernel.info = &f->info;
   f->l = (DacsaLinux){.kernel = &f->kernel,
                       .phys = fake_mem_new(),
@@ -312,7 +312,6 @@ tear_down(Fixture *f)
   dacsa_mem_unref(f->l.memory);
   dacsa_errors_free(f->l.errors);
   g_mutex_clear(&f->l.lock);
-  g_free(f->info.text);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Fixture, tear_down)
