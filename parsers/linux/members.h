@@ -211,13 +211,9 @@
   M(FILE_PRIVATE, "file.private_data") \
   M(INODE_PRIVATE, "inode.i_private") \
   M(DENTRY_FSDATA, "dentry.d_fsdata") \
-  M(FD_MOUNT_ID, "mount.mnt_id") \
   M(NS_COMMON_OPS, "ns_common.ops") \
   M(NS_OPS_NAME, "proc_ns_operations.name") \
   M(DMA_BUF_NAME, "dma_buf.name") \
-  M(OWNER_SIGNAL, "task_struct.signal") \
-  M(OWNER_THREAD_HEAD, "signal_struct.thread_head") \
-  M(OWNER_THREAD_NODE, "task_struct.thread_node") \
   /* network */ \
   M(SOCKET_SK, "socket.sk") \
   M(SOCKET_ALLOC_SOCKET, "socket_alloc.socket") \
