@@ -310,12 +310,28 @@ add_dmesg(void)
     add("system/dmesg", buffer, size);
 }
 
+/* Taken first: the disk that the archive goes to is a user of its driver, once it is open. */
+static char *modules;
+static size_t modules_size;
+
+static void
+keep_modules(void)
+{
+  ssize_t size = read_file("/proc/modules");
+  if (size < 0)
+    die("/proc/modules");
+  modules_size = size;
+  modules = malloc(modules_size + 1);
+  if (!modules)
+    die("memory");
+  memcpy(modules, buffer, modules_size);
+}
+
 /* brief: without kallsyms, which takes longer than all the rest. */
 static void
 add_system(bool brief)
 {
-  static const char *const names[] = {"modules",
-                                      "cmdline",
+  static const char *const names[] = {"cmdline",
                                       "version",
                                       "cpuinfo",
                                       "swaps",
@@ -356,6 +372,7 @@ add_system(bool brief)
         *c = '.';
     add_file(name, path);
   }
+  add("system/modules", modules, modules_size);
   add_dmesg();
   add_kmsg();
   if (!brief)
@@ -367,6 +384,7 @@ static void
 write_archive(const char *path, bool brief)
 {
   static const char end[2 * BLOCK + PAGE];
+  keep_modules();
   archive = open(path, O_WRONLY | O_CREAT | O_DIRECT | O_CLOEXEC, 0644);
   if (archive < 0)
     archive = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
