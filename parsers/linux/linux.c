@@ -3,6 +3,8 @@
 
 #include "parsers/linux/discover.h"
 #include "parsers/linux/files.h"
+#include "parsers/linux/system.h"
+#include "parsers/linux/process.h"
 #include "parsers/linux/view.h"
 #include "snap/error.h"
 
@@ -128,18 +130,38 @@ const DacsaGuestOs dacsa_linux_os = {
     .describe = linux_describe,
     .system_text =
         {
+            [DACSA_SYSTEM_MODULES] = dacsa_linux_modules,
             [DACSA_SYSTEM_NETCONNS] = dacsa_linux_system_netconns,
+            [DACSA_SYSTEM_BANNER] = dacsa_linux_banner,
+            [DACSA_SYSTEM_CMDLINE] = dacsa_linux_kernel_cmdline,
+            [DACSA_SYSTEM_CPUINFO] = dacsa_linux_cpuinfo,
+            [DACSA_SYSTEM_DMESG] = dacsa_linux_dmesg,
+            [DACSA_SYSTEM_KALLSYMS] = dacsa_linux_kallsyms,
+            [DACSA_SYSTEM_MOUNTS] = dacsa_linux_mounts,
+            [DACSA_SYSTEM_SYSCTL] = dacsa_linux_sysctl,
             [DACSA_SYSTEM_JSON_FDS] = dacsa_linux_json_fds,
+            [DACSA_SYSTEM_JSON_MODULES] = dacsa_linux_json_modules,
             [DACSA_SYSTEM_JSON_NETCONNS] = dacsa_linux_json_netconns,
+            [DACSA_SYSTEM_JSON_MOUNTS] = dacsa_linux_json_mounts,
+            [DACSA_SYSTEM_JSON_DMESG] = dacsa_linux_json_dmesg,
+            [DACSA_SYSTEM_JSON_PROCESSES] = dacsa_linux_json_processes,
+            [DACSA_SYSTEM_JSON_THREADS] = dacsa_linux_json_threads,
+            [DACSA_SYSTEM_JSON_MAPS] = dacsa_linux_json_maps,
         },
+    .btf = dacsa_linux_btf,
+    .modules = dacsa_linux_module_names,
+    .module_memory = dacsa_linux_module_memory,
     .processes = linux_processes,
     .process_text =
         {
             [DACSA_PROCESS_COMM] = dacsa_linux_comm,
             [DACSA_PROCESS_CMDLINE] = dacsa_linux_cmdline,
+            [DACSA_PROCESS_ENVIRON] = dacsa_linux_environ,
+            [DACSA_PROCESS_STATUS] = dacsa_linux_status,
             [DACSA_PROCESS_MAPS] = dacsa_linux_maps,
             [DACSA_PROCESS_FDS] = dacsa_linux_text_fds,
             [DACSA_PROCESS_NETCONNS] = dacsa_linux_text_netconns,
+            [DACSA_PROCESS_THREADS] = dacsa_linux_threads,
         },
     .memory = dacsa_linux_memory,
     .regions = dacsa_linux_regions,

@@ -16,7 +16,7 @@
   M(TASK_FLAGS, "task_struct.flags") \
   M(TASK_MM, "task_struct.mm") \
   M(TASK_FS, "task_struct.fs") \
-  M(TASK_WORKER_PRIVATE, "task_struct.worker_private") \
+  M(TASK_WORKER_PRIVATE, "task_struct.worker_private|task_struct.set_child_tid") \
   M(KTHREAD_DATA, "kthread.data") \
   M(KTHREAD_FULL_NAME, "kthread.full_name") \
   M(WORKER_DESC, "worker.desc") \
@@ -75,20 +75,141 @@
   M(XA_NODE_SHIFT, "xa_node.shift") \
   M(XA_NODE_SLOTS, "xa_node.slots") \
   /* processes: credentials, signals, namespaces, memory counters */ \
-  /* open files */ \
+  M(TASK_STATE, "task_struct.__state|task_struct.state") \
+  M(TASK_EXIT_STATE, "task_struct.exit_state") \
+  M(TASK_TGID, "task_struct.tgid") \
+  M(TASK_PTRACE, "task_struct.ptrace") \
+  M(TASK_PARENT, "task_struct.parent") \
+  M(TASK_REAL_PARENT, "task_struct.real_parent") \
+  M(TASK_THREAD_PID, "task_struct.thread_pid") \
+  M(TASK_THREAD_NODE, "task_struct.thread_node") \
+  M(TASK_SIGNAL, "task_struct.signal") \
+  M(TASK_SIGHAND, "task_struct.sighand") \
+  M(TASK_BLOCKED, "task_struct.blocked") \
+  M(TASK_PENDING, "task_struct.pending.signal") \
+  M(TASK_REAL_CRED, "task_struct.real_cred") \
   M(TASK_FILES, "task_struct.files") \
+  M(TASK_NSPROXY, "task_struct.nsproxy") \
+  M(TASK_CGROUPS, "task_struct.cgroups") \
+  M(TASK_NUMA_GROUP, "task_struct.numa_group") \
+  M(TASK_ATOMIC_FLAGS, "task_struct.atomic_flags") \
+  M(TASK_SECCOMP_MODE, "task_struct.seccomp.mode") \
+  M(TASK_SECCOMP_FILTERS, "task_struct.seccomp.filter_count") \
+  M(TASK_CPUS_MASK, "task_struct.cpus_mask|task_struct.cpus_allowed") \
+  M(TASK_MEMS_ALLOWED, "task_struct.mems_allowed") \
+  M(TASK_NVCSW, "task_struct.nvcsw") \
+  M(TASK_NIVCSW, "task_struct.nivcsw") \
+  M(TASK_FEATURES, "task_struct.thread.features") \
+  M(TASK_FEATURES_LOCKED, "task_struct.thread.features_locked") \
+  M(TASK_CPU, "task_struct.cpu|task_struct.thread_info.cpu") \
+  M(TASK_PRIO, "task_struct.prio") \
+  M(TASK_STATIC_PRIO, "task_struct.static_prio") \
+  M(TASK_POLICY, "task_struct.policy") \
+  M(TASK_START, "task_struct.start_boottime|task_struct.real_start_time") \
+  M(TASK_UTIME, "task_struct.utime") \
+  M(TASK_STIME, "task_struct.stime") \
+  M(TASK_RUNTIME, "task_struct.se.sum_exec_runtime") \
+  M(TASK_PREV_UTIME, "task_struct.prev_cputime.utime") \
+  M(TASK_PREV_STIME, "task_struct.prev_cputime.stime") \
+  M(TASK_STACK, "task_struct.stack") \
+  M(SIGNAL_THREAD_HEAD, "signal_struct.thread_head") \
+  M(SIGNAL_NR_THREADS, "signal_struct.nr_threads") \
+  M(SIGNAL_PENDING, "signal_struct.shared_pending.signal") \
+  M(SIGNAL_PIDS, "signal_struct.pids") \
+  M(SIGNAL_RLIM, "signal_struct.rlim") \
+  M(SIGNAL_CORE_STATE, "signal_struct.core_state") \
+  M(SIGNAL_TTY, "signal_struct.tty") \
+  M(TTY_NAME, "tty_struct.name") \
+  M(RLIMIT_CUR, "rlimit.rlim_cur") \
+  M(SIGHAND_ACTION, "sighand_struct.action") \
+  M(K_SIGACTION_HANDLER, "k_sigaction.sa.sa_handler") \
+  M(CRED_UID, "cred.uid") \
+  M(CRED_EUID, "cred.euid") \
+  M(CRED_SUID, "cred.suid") \
+  M(CRED_FSUID, "cred.fsuid") \
+  M(CRED_GID, "cred.gid") \
+  M(CRED_EGID, "cred.egid") \
+  M(CRED_SGID, "cred.sgid") \
+  M(CRED_FSGID, "cred.fsgid") \
+  M(CRED_CAP_INHERITABLE, "cred.cap_inheritable") \
+  M(CRED_CAP_PERMITTED, "cred.cap_permitted") \
+  M(CRED_CAP_EFFECTIVE, "cred.cap_effective") \
+  M(CRED_CAP_BSET, "cred.cap_bset") \
+  M(CRED_CAP_AMBIENT, "cred.cap_ambient") \
+  M(CRED_GROUP_INFO, "cred.group_info") \
+  M(CRED_USER, "cred.user") \
+  M(CRED_UCOUNTS, "cred.ucounts") \
+  M(CRED_USER_NS, "cred.user_ns") \
+  M(GROUPS_N, "group_info.ngroups") \
+  M(GROUPS_GID, "group_info.gid") \
+  M(USER_SIGPENDING, "user_struct.sigpending") \
+  M(UCOUNTS_RLIMIT, "ucounts.rlimit|ucounts.ucount") \
+  M(PID_LEVEL, "pid.level") \
+  M(PID_NUMBERS, "pid.numbers") \
+  M(UPID_NR, "upid.nr") \
+  M(UPID_NS, "upid.ns") \
+  M(NUMA_GROUP_GID, "numa_group.gid") \
+  M(FS_UMASK, "fs_struct.umask") \
+  M(FS_PWD, "fs_struct.pwd") \
   M(FILES_FDT, "files_struct.fdt") \
+  M(FDTABLE_MAX_FDS, "fdtable.max_fds") \
+  M(NSPROXY_UTS, "nsproxy.uts_ns") \
+  M(NSPROXY_IPC, "nsproxy.ipc_ns") \
+  M(NSPROXY_MNT, "nsproxy.mnt_ns") \
+  M(NSPROXY_NET, "nsproxy.net_ns") \
+  M(NSPROXY_CGROUP, "nsproxy.cgroup_ns") \
+  M(UTS_INUM, "uts_namespace.ns.inum") \
+  M(IPC_INUM, "ipc_namespace.ns.inum") \
+  M(MNT_INUM, "mnt_namespace.ns.inum") \
+  M(NET_INUM, "net.ns.inum") \
+  M(CGROUP_INUM, "cgroup_namespace.ns.inum") \
+  M(PID_NS_INUM, "pid_namespace.ns.inum") \
+  M(USER_NS_INUM, "user_namespace.ns.inum") \
+  M(CSS_SET_CGROUP, "css_set.dfl_cgrp") \
+  M(CGROUP_KN, "cgroup.kn") \
+  M(KERNFS_NAME, "kernfs_node.name") \
+  M(KERNFS_PARENT, "kernfs_node.__parent|kernfs_node.parent") \
+  M(MM_RSS_STAT, "mm_struct.rss_stat") \
+  M(MM_RSS_COUNT, "mm_rss_stat.count") \
+  M(PERCPU_COUNTER_COUNT, "percpu_counter.count") \
+  M(PERCPU_COUNTER_COUNTERS, "percpu_counter.counters") \
+  M(MM_TOTAL_VM, "mm_struct.total_vm") \
+  M(MM_HIWATER_VM, "mm_struct.hiwater_vm") \
+  M(MM_HIWATER_RSS, "mm_struct.hiwater_rss") \
+  M(MM_LOCKED_VM, "mm_struct.locked_vm") \
+  M(MM_PINNED_VM, "mm_struct.pinned_vm") \
+  M(MM_DATA_VM, "mm_struct.data_vm") \
+  M(MM_STACK_VM, "mm_struct.stack_vm") \
+  M(MM_EXEC_VM, "mm_struct.exec_vm") \
+  M(MM_START_CODE, "mm_struct.start_code") \
+  M(MM_END_CODE, "mm_struct.end_code") \
+  M(MM_PGTABLES_BYTES, "mm_struct.pgtables_bytes") \
+  M(MM_HUGETLB_USAGE, "mm_struct.hugetlb_usage") \
+  M(MM_CORE_STATE, "mm_struct.core_state") \
+  M(MM_FLAGS, "mm_struct.flags") \
+  M(MM_UNTAG_MASK, "mm_struct.context.untag_mask") \
+  M(MM_IA32_COMPAT, "mm_struct.context.ia32_compat") \
+  M(MM_EXE_FILE, "mm_struct.exe_file") \
+  M(VMA_SHARED, "vm_area_struct.shared") \
+  M(FILE_MODE, "file.f_mode") \
+  M(BACKING_FILE_FILE, "backing_file.file") \
+  M(BACKING_FILE_USER_PATH, "backing_file.user_path") \
+  M(DENTRY_INODE, "dentry.d_inode") \
+  M(CPU_CAPABILITY, "cpuinfo_x86.x86_capability") \
+  M(SLAB_NODES, "kmem_cache.per_node|kmem_cache.node") \
+  M(TK_DATA_TIMEKEEPER, "tk_data.timekeeper") \
+  M(TIMEKEEPER_OFFS_REAL, "timekeeper.offs_real") \
+  M(TIMEKEEPER_OFFS_BOOT, "timekeeper.offs_boot") \
+  /* open files */ \
   M(FDT_MAX_FDS, "fdtable.max_fds") \
   M(FDT_FD, "fdtable.fd") \
   M(FDT_OPEN_FDS, "fdtable.open_fds") \
   M(FDT_CLOSE_ON_EXEC, "fdtable.close_on_exec") \
-  M(FILE_MODE, "file.f_mode") \
   M(FILE_FLAGS, "file.f_flags") \
   M(FILE_POS, "file.f_pos") \
   M(FILE_OP, "file.f_op") \
   M(FILE_PRIVATE, "file.private_data") \
   M(INODE_PRIVATE, "inode.i_private") \
-  M(DENTRY_INODE, "dentry.d_inode") \
   M(DENTRY_FSDATA, "dentry.d_fsdata") \
   M(FD_MOUNT_ID, "mount.mnt_id") \
   M(NS_COMMON_OPS, "ns_common.ops") \
@@ -102,7 +223,6 @@
   M(SOCKET_ALLOC_SOCKET, "socket_alloc.socket") \
   M(SOCKET_ALLOC_INODE, "socket_alloc.vfs_inode") \
   M(NET_LIST, "net.list") \
-  M(NET_INUM, "net.ns.inum") \
   M(NET_DEVICES, "net.dev_base_head") \
   M(NET_TCP, "net.ipv4.tcp_death_row.hashinfo") \
   M(NET_UDP, "net.ipv4.udp_table") \
@@ -165,8 +285,176 @@
   M(NETLINK_PORTID, "netlink_sock.portid") \
   M(NETLINK_DST_PORTID, "netlink_sock.dst_portid") \
   /* modules and symbols */ \
+  M(MODULE_LIST, "module.list") \
+  M(MODULE_NAME, "module.name") \
+  M(MODULE_STATE, "module.state") \
+  M(MODULE_REFCNT, "module.refcnt") \
+  M(MODULE_SOURCE_LIST, "module.source_list") \
+  M(MODULE_INIT, "module.init") \
+  M(MODULE_EXIT, "module.exit") \
+  M(MODULE_TAINTS, "module.taints") \
+  M(MODULE_VERSION, "module.version") \
+  M(MODULE_SRCVERSION, "module.srcversion") \
+  M(MODULE_ARGS, "module.args") \
+  M(MODULE_CORE_BASE, "module.core_layout.base") \
+  M(MODULE_CORE_SIZE, "module.core_layout.size") \
+  M(MODULE_INIT_BASE, "module.init_layout.base") \
+  M(MODULE_INIT_SIZE, "module.init_layout.size") \
+  M(MODULE_MEM, "module.mem") \
+  M(MODULE_MEMORY_BASE, "module_memory.base") \
+  M(MODULE_MEMORY_SIZE, "module_memory.size") \
+  M(MODULE_KALLSYMS, "module.kallsyms") \
+  M(MODULE_SYMS, "module.syms") \
+  M(MODULE_NUM_SYMS, "module.num_syms") \
+  M(MODULE_USE_SOURCE_LIST, "module_use.source_list") \
+  M(MODULE_USE_SOURCE, "module_use.source") \
+  M(MOD_KALLSYMS_SYMTAB, "mod_kallsyms.symtab") \
+  M(MOD_KALLSYMS_NUM, "mod_kallsyms.num_symtab") \
+  M(MOD_KALLSYMS_STRTAB, "mod_kallsyms.strtab") \
+  M(MOD_KALLSYMS_TYPETAB, "mod_kallsyms.typetab") \
+  M(KERNEL_SYMBOL_VALUE, "kernel_symbol.value_offset|kernel_symbol.value") \
+  M(KERNEL_SYMBOL_NAME, "kernel_symbol.name_offset|kernel_symbol.name") \
+  M(TAINT_FLAG_TRUE, "taint_flag.c_true") \
+  M(TAINT_FLAG_MODULE, "taint_flag.module") \
+  M(FTRACE_MOD_MAP_LIST, "ftrace_mod_map.list") \
+  M(FTRACE_MOD_MAP_MOD, "ftrace_mod_map.mod") \
+  M(FTRACE_MOD_MAP_FUNCS, "ftrace_mod_map.funcs") \
+  M(FTRACE_MOD_FUNC_LIST, "ftrace_mod_func.list") \
+  M(FTRACE_MOD_FUNC_NAME, "ftrace_mod_func.name") \
+  M(FTRACE_MOD_FUNC_IP, "ftrace_mod_func.ip") \
+  M(FTRACE_OPS_LIST, "ftrace_ops.list") \
+  M(FTRACE_OPS_TRAMPOLINE, "ftrace_ops.trampoline") \
+  M(BPF_KSYM_LNODE, "bpf_ksym.lnode") \
+  M(BPF_KSYM_START, "bpf_ksym.start") \
+  M(BPF_KSYM_NAME, "bpf_ksym.name") \
+  M(KPROBE_CACHE_SYM, "kprobe_insn_cache.sym") \
+  M(KPROBE_CACHE_PAGES, "kprobe_insn_cache.pages") \
+  M(KPROBE_PAGE_LIST, "kprobe_insn_page.list") \
+  M(KPROBE_PAGE_INSNS, "kprobe_insn_page.insns") \
   /* the log of the kernel */ \
+  M(PRB_COUNT_BITS, "printk_ringbuffer.desc_ring.count_bits") \
+  M(PRB_DESCS, "printk_ringbuffer.desc_ring.descs") \
+  M(PRB_INFOS, "printk_ringbuffer.desc_ring.infos") \
+  M(PRB_HEAD_ID, "printk_ringbuffer.desc_ring.head_id") \
+  M(PRB_TAIL_ID, "printk_ringbuffer.desc_ring.tail_id") \
+  M(PRB_SIZE_BITS, "printk_ringbuffer.text_data_ring.size_bits") \
+  M(PRB_DATA, "printk_ringbuffer.text_data_ring.data") \
+  M(PRB_DESC_STATE, "prb_desc.state_var") \
+  M(PRB_DESC_BEGIN, "prb_desc.text_blk_lpos.begin") \
+  M(PRB_DESC_NEXT, "prb_desc.text_blk_lpos.next") \
+  M(PRINTK_INFO_SEQ, "printk_info.seq") \
+  M(PRINTK_INFO_TS, "printk_info.ts_nsec") \
+  M(PRINTK_INFO_LEN, "printk_info.text_len") \
+  M(PRINTK_INFO_FACILITY, "printk_info.facility") \
+  M(PRINTK_INFO_LEVEL, "printk_info.level") \
+  M(PRINTK_INFO_CALLER, "printk_info.caller_id") \
+  M(PRINTK_INFO_SUBSYSTEM, "printk_info.dev_info.subsystem") \
+  M(PRINTK_INFO_DEVICE, "printk_info.dev_info.device") \
+  M(PRINTK_LOG_TS, "printk_log.ts_nsec") \
+  M(PRINTK_LOG_LEN, "printk_log.len") \
+  M(PRINTK_LOG_TEXT_LEN, "printk_log.text_len") \
+  M(PRINTK_LOG_FACILITY, "printk_log.facility") \
+  M(PRINTK_LOG_LEVEL, "printk_log.level") \
+  M(PRINTK_LOG_CALLER, "printk_log.caller_id") \
+  M(CLOCKSOURCE_MULT, "clocksource.mult") \
+  M(CLOCKSOURCE_SHIFT, "clocksource.shift") \
   /* mounts and settings */ \
+  M(NSPROXY_MNT_NS, "nsproxy.mnt_ns") \
+  M(MNT_NS_INUM, "mnt_namespace.ns.inum") \
+  M(MNT_NS_LIST, "mnt_namespace.list") \
+  M(MNT_NS_MOUNTS, "mnt_namespace.mounts") \
+  M(MOUNT_LIST, "mount.mnt_list") \
+  M(MOUNT_NODE, "mount.mnt_node") \
+  M(MOUNT_ID, "mount.mnt_id") \
+  M(MOUNT_DEVNAME, "mount.mnt_devname") \
+  M(MOUNT_MASTER, "mount.mnt_master") \
+  M(MOUNT_GROUP_ID, "mount.mnt_group_id") \
+  M(MOUNT_T_FLAGS, "mount.mnt_t_flags") \
+  M(VFSMOUNT_FLAGS, "vfsmount.mnt_flags") \
+  M(VFSMOUNT_USERNS, "vfsmount.mnt_userns") \
+  M(VFSMOUNT_IDMAP, "vfsmount.mnt_idmap") \
+  M(SB_FLAGS, "super_block.s_flags") \
+  M(SB_SUBTYPE, "super_block.s_subtype") \
+  M(SB_OP, "super_block.s_op") \
+  M(SB_FS_INFO, "super_block.s_fs_info") \
+  M(SUPER_OPS_SHOW_OPTIONS, "super_operations.show_options") \
+  M(SUPER_OPS_SHOW_DEVNAME, "super_operations.show_devname") \
+  M(SHMEM_MAX_BLOCKS, "shmem_sb_info.max_blocks") \
+  M(SHMEM_MAX_INODES, "shmem_sb_info.max_inodes") \
+  M(SHMEM_MODE, "shmem_sb_info.mode") \
+  M(SHMEM_UID, "shmem_sb_info.uid") \
+  M(SHMEM_GID, "shmem_sb_info.gid") \
+  M(SHMEM_HUGE, "shmem_sb_info.huge") \
+  M(SHMEM_FULL_INUMS, "shmem_sb_info.full_inums") \
+  M(SHMEM_MPOL, "shmem_sb_info.mpol") \
+  M(SHMEM_NOSWAP, "shmem_sb_info.noswap") \
+  M(PROC_PID_GID, "proc_fs_info.pid_gid") \
+  M(PROC_HIDE_PID, "proc_fs_info.hide_pid") \
+  M(PROC_PIDONLY, "proc_fs_info.pidonly") \
+  M(RAMFS_MODE, "ramfs_fs_info.mount_opts.mode") \
+  M(DEVPTS_SETUID, "pts_fs_info.mount_opts.setuid") \
+  M(DEVPTS_SETGID, "pts_fs_info.mount_opts.setgid") \
+  M(DEVPTS_UID, "pts_fs_info.mount_opts.uid") \
+  M(DEVPTS_GID, "pts_fs_info.mount_opts.gid") \
+  M(DEVPTS_MODE, "pts_fs_info.mount_opts.mode") \
+  M(DEVPTS_PTMXMODE, "pts_fs_info.mount_opts.ptmxmode") \
+  M(DEVPTS_MAX, "pts_fs_info.mount_opts.max") \
+  M(DEBUGFS_UID, "debugfs_fs_info.uid|debugfs_fs_info.mount_opts.uid") \
+  M(DEBUGFS_GID, "debugfs_fs_info.gid|debugfs_fs_info.mount_opts.gid") \
+  M(DEBUGFS_MODE, "debugfs_fs_info.mode|debugfs_fs_info.mount_opts.mode") \
+  M(TRACEFS_UID, "tracefs_fs_info.uid|tracefs_fs_info.mount_opts.uid") \
+  M(TRACEFS_GID, "tracefs_fs_info.gid|tracefs_fs_info.mount_opts.gid") \
+  M(TRACEFS_MODE, "tracefs_fs_info.mode|tracefs_fs_info.mount_opts.mode") \
+  M(KERNFS_INFO_ROOT, "kernfs_super_info.root") \
+  M(KERNFS_ROOT_OPS, "kernfs_root.syscall_ops") \
+  M(KERNFS_OPS_SHOW_OPTIONS, "kernfs_syscall_ops.show_options") \
+  M(BPF_UID, "bpf_mount_opts.uid") \
+  M(BPF_DELEGATE_CMDS, "bpf_mount_opts.delegate_cmds") \
+  M(BPF_DELEGATE_MAPS, "bpf_mount_opts.delegate_maps") \
+  M(BPF_DELEGATE_PROGS, "bpf_mount_opts.delegate_progs") \
+  M(BPF_DELEGATE_ATTACHS, "bpf_mount_opts.delegate_attachs") \
+  M(CGROUP_ROOT_FLAGS, "cgroup_root.flags") \
+  M(INODE_UID, "inode.i_uid") \
+  M(INODE_GID, "inode.i_gid") \
+  M(CPU_FAMILY, "cpuinfo_x86.x86") \
+  M(CPU_MODEL, "cpuinfo_x86.x86_model") \
+  M(CPU_STEPPING, "cpuinfo_x86.x86_stepping") \
+  M(CPU_TLBSIZE, "cpuinfo_x86.x86_tlbsize") \
+  M(CPU_VMX, "cpuinfo_x86.vmx_capability") \
+  M(CPU_VIRT_BITS, "cpuinfo_x86.x86_virt_bits") \
+  M(CPU_PHYS_BITS, "cpuinfo_x86.x86_phys_bits") \
+  M(CPU_CPUID_LEVEL, "cpuinfo_x86.cpuid_level") \
+  M(CPU_VENDOR, "cpuinfo_x86.x86_vendor_id") \
+  M(CPU_MODEL_ID, "cpuinfo_x86.x86_model_id") \
+  M(CPU_CACHE_SIZE, "cpuinfo_x86.x86_cache_size") \
+  M(CPU_CACHE_ALIGNMENT, "cpuinfo_x86.x86_cache_alignment") \
+  M(CPU_POWER, "cpuinfo_x86.x86_power") \
+  M(CPU_LOOPS, "cpuinfo_x86.loops_per_jiffy") \
+  M(CPU_APICID, "cpuinfo_x86.topo.apicid|cpuinfo_x86.apicid") \
+  M(CPU_INITIAL_APICID, "cpuinfo_x86.topo.initial_apicid|cpuinfo_x86.initial_apicid") \
+  M(CPU_PACKAGE, "cpuinfo_x86.topo.pkg_id|cpuinfo_x86.phys_proc_id") \
+  M(CPU_CORE, "cpuinfo_x86.topo.core_id|cpuinfo_x86.cpu_core_id") \
+  M(CPU_CLFLUSH, "cpuinfo_x86.x86_clflush_size") \
+  M(CPU_CORES, "cpuinfo_x86.booted_cores") \
+  M(CPU_INDEX, "cpuinfo_x86.cpu_index") \
+  M(CPU_MICROCODE, "cpuinfo_x86.microcode") \
+  M(CTL_ROOT_DIR, "ctl_table_root.default_set.dir") \
+  M(CTL_DIR_ROOT, "ctl_dir.root") \
+  M(CTL_NODE_NODE, "ctl_node.node") \
+  M(CTL_NODE_HEADER, "ctl_node.header") \
+  M(CTL_HEADER_TABLE, "ctl_table_header.ctl_table") \
+  M(CTL_HEADER_NODE, "ctl_table_header.node") \
+  M(CTL_TABLE_PROCNAME, "ctl_table.procname") \
+  M(CTL_TABLE_DATA, "ctl_table.data") \
+  M(CTL_TABLE_MAXLEN, "ctl_table.maxlen") \
+  M(CTL_TABLE_MODE, "ctl_table.mode") \
+  M(CTL_TABLE_HANDLER, "ctl_table.proc_handler") \
+  M(NET_SYSCTLS, "net.sysctls.dir") \
+  M(USER_NS_SYSCTLS, "user_namespace.set.dir") \
+  M(IPC_NS_SYSCTLS, "ipc_namespace.ipc_set.dir") \
+  M(IPC_NS_MQ_SYSCTLS, "ipc_namespace.mq_set.dir") \
+  M(PID_NS_SYSCTLS, "pid_namespace.set.dir") \
+  M(HSTATE_MAX_PAGES, "hstate.max_huge_pages") \
   /* page cache */ \
   M(SB_LIST, "super_block.s_list") \
   M(SB_TYPE, "super_block.s_type") \
@@ -191,14 +479,15 @@
   M(MOUNT_CHILDREN, "mount.mnt_mounts") \
   M(MOUNT_CHILD, "mount.mnt_child") \
   M(FILE_MAPPING, "file.f_mapping") \
-  M(MM_EXE_FILE, "mm_struct.exe_file") \
-  M(MM_START_CODE, "mm_struct.start_code") \
   /* end */
 
 /* T_<name>: the size of a struct in bytes. */
 #define DACSA_LINUX_TYPES(T) \
   T(PAGE, "page") \
   /* processes: credentials, signals, namespaces, memory counters */ \
+  T(UPID, "upid") \
+  T(RLIMIT, "rlimit") \
+  T(K_SIGACTION, "k_sigaction") \
   /* open files */ \
   /* network */ \
   T(EHASH_BUCKET, "inet_ehash_bucket") \
@@ -206,8 +495,18 @@
   T(UDP_HSLOT, "udp_hslot") \
   T(NETLINK_TABLE, "netlink_table") \
   /* modules and symbols */ \
+  T(MODULE_MEMORY, "module_memory") \
+  T(KERNEL_SYMBOL, "kernel_symbol") \
+  T(TAINT_FLAG, "taint_flag") \
   /* the log of the kernel */ \
+  T(PRB_DESC, "prb_desc") \
+  T(PRINTK_INFO, "printk_info") \
+  T(PRINTK_LOG, "printk_log") \
   /* mounts and settings */ \
+  T(CTL_NODE, "ctl_node") \
+  T(CTL_TABLE, "ctl_table") \
+  T(HSTATE, "hstate") \
+  T(CPUMASK, "cpumask") \
   /* page cache */ \
   /* end */
 
@@ -215,11 +514,38 @@
 #define DACSA_LINUX_ENUMERATORS(E) \
   E(PIDTYPE_TGID, "PIDTYPE_TGID") \
   /* processes: credentials, signals, namespaces, memory counters */ \
+  E(PIDTYPE_PGID, "PIDTYPE_PGID") \
+  E(PIDTYPE_SID, "PIDTYPE_SID") \
+  E(MM_FILEPAGES, "MM_FILEPAGES") \
+  E(MM_ANONPAGES, "MM_ANONPAGES") \
+  E(MM_SWAPENTS, "MM_SWAPENTS") \
+  E(MM_SHMEMPAGES, "MM_SHMEMPAGES") \
+  E(UCOUNT_RLIMIT_SIGPENDING, "UCOUNT_RLIMIT_SIGPENDING") \
+  E(NR_CPUID_WORDS, "NR_CPUID_WORDS") \
+  E(SSB_DISABLE, "SPEC_STORE_BYPASS_DISABLE") \
+  E(SSB_PRCTL, "SPEC_STORE_BYPASS_PRCTL") \
+  E(SSB_SECCOMP, "SPEC_STORE_BYPASS_SECCOMP") \
+  E(V2_USER_NONE, "SPECTRE_V2_USER_NONE") \
+  E(V2_USER_STRICT, "SPECTRE_V2_USER_STRICT") \
+  E(V2_USER_STRICT_PREFERRED, "SPECTRE_V2_USER_STRICT_PREFERRED") \
+  E(V2_USER_PRCTL, "SPECTRE_V2_USER_PRCTL") \
+  E(V2_USER_SECCOMP, "SPECTRE_V2_USER_SECCOMP") \
   /* open files */ \
   /* network */ \
   /* modules and symbols */ \
+  E(MODULE_STATE_COMING, "MODULE_STATE_COMING") \
+  E(MODULE_STATE_GOING, "MODULE_STATE_GOING") \
+  E(MODULE_STATE_UNFORMED, "MODULE_STATE_UNFORMED") \
   /* the log of the kernel */ \
+  E(DESC_COMMITTED, "desc_committed") \
+  E(DESC_FINALIZED, "desc_finalized") \
   /* mounts and settings */ \
+  E(CGRP_NS_DELEGATE, "CGRP_ROOT_NS_DELEGATE") \
+  E(CGRP_FAVOR_DYNMODS, "CGRP_ROOT_FAVOR_DYNMODS") \
+  E(CGRP_MEMORY_LOCAL_EVENTS, "CGRP_ROOT_MEMORY_LOCAL_EVENTS") \
+  E(CGRP_MEMORY_RECURSIVE_PROT, "CGRP_ROOT_MEMORY_RECURSIVE_PROT") \
+  E(CGRP_MEMORY_HUGETLB_ACCOUNTING, "CGRP_ROOT_MEMORY_HUGETLB_ACCOUNTING") \
+  E(CGRP_PIDS_LOCAL_EVENTS, "CGRP_ROOT_PIDS_LOCAL_EVENTS") \
   /* page cache */ \
   E(PG_UPTODATE, "PG_uptodate") \
   E(PG_HEAD, "PG_head") \
@@ -235,6 +561,23 @@
   S(ANON_INODEFS_DNAME, "anon_inodefs_dname") \
   S(FORMAT_WORKER_ID, "format_worker_id") /* since 6.9: workers' names are made, not taken from the task */ \
   /* processes: credentials, signals, namespaces, memory counters */ \
+  S(START_RODATA, "__start_rodata") \
+  S(END_RODATA, "__end_rodata") \
+  S(TASK_MEM, "task_mem") \
+  S(PERCPU_COUNTER_SUM, "__percpu_counter_sum") \
+  S(VMA_NAME, "get_vma_name.part.0|get_vma_name|show_map_vma") /* where maps tells the heap */ \
+  S(ALLOC_BACKING_FILE, "alloc_empty_backing_file") /* names the bit of f_mode that such files have */ \
+  S(COPY_PID_NS, "copy_pid_ns") \
+  S(NR_CPU_IDS, "nr_cpu_ids") \
+  S(CPU_ONLINE_MASK, "__cpu_online_mask") \
+  S(PER_CPU_OFFSET, "__per_cpu_offset") \
+  S(BOOT_CPU_DATA, "boot_cpu_data") \
+  S(SSB_MODE, "ssb_mode") \
+  S(V2_USER_IBPB, "spectre_v2_user_ibpb") \
+  S(V2_USER_STIBP, "spectre_v2_user_stibp") \
+  S(THP_FLAGS, "transparent_hugepage_flags") \
+  S(SHADOW_TIMEKEEPER, "shadow_timekeeper") \
+  S(TIMEKEEPER_DATA, "timekeeper_data|tk_core") \
   /* open files */ \
   S(PIPEFS_DNAME, "pipefs_dname") \
   S(SOCKFS_DNAME, "sockfs_dname") \
@@ -253,8 +596,55 @@
   S(UNIX_SOCKET_TABLE, "unix_socket_table") \
   S(NL_TABLE, "nl_table") \
   /* modules and symbols */ \
+  S(MODULES, "modules") \
+  S(TAINT_FLAGS, "taint_flags") \
+  S(LINUX_BANNER, "linux_banner") \
+  S(SAVED_COMMAND_LINE, "saved_command_line") \
+  S(FTRACE_MOD_MAPS, "ftrace_mod_maps") \
+  S(FTRACE_TRAMPOLINES, "ftrace_ops_trampoline_list") \
+  S(BPF_KALLSYMS, "bpf_kallsyms") \
+  S(BPF_JIT_HARDEN, "bpf_jit_harden") \
+  S(BPF_JIT_KALLSYMS, "bpf_jit_kallsyms") \
+  S(KPROBE_INSN_SLOTS, "kprobe_insn_slots") \
+  S(KPROBE_OPTINSN_SLOTS, "kprobe_optinsn_slots") \
   /* the log of the kernel */ \
+  S(PRB, "prb") \
+  S(LOG_BUF, "log_buf") \
+  S(LOG_BUF_LEN, "log_buf_len") \
+  S(LOG_FIRST_SEQ, "log_first_seq") \
+  S(LOG_FIRST_IDX, "log_first_idx") \
+  S(LOG_NEXT_IDX, "log_next_idx") \
+  S(CLOCKSOURCE_JIFFIES, "clocksource_jiffies") \
   /* mounts and settings */ \
+  S(INIT_NET, "init_net") \
+  S(INIT_USER_NS, "init_user_ns") \
+  S(INIT_IPC_NS, "init_ipc_ns") \
+  S(INIT_PID_NS, "init_pid_ns") \
+  S(NOP_MNT_IDMAP, "nop_mnt_idmap") \
+  S(TOTALRAM_PAGES, "_totalram_pages") \
+  S(CGRP_DFL_ROOT, "cgrp_dfl_root") \
+  S(SHMEM_SHOW_OPTIONS, "shmem_show_options") \
+  S(RAMFS_SHOW_OPTIONS, "ramfs_show_options") \
+  S(PROC_SHOW_OPTIONS, "proc_show_options") \
+  S(KERNFS_SHOW_OPTIONS, "kernfs_sop_show_options") \
+  S(CGROUP_SHOW_OPTIONS, "cgroup_show_options") \
+  S(DEVPTS_SHOW_OPTIONS, "devpts_show_options") \
+  S(DEBUGFS_SHOW_OPTIONS, "debugfs_show_options") \
+  S(TRACEFS_SHOW_OPTIONS, "tracefs_show_options") \
+  S(BPF_SHOW_OPTIONS, "bpf_show_options") \
+  S(CPU_INFO, "cpu_info") \
+  S(CPU_KHZ, "cpu_khz") \
+  S(CPUFREQ_DRIVER, "cpufreq_driver") \
+  S(X86_CAP_FLAGS, "x86_cap_flags") \
+  S(X86_BUG_FLAGS, "x86_bug_flags") \
+  S(X86_VMX_FLAGS, "x86_vmx_flags") \
+  S(X86_POWER_FLAGS, "x86_power_flags") \
+  S(SYSCTL_TABLE_ROOT, "sysctl_table_root") \
+  S(TAINTED_MASK, "tainted_mask") \
+  S(SYSRQ_ENABLED, "sysrq_enabled") \
+  S(SYSRQ_ALWAYS_ENABLED, "sysrq_always_enabled") \
+  S(HSTATES, "hstates") \
+  S(DEFAULT_HSTATE_IDX, "default_hstate_idx") \
   /* page cache */ \
   S(SUPER_BLOCKS, "super_blocks") \
   S(VMEMMAP_BASE, "vmemmap_base") \

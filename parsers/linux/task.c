@@ -1,9 +1,16 @@
-/* Thread groups, from init_task's list of tasks. */
-#include "parsers/linux/view.h"
+/* Thread groups, from init_task's list of tasks, and what is asked of a task everywhere. */
+#include "parsers/linux/process.h"
 #include "snap/error.h"
 
 #define MAX_TASKS (1u << 22) /* PID_MAX_LIMIT */
-#define PF_KTHREAD 0x00200000u
+
+/* Bits of a task's state (include/linux/sched.h). */
+#define TASK_REPORT 0x7fu
+#define TASK_UNINTERRUPTIBLE 0x2u
+#define TASK_REPORT_IDLE 0x80u
+#define TASK_IDLE 0x402u
+#define TASK_RTLOCK_WAIT 0x1000u
+#define TASK_FROZEN 0x8000u
 
 static gint
 compare_tasks(gconstpointer a, gconstpointer b)
@@ -100,7 +107,7 @@ dacsa_linux_task_mm(const DacsaLinux *l, uint64_t task, uint64_t *ret, GError **
     return false;
   /* kernel/fork.c, get_task_mm: a kernel thread's mm is one that it borrows. */
   *ret = 0;
-  return flags & PF_KTHREAD || dacsa_linux_get(l, task, M_TASK_MM, ret, error);
+  return flags & DACSA_LINUX_PF_KTHREAD || dacsa_linux_get(l, task, M_TASK_MM, ret, error);
 }
 
 uint64_t
@@ -112,4 +119,26 @@ dacsa_linux_root(DacsaLinux *l)
       fs == 0)
     return 0;
   return fs + dacsa_linux_offset(l, M_FS_ROOT);
+}
+
+bool
+dacsa_linux_task_state(const DacsaLinux *l, uint64_t task, const char **ret, GError **error)
+{
+  static const char *const names[] = {
+      "R (running)", "S (sleeping)", "D (disk sleep)", "T (stopped)", "t (tracing stop)",
+      "X (dead)",    "Z (zombie)",   "P (parked)",     "I (idle)",
+  };
+  uint64_t state, exit_state;
+
+  if (!dacsa_linux_get(l, task, M_TASK_STATE, &state, error) ||
+      !dacsa_linux_get(l, task, M_TASK_EXIT_STATE, &exit_state, error))
+    return false;
+  /* __task_state_index */
+  uint64_t shown = (state | exit_state) & TASK_REPORT;
+  if ((state & TASK_IDLE) == TASK_IDLE)
+    shown = TASK_REPORT_IDLE;
+  if (state & (TASK_RTLOCK_WAIT | TASK_FROZEN))
+    shown = TASK_UNINTERRUPTIBLE;
+  *ret = names[g_bit_storage(shown) - (shown == 0)];
+  return true;
 }

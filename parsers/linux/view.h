@@ -15,6 +15,8 @@ typedef struct {
 /* What is found out about a guest once and then kept: see dacsa_linux_once. */
 typedef enum {
   DACSA_LINUX_ONCE_THREADS,
+  DACSA_LINUX_ONCE_BEHAVIOUR,
+  DACSA_LINUX_ONCE_STATUS_LINES,
   DACSA_LINUX_ONCE_MODULES,
   DACSA_LINUX_ONCE_SOCKETS,
   DACSA_LINUX_ONCE_DMESG,
