@@ -17,7 +17,7 @@ dacsa snapshot vm now >/dev/null
 # seeds are others every time, and printed: -s SEED -n 1 does one of them again.
 damage() {
   echo "$1:"
-  "$root/$1/tests/hostile/hostile" -n "$2" /run/dacsa/*"$tag"*/vm@now.snapshot >"$tmp/hostile.log" 2>&1 ||
+  "$root/$1/tests/hostile/hostile" -t 100 -n "$2" /run/dacsa/*"$tag"*/vm@now.snapshot >"$tmp/hostile.log" 2>&1 ||
     fail "$1: $(cat "$tmp/hostile.log")"
   cat "$tmp/hostile.log"
 }

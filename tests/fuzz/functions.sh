@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 
 # What no target may need: seconds for one input, MiB in all and at once.
-FUZZ_LIMITS=(-timeout=25 -rss_limit_mb=2048 -malloc_limit_mb=1024 -print_final_stats=0)
+FUZZ_LIMITS=(-timeout=60 -rss_limit_mb=2048 -malloc_limit_mb=1024 -print_final_stats=0)
 
 fuzz_names() {
   local path

@@ -14,8 +14,7 @@
 static uint64_t
 gpa_of(const DacsaLinux *l, uint64_t gva)
 {
-  const DacsaX86_64Tables tables = {l->phys, l->kernel->info->root, l->levels,
-                                    0};
+  const DacsaX86_64Tables tables = {l->phys, l->kernel->info->root, l->levels, 0};
   DacsaX86_64Page page;
   g_autoptr(GError) error = NULL;
 

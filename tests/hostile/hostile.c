@@ -286,20 +286,20 @@ main(int argc, char **argv)
 {
   Options o;
   Outcome before, outcome;
-  bool ok = true;
+  bool ok;
 
   if (!parse_options(argc, argv, &o))
     g_error("usage: hostile RECORD [-s SEED] [-n ROUNDS] [-e EDIT] [-t SECONDS]");
   Victim *v = victim_new(o.record);
   printf("%u + %u pages are read\n", v->opening->len, v->facts->len);
-  if (!run_round(v, "as it was", o.seconds, 0, &before) || before.processes == 0)
-    return 1;
-  ok = run_edits(v, &o, &before);
+  ok = run_round(v, "as it was", o.seconds, 0, &before) && before.processes > 0 &&
+       run_edits(v, &o, &before);
   for (unsigned i = 0; i < o.rounds; i++) {
     g_autofree char *name = g_strdup_printf("seed %u", o.seed + i);
 
     damage(v, o.seed + i);
     ok = run_round(v, name, o.seconds, before.rss_kib, &outcome) && ok;
   }
+  victim_free(v);
   return ok ? 0 : 1;
 }

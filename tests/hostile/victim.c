@@ -65,6 +65,18 @@ victim_new(const char *record_path)
   return v;
 }
 
+void
+victim_free(Victim *v)
+{
+  g_hash_table_unref(v->kept);
+  g_array_unref(v->opening);
+  g_array_unref(v->facts);
+  dacsa_mem_unref(v->phys);
+  dacsa_record_free(v->record);
+  close(v->copy);
+  g_free(v);
+}
+
 static void
 keep(Victim *v, uint64_t gpa)
 {

@@ -16,6 +16,7 @@ typedef struct {
 } Victim;
 
 Victim *victim_new(const char *record_path);
+void victim_free(Victim *victim);
 
 /* Overwrites guest-physical memory; what is no memory is left out. */
 void victim_write(Victim *victim, uint64_t gpa, const void *data, size_t len);

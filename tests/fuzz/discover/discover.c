@@ -42,7 +42,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     drive_guest(guest, &(DriveLimits){.processes = 2,
                                       .modules = 1,
                                       .files = 16,
-                                      .work = 1u << 20,
+                                      .work = 1u << 18,
                                       .read_bytes = 4096,
                                       .phys = image->phys});
     dacsa_guest_free(guest);

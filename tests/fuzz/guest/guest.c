@@ -29,7 +29,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
   static const DriveLimits nothing = {
-      .processes = 12, .modules = 4, .files = 256, .work = 1u << 20, .read_bytes = 4096};
+      .processes = 12, .modules = 4, .files = 256, .work = 1u << 18, .read_bytes = 4096};
   DriveLimits limits = nothing;
   DacsaErrors *errors = dacsa_errors_new();
   g_autoptr(GError) error = NULL;

@@ -130,7 +130,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
   drive_guest(&l->guest, &(DriveLimits){.processes = 4,
                                         .modules = 4,
                                         .files = 64,
-                                        .work = 1u << 20,
+                                        .work = 1u << 15,
                                         .read_bytes = 2 * PAGE,
                                         .phys = phys});
   dacsa_guest_free(&l->guest);
