@@ -136,5 +136,7 @@ dacsa_linux_places(DacsaLinux *l, const char *where)
     if (!look_at_mount(&m, i, &cause))
       dacsa_errors_add(l->errors, where, cause->message);
   }
+  if (queue->len >= MAX_MOUNTS)
+    dacsa_errors_add(l->errors, where, "cut short: too many mounts");
   return places;
 }
