@@ -1,37 +1,42 @@
-/*
- * A Linux kernel made by hand, with member offsets of our own: what the tests of open files and of
- * sockets share. Processes are tasks in one list; structures are written member by member.
- */
+/* A Linux guest with nothing in it: a test says where members lie, and puts values there. */
 #pragma once
+
+#include "fake-mem.h"
 
 #include "parsers/linux/view.h"
 
 typedef struct {
   DacsaLinuxKernel kernel;
+  DacsaVmcoreinfo info;
   DacsaLinux l;
 } FakeLinux;
 
-/* Member number i lies at offset 16 * i of whatever structure it is of, and is `size` bytes long:
- * so no two overlap, and a structure's gva may be anything that far from the next one's. */
-#define FAKE_AT(member, bytes) [member] = {.known = true, .offset = 16u * (member), .size = (bytes)}
-/* The size of any such structure, rounded up. */
-#define FAKE_STRUCT UINT64_C(0x8000)
-#define FAKE(n) (UINT64_C(0xffff888000000000) + (uint64_t)(n)*FAKE_STRUCT)
+typedef struct {
+  DacsaLinuxMember member;
+  uint32_t offset, size;
+  uint32_t elements; /* of an array */
+} FakeMember;
 
-/* members: M_N of them, added to those that tasks and files need. */
-void fake_linux_init(FakeLinux *f, const DacsaMember *members);
+void fake_linux_init(FakeLinux *f, const FakeMember *members, gsize n);
 void fake_linux_clear(FakeLinux *f);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(FakeLinux, fake_linux_clear)
 
+/* Gives the kernel the symbols: FakeSymbol (fake-kallsyms.h), ascending by address from base on.
+ * Takes them. */
+void fake_linux_symbols(FakeLinux *f, uint64_t base, GArray *symbols);
+
+/* The value of a member, in as many bytes as it has. */
 void fake_linux_put(FakeLinux *f, uint64_t base, DacsaLinuxMember member, uint64_t value);
-uint64_t fake_linux_at(FakeLinux *f, uint64_t base, DacsaLinuxMember member);
+/* A text that a pointer member points to; it stands at `at`. */
+void fake_linux_put_text(FakeLinux *f, uint64_t base, DacsaLinuxMember member, uint64_t at,
+                         const char *text);
+/* A list (struct list_head): from head over the entries back to it. */
+void fake_linux_put_list(FakeLinux *f, uint64_t head, DacsaLinuxMember member,
+                         const uint64_t *entries, gsize n);
 
-/* Makes the list of tasks: n of them at tasks, with pids 1 to n and those names, each with one
- * thread and no files. */
-void fake_linux_tasks(FakeLinux *f, const uint64_t *tasks, const char *const *names, unsigned n);
-
-/* A files_struct at `files` with a table of max numbers; fake_linux_open makes one a file. */
-void fake_linux_files(FakeLinux *f, uint64_t files, uint32_t max);
-void fake_linux_open(FakeLinux *f, uint64_t files, uint32_t fd, uint64_t file, bool close_on_exec);
-
+/* What the generator prints, which must not fail; owned. */
+char *fake_linux_text(FakeLinux *f, bool (*generate)(DacsaGuest *, GString *, GError **));
+void fake_linux_check(FakeLinux *f, bool (*generate)(DacsaGuest *, GString *, GError **),
+                      const char *expected);
+/* errors has a line with that in it; NULL: it is empty. */
 void fake_linux_check_errors(FakeLinux *f, const char *expected);
