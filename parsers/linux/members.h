@@ -211,13 +211,9 @@
   M(FILE_PRIVATE, "file.private_data") \
   M(INODE_PRIVATE, "inode.i_private") \
   M(DENTRY_FSDATA, "dentry.d_fsdata") \
-  M(FD_MOUNT_ID, "mount.mnt_id") \
   M(NS_COMMON_OPS, "ns_common.ops") \
   M(NS_OPS_NAME, "proc_ns_operations.name") \
   M(DMA_BUF_NAME, "dma_buf.name") \
-  M(OWNER_SIGNAL, "task_struct.signal") \
-  M(OWNER_THREAD_HEAD, "signal_struct.thread_head") \
-  M(OWNER_THREAD_NODE, "task_struct.thread_node") \
   /* network */ \
   M(SOCKET_SK, "socket.sk") \
   M(SOCKET_ALLOC_SOCKET, "socket_alloc.socket") \
@@ -474,6 +470,10 @@
   M(MAPPING_NRPAGES, "address_space.nrpages") \
   M(MAPPING_OPS, "address_space.a_ops") \
   M(PAGE_FLAGS, "page.flags.f|page.flags") \
+  M(PAGE_PRIVATE, "page.private") \
+  M(BH_STATE, "buffer_head.b_state") \
+  M(BH_SIZE, "buffer_head.b_size") \
+  M(BH_THIS_PAGE, "buffer_head.b_this_page") \
   M(PAGE_COMPOUND_ORDER, "page.compound_order") /* to 6.1: of the first tail page */ \
   M(VFSMOUNT_SB, "vfsmount.mnt_sb") \
   M(MOUNT_CHILDREN, "mount.mnt_mounts") \
@@ -549,6 +549,8 @@
   /* page cache */ \
   E(PG_UPTODATE, "PG_uptodate") \
   E(PG_HEAD, "PG_head") \
+  E(PG_PRIVATE, "PG_private") \
+  E(BH_UPTODATE, "BH_Uptodate") \
   /* end */
 
 /* S_<name>: the address of a symbol. */
@@ -649,4 +651,5 @@
   S(SUPER_BLOCKS, "super_blocks") \
   S(VMEMMAP_BASE, "vmemmap_base") \
   S(HUGETLBFS_AOPS, "hugetlbfs_aops") \
+  S(DEF_BLK_AOPS, "def_blk_aops") \
   /* end */

@@ -3,6 +3,8 @@
 #include "snap/error.h"
 
 #define MAX_TASKS (1u << 22) /* PID_MAX_LIMIT */
+#define MIN_TASKS 1024u      /* however little memory there is */
+#define TASK_BYTES 16384u    /* THREAD_SIZE: each has a stack of its own in the kernel */
 
 /* Bits of a task's state (include/linux/sched.h). */
 #define TASK_REPORT 0x7fu
@@ -21,6 +23,13 @@ compare_tasks(gconstpointer a, gconstpointer b)
   return x->pid < y->pid ? -1 : x->pid > y->pid;
 }
 
+/* How many tasks there can be: no more than have room. */
+static guint
+max_tasks(const DacsaLinux *l)
+{
+  return (guint)MIN(MIN_TASKS + dacsa_linux_ram_bytes(l) / TASK_BYTES, (uint64_t)MAX_TASKS);
+}
+
 /* Walks the list until it comes back to init_task. Partial results are kept, the reason noted. */
 static void
 collect_tasks(DacsaLinux *l, GArray *tasks)
@@ -28,6 +37,7 @@ collect_tasks(DacsaLinux *l, GArray *tasks)
   const uint64_t head = dacsa_linux_symbol(l, S_INIT_TASK) + dacsa_linux_offset(l, M_TASK_TASKS);
   g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
   g_autoptr(GError) error = NULL;
+  const guint limit = max_tasks(l);
   uint64_t node = head;
 
   for (;;) {
@@ -43,8 +53,8 @@ collect_tasks(DacsaLinux *l, GArray *tasks)
       dacsa_fail(&error, DACSA_ERROR_BAD_DATA, "the list of tasks runs in a circle");
       break;
     }
-    if (g_hash_table_size(seen) > MAX_TASKS) {
-      dacsa_fail(&error, DACSA_ERROR_BAD_DATA, "cut short after %u tasks", MAX_TASKS);
+    if (g_hash_table_size(seen) > limit) {
+      dacsa_fail(&error, DACSA_ERROR_BAD_DATA, "cut short after %u tasks", limit);
       break;
     }
     if (!dacsa_linux_get(l, task.task, M_TASK_PID, &pid, &error))

@@ -70,6 +70,10 @@ uint64_t dacsa_linux_offset(const DacsaLinux *l, DacsaLinuxMember member);
 uint64_t dacsa_linux_symbol(const DacsaLinux *l, DacsaLinuxSymbol symbol);
 uint32_t dacsa_linux_size(const DacsaLinux *l, DacsaLinuxType type);
 
+/* How much memory the guest has, and what work one answer about it may cost (parsers/work.h). */
+uint64_t dacsa_linux_ram_bytes(const DacsaLinux *l);
+uint64_t dacsa_linux_allowance(const DacsaLinux *l);
+
 /* What make makes for the key (not NULL), the first time that it is asked for; borrowed, immutable,
  * and freed with the guest. Threads that ask for the same key wait; make may ask for other keys. */
 const void *dacsa_linux_once(DacsaLinux *l, DacsaLinuxOnceKey key, void *(*make)(DacsaLinux *l),
