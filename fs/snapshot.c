@@ -2,6 +2,7 @@
 #include "fs/snapshot.h"
 
 #include "parsers/cpus.h"
+#include "parsers/work.h"
 #include "snap/error.h"
 #include "snap/pagecache.h"
 #include "snap/physmem.h"
@@ -116,14 +117,17 @@ dacsa_snapshot_errors(DacsaSnapshot *s)
 bool
 dacsa_snapshot_guest(DacsaSnapshot *s, DacsaGuest **ret, GError **error)
 {
+  const uint64_t allowance = dacsa_work_allowance(dacsa_layout_ram_bytes(s->record->layout));
   g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&s->lock);
 
+  dacsa_work_begin(allowance);
   if (!s->searched) {
     const DacsaGuestSource source = {s->cached, s->cpus, s->errors, s->memo, s->record->taken_us};
 
     s->searched = true;
     if (!dacsa_guest_open(&source, &s->guest, &s->guest_error))
       dacsa_errors_add(s->errors, "guest", s->guest_error->message);
+    dacsa_work_begin(allowance);
   }
   if (!s->guest) {
     g_propagate_error(error, g_error_copy(s->guest_error));

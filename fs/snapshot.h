@@ -30,7 +30,8 @@ DacsaErrors *dacsa_snapshot_errors(DacsaSnapshot *snapshot);
 /* Which pages of it the child has; borrowed. */
 DacsaResident *dacsa_snapshot_resident(DacsaSnapshot *snapshot);
 
-/* The guest, found the first time it is asked for; borrowed. */
+/* The guest, found the first time it is asked for; borrowed. The calling thread may from now on do
+ * the work of one answer (parsers/work.h). */
 bool dacsa_snapshot_guest(DacsaSnapshot *snapshot, DacsaGuest **ret,
                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

@@ -255,6 +255,8 @@ lookup(const DacsaKallsyms *k, const char *name, uint32_t *ret)
   uint32_t hash = text_step((const uint8_t *)name, strlen(name)).plus;
   unsigned passed = 0, decoded = 0;
 
+  if (!k)
+    return false;
   for (uint32_t at = k->index[hash_slot(k, hash)]; at != 0 && passed < MAX_CHAIN;
        at = k->same_slot[at - 1], passed++) {
     if (k->hash[at - 1] != hash)
@@ -344,7 +346,7 @@ dacsa_kallsyms_find_optional(const DacsaKallsyms *k, const char *name)
 uint32_t
 dacsa_kallsyms_count(const DacsaKallsyms *k)
 {
-  return k->n;
+  return k ? k->n : 0;
 }
 
 char *

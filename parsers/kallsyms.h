@@ -32,6 +32,8 @@ bool dacsa_kallsyms_load(DacsaMem *kernel, const DacsaKallsymsTables *tables,
 void dacsa_kallsyms_free(DacsaKallsyms *kallsyms);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DacsaKallsyms, dacsa_kallsyms_free)
 
+/* In these three kallsyms may be NULL: a kernel without a table has no symbols. */
+
 /* The address of the first symbol of that name. NOT_FOUND: the kernel has none. */
 bool dacsa_kallsyms_find(const DacsaKallsyms *kallsyms, const char *name, uint64_t *ret,
                          GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -1,6 +1,7 @@
 /* Page tables of x86-64. */
 #include "parsers/x86_64.h"
 
+#include "parsers/work.h"
 #include "snap/error.h"
 
 #include <inttypes.h>
@@ -15,10 +16,14 @@
 #define FRAME_MASK UINT64_C(0x000ffffffffff000)
 #define ENTRIES 512u
 #define TLB_SLOTS 1024u
+#define MAX_LEVELS 5u
+#define TABLE_WORK 16u /* reads that a table's entries amount to */
 
 /* 512 MiB of tables map 256 GiB in 4 KiB pages, more than a process has; a hostile guest's circle
- * of tables is left after some seconds. */
+ * of tables is left after some seconds; sooner in a small one, for every table fills a page. */
 #define MAX_TABLES (1u << 17)
+#define MIN_TABLES 64u /* however little memory there is */
+#define MAX_RUNS 4096u /* of memory that are counted for that */
 
 /* A page's rights are what the entries of all levels grant: these bits of them, and'ed. */
 #define ALL_RIGHTS (P_USER | P_WRITABLE | P_NO_EXECUTE)
@@ -116,9 +121,49 @@ typedef struct {
   uint64_t start, last; /* last: inclusive, so that it can be the last address there is */
   DacsaX86_64Visit visit;
   void *data;
-  unsigned visited, unreadable;
+  uint64_t above[MAX_LEVELS + 1]; /* the tables on the way down, by level */
+  unsigned visited, unreadable, circular, max_tables;
   bool stopped;
+  GError *cause; /* of a stop that nobody asked for; or NULL */
 } Walk;
+
+/* How many tables there can be: no more than pages. */
+static unsigned
+max_tables(DacsaMem *phys)
+{
+  uint64_t pages = MIN_TABLES;
+  uint64_t start, end = 0;
+
+  for (unsigned i = 0; i < MAX_RUNS && pages < MAX_TABLES; i++) {
+    if (!dacsa_mem_next(phys, end, &start, &end))
+      break;
+    pages += (end - start) / DACSA_PAGE_SIZE;
+  }
+  return (unsigned)MIN(pages, (uint64_t)MAX_TABLES);
+}
+
+/* Whether the table is on the way to itself. Linux makes no such page tables, and every path
+ * through one is another alias of the same pages. */
+static bool
+is_circular(const Walk *w, uint64_t table, unsigned level)
+{
+  for (unsigned above = level + 1; above <= w->tables->levels; above++)
+    if (w->above[above] == table)
+      return true;
+  return false;
+}
+
+/* Whether the walk may look into another table; else it has stopped. */
+static bool
+may_visit(Walk *w)
+{
+  if (w->visited++ >= w->max_tables)
+    dacsa_fail(&w->cause, DACSA_ERROR_BAD_DATA, "cut short after %u page tables", w->max_tables);
+  else if (dacsa_work_spend(TABLE_WORK, &w->cause))
+    return true;
+  w->stopped = true;
+  return false;
+}
 
 static void
 walk_table(Walk *w, uint64_t table, unsigned level, uint64_t base, uint64_t rights)
@@ -126,10 +171,13 @@ walk_table(Walk *w, uint64_t table, unsigned level, uint64_t base, uint64_t righ
   uint64_t entries[ENTRIES];
   unsigned shift = level_shift(level);
 
-  if (w->visited++ >= MAX_TABLES) {
-    w->stopped = true;
+  if (is_circular(w, table, level)) {
+    w->circular++;
     return;
   }
+  if (!may_visit(w))
+    return;
+  w->above[level] = table;
   if (!dacsa_mem_read(w->tables->phys, table, entries, sizeof(entries), NULL)) {
     w->unreadable++;
     return;
@@ -162,11 +210,20 @@ bool
 dacsa_x86_64_walk(const DacsaX86_64Tables *tables, uint64_t start, uint64_t end,
                   DacsaX86_64Visit visit, void *data, GError **error)
 {
-  Walk w = {.tables = tables, .start = start, .last = end - 1, .visit = visit, .data = data};
+  Walk w = {.tables = tables,
+            .start = start,
+            .last = end - 1,
+            .visit = visit,
+            .data = data,
+            .max_tables = max_tables(tables->phys)};
 
   walk_table(&w, tables->root & FRAME_MASK, tables->levels, 0, ALL_RIGHTS);
-  if (w.visited > MAX_TABLES)
-    return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "cut short after %u page tables", MAX_TABLES);
+  if (w.cause) {
+    g_propagate_error(error, w.cause);
+    return false;
+  }
+  if (w.circular > 0)
+    return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "%u page tables lead to themselves", w.circular);
   if (w.unreadable > 0)
     return dacsa_fail(error, DACSA_ERROR_FAULT, "%u page tables could not be read", w.unreadable);
   return true;
@@ -199,7 +256,8 @@ space_lookup(Space *self, uint64_t gva, uint64_t *ret, GError **error)
   uint64_t gpa = slot->gpa;
   g_mutex_unlock(&self->lock);
   if (!hit) {
-    if (!dacsa_x86_64_translate(&self->tables, gva, &page, error))
+    if (!dacsa_work_spend(self->tables.levels, error) ||
+        !dacsa_x86_64_translate(&self->tables, gva, &page, error))
       return false;
     gpa = page.gpa + ((gva - page.gva) & ~(DACSA_PAGE_SIZE - 1));
     g_mutex_lock(&self->lock);
@@ -229,6 +287,8 @@ space_read(DacsaMem *mem, uint64_t addr, void *buf, size_t len, GError **error)
   Space *self = (Space *)mem;
   char *to = buf;
 
+  if (!dacsa_work_spend(1 + len / DACSA_PAGE_SIZE, error))
+    return false;
   while (len > 0) {
     uint64_t gpa;
 

@@ -222,10 +222,18 @@ start_guest() {
   await_guest "$name"
 }
 
+# start_debian NAME [QEMU ARGS]: the same kernel with a full Debian (tests/guest/build-debian). What it
+# writes to its disk is forgotten.
+start_debian() {
+  kernel_args="userland=debian ${kernel_args:-}" start_guest "$@" -m 768M \
+    -drive "if=none,id=debian,format=raw,file=$guest_images/debian.img,snapshot=on" \
+    -device virtio-blk-pci,drive=debian,serial=debian
+}
+
 # guest_truth NAME FILE [report-brief]: what the guest says of itself, into the tar archive FILE, as
 # tests/guest/report.c makes it; brief is without kallsyms. It goes over a disk: a console is too slow.
 guest_truth() {
-  guest_run "$1" "/bin/guest ${3:-report} \$(truth_disk)" >"$tmp/$1.told" ||
+  guest_run "$1" "/bin/guest ${3:-report} \$(disk_called truth)" >"$tmp/$1.told" ||
     fail "the guest $1 cannot say what it is: $(cat "$tmp/$1.told")"
   cp --sparse=always "$tmp/$1.truth" "$2"
 }
@@ -251,7 +259,7 @@ populate_guest() {
 compare_guest() {
   local name=$1
   shift
-  guest_run "$name" '/bin/guest time-wait; /bin/guest report-brief $(truth_disk)' # whatever that changes
+  guest_run "$name" '/bin/guest time-wait; /bin/guest report-brief $(disk_called truth)' # whatever that changes
   guest_truth "$name" "$tmp/$name.before" "${report:-report}"
   dacsa snapshot "$name" now >/dev/null
   guest_truth "$name" "$tmp/$name.after" report-brief

@@ -4,6 +4,7 @@
 #include "parsers/linux/discover.h"
 #include "parsers/linux/files.h"
 #include "parsers/linux/system.h"
+#include "parsers/linux/process.h"
 #include "parsers/linux/view.h"
 #include "snap/error.h"
 
@@ -143,6 +144,9 @@ const DacsaGuestOs dacsa_linux_os = {
             [DACSA_SYSTEM_JSON_NETCONNS] = dacsa_linux_json_netconns,
             [DACSA_SYSTEM_JSON_MOUNTS] = dacsa_linux_json_mounts,
             [DACSA_SYSTEM_JSON_DMESG] = dacsa_linux_json_dmesg,
+            [DACSA_SYSTEM_JSON_PROCESSES] = dacsa_linux_json_processes,
+            [DACSA_SYSTEM_JSON_THREADS] = dacsa_linux_json_threads,
+            [DACSA_SYSTEM_JSON_MAPS] = dacsa_linux_json_maps,
         },
     .btf = dacsa_linux_btf,
     .modules = dacsa_linux_module_names,
@@ -152,9 +156,12 @@ const DacsaGuestOs dacsa_linux_os = {
         {
             [DACSA_PROCESS_COMM] = dacsa_linux_comm,
             [DACSA_PROCESS_CMDLINE] = dacsa_linux_cmdline,
+            [DACSA_PROCESS_ENVIRON] = dacsa_linux_environ,
+            [DACSA_PROCESS_STATUS] = dacsa_linux_status,
             [DACSA_PROCESS_MAPS] = dacsa_linux_maps,
             [DACSA_PROCESS_FDS] = dacsa_linux_text_fds,
             [DACSA_PROCESS_NETCONNS] = dacsa_linux_text_netconns,
+            [DACSA_PROCESS_THREADS] = dacsa_linux_threads,
         },
     .memory = dacsa_linux_memory,
     .regions = dacsa_linux_regions,

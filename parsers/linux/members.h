@@ -16,7 +16,7 @@
   M(TASK_FLAGS, "task_struct.flags") \
   M(TASK_MM, "task_struct.mm") \
   M(TASK_FS, "task_struct.fs") \
-  M(TASK_WORKER_PRIVATE, "task_struct.worker_private") \
+  M(TASK_WORKER_PRIVATE, "task_struct.worker_private|task_struct.set_child_tid") \
   M(KTHREAD_DATA, "kthread.data") \
   M(KTHREAD_FULL_NAME, "kthread.full_name") \
   M(WORKER_DESC, "worker.desc") \
@@ -75,34 +75,150 @@
   M(XA_NODE_SHIFT, "xa_node.shift") \
   M(XA_NODE_SLOTS, "xa_node.slots") \
   /* processes: credentials, signals, namespaces, memory counters */ \
-  /* open files */ \
+  M(TASK_STATE, "task_struct.__state|task_struct.state") \
+  M(TASK_EXIT_STATE, "task_struct.exit_state") \
+  M(TASK_TGID, "task_struct.tgid") \
+  M(TASK_PTRACE, "task_struct.ptrace") \
+  M(TASK_PARENT, "task_struct.parent") \
+  M(TASK_REAL_PARENT, "task_struct.real_parent") \
+  M(TASK_THREAD_PID, "task_struct.thread_pid") \
+  M(TASK_THREAD_NODE, "task_struct.thread_node") \
+  M(TASK_SIGNAL, "task_struct.signal") \
+  M(TASK_SIGHAND, "task_struct.sighand") \
+  M(TASK_BLOCKED, "task_struct.blocked") \
+  M(TASK_PENDING, "task_struct.pending.signal") \
+  M(TASK_REAL_CRED, "task_struct.real_cred") \
   M(TASK_FILES, "task_struct.files") \
+  M(TASK_NSPROXY, "task_struct.nsproxy") \
+  M(TASK_CGROUPS, "task_struct.cgroups") \
+  M(TASK_NUMA_GROUP, "task_struct.numa_group") \
+  M(TASK_ATOMIC_FLAGS, "task_struct.atomic_flags") \
+  M(TASK_SECCOMP_MODE, "task_struct.seccomp.mode") \
+  M(TASK_SECCOMP_FILTERS, "task_struct.seccomp.filter_count") \
+  M(TASK_CPUS_MASK, "task_struct.cpus_mask|task_struct.cpus_allowed") \
+  M(TASK_MEMS_ALLOWED, "task_struct.mems_allowed") \
+  M(TASK_NVCSW, "task_struct.nvcsw") \
+  M(TASK_NIVCSW, "task_struct.nivcsw") \
+  M(TASK_FEATURES, "task_struct.thread.features") \
+  M(TASK_FEATURES_LOCKED, "task_struct.thread.features_locked") \
+  M(TASK_CPU, "task_struct.cpu|task_struct.thread_info.cpu") \
+  M(TASK_PRIO, "task_struct.prio") \
+  M(TASK_STATIC_PRIO, "task_struct.static_prio") \
+  M(TASK_POLICY, "task_struct.policy") \
+  M(TASK_START, "task_struct.start_boottime|task_struct.real_start_time") \
+  M(TASK_UTIME, "task_struct.utime") \
+  M(TASK_STIME, "task_struct.stime") \
+  M(TASK_RUNTIME, "task_struct.se.sum_exec_runtime") \
+  M(TASK_PREV_UTIME, "task_struct.prev_cputime.utime") \
+  M(TASK_PREV_STIME, "task_struct.prev_cputime.stime") \
+  M(TASK_STACK, "task_struct.stack") \
+  M(SIGNAL_THREAD_HEAD, "signal_struct.thread_head") \
+  M(SIGNAL_NR_THREADS, "signal_struct.nr_threads") \
+  M(SIGNAL_PENDING, "signal_struct.shared_pending.signal") \
+  M(SIGNAL_PIDS, "signal_struct.pids") \
+  M(SIGNAL_RLIM, "signal_struct.rlim") \
+  M(SIGNAL_CORE_STATE, "signal_struct.core_state") \
+  M(SIGNAL_TTY, "signal_struct.tty") \
+  M(TTY_NAME, "tty_struct.name") \
+  M(RLIMIT_CUR, "rlimit.rlim_cur") \
+  M(SIGHAND_ACTION, "sighand_struct.action") \
+  M(K_SIGACTION_HANDLER, "k_sigaction.sa.sa_handler") \
+  M(CRED_UID, "cred.uid") \
+  M(CRED_EUID, "cred.euid") \
+  M(CRED_SUID, "cred.suid") \
+  M(CRED_FSUID, "cred.fsuid") \
+  M(CRED_GID, "cred.gid") \
+  M(CRED_EGID, "cred.egid") \
+  M(CRED_SGID, "cred.sgid") \
+  M(CRED_FSGID, "cred.fsgid") \
+  M(CRED_CAP_INHERITABLE, "cred.cap_inheritable") \
+  M(CRED_CAP_PERMITTED, "cred.cap_permitted") \
+  M(CRED_CAP_EFFECTIVE, "cred.cap_effective") \
+  M(CRED_CAP_BSET, "cred.cap_bset") \
+  M(CRED_CAP_AMBIENT, "cred.cap_ambient") \
+  M(CRED_GROUP_INFO, "cred.group_info") \
+  M(CRED_USER, "cred.user") \
+  M(CRED_UCOUNTS, "cred.ucounts") \
+  M(CRED_USER_NS, "cred.user_ns") \
+  M(GROUPS_N, "group_info.ngroups") \
+  M(GROUPS_GID, "group_info.gid") \
+  M(USER_SIGPENDING, "user_struct.sigpending") \
+  M(UCOUNTS_RLIMIT, "ucounts.rlimit|ucounts.ucount") \
+  M(PID_LEVEL, "pid.level") \
+  M(PID_NUMBERS, "pid.numbers") \
+  M(UPID_NR, "upid.nr") \
+  M(UPID_NS, "upid.ns") \
+  M(NUMA_GROUP_GID, "numa_group.gid") \
+  M(FS_UMASK, "fs_struct.umask") \
+  M(FS_PWD, "fs_struct.pwd") \
   M(FILES_FDT, "files_struct.fdt") \
+  M(FDTABLE_MAX_FDS, "fdtable.max_fds") \
+  M(NSPROXY_UTS, "nsproxy.uts_ns") \
+  M(NSPROXY_IPC, "nsproxy.ipc_ns") \
+  M(NSPROXY_MNT, "nsproxy.mnt_ns") \
+  M(NSPROXY_NET, "nsproxy.net_ns") \
+  M(NSPROXY_CGROUP, "nsproxy.cgroup_ns") \
+  M(UTS_INUM, "uts_namespace.ns.inum") \
+  M(IPC_INUM, "ipc_namespace.ns.inum") \
+  M(MNT_INUM, "mnt_namespace.ns.inum") \
+  M(NET_INUM, "net.ns.inum") \
+  M(CGROUP_INUM, "cgroup_namespace.ns.inum") \
+  M(PID_NS_INUM, "pid_namespace.ns.inum") \
+  M(USER_NS_INUM, "user_namespace.ns.inum") \
+  M(CSS_SET_CGROUP, "css_set.dfl_cgrp") \
+  M(CGROUP_KN, "cgroup.kn") \
+  M(KERNFS_NAME, "kernfs_node.name") \
+  M(KERNFS_PARENT, "kernfs_node.__parent|kernfs_node.parent") \
+  M(MM_RSS_STAT, "mm_struct.rss_stat") \
+  M(MM_RSS_COUNT, "mm_rss_stat.count") \
+  M(PERCPU_COUNTER_COUNT, "percpu_counter.count") \
+  M(PERCPU_COUNTER_COUNTERS, "percpu_counter.counters") \
+  M(MM_TOTAL_VM, "mm_struct.total_vm") \
+  M(MM_HIWATER_VM, "mm_struct.hiwater_vm") \
+  M(MM_HIWATER_RSS, "mm_struct.hiwater_rss") \
+  M(MM_LOCKED_VM, "mm_struct.locked_vm") \
+  M(MM_PINNED_VM, "mm_struct.pinned_vm") \
+  M(MM_DATA_VM, "mm_struct.data_vm") \
+  M(MM_STACK_VM, "mm_struct.stack_vm") \
+  M(MM_EXEC_VM, "mm_struct.exec_vm") \
+  M(MM_START_CODE, "mm_struct.start_code") \
+  M(MM_END_CODE, "mm_struct.end_code") \
+  M(MM_PGTABLES_BYTES, "mm_struct.pgtables_bytes") \
+  M(MM_HUGETLB_USAGE, "mm_struct.hugetlb_usage") \
+  M(MM_CORE_STATE, "mm_struct.core_state") \
+  M(MM_FLAGS, "mm_struct.flags") \
+  M(MM_UNTAG_MASK, "mm_struct.context.untag_mask") \
+  M(MM_IA32_COMPAT, "mm_struct.context.ia32_compat") \
+  M(MM_EXE_FILE, "mm_struct.exe_file") \
+  M(VMA_SHARED, "vm_area_struct.shared") \
+  M(FILE_MODE, "file.f_mode") \
+  M(BACKING_FILE_FILE, "backing_file.file") \
+  M(BACKING_FILE_USER_PATH, "backing_file.user_path") \
+  M(DENTRY_INODE, "dentry.d_inode") \
+  M(CPU_CAPABILITY, "cpuinfo_x86.x86_capability") \
+  M(SLAB_NODES, "kmem_cache.per_node|kmem_cache.node") \
+  M(TK_DATA_TIMEKEEPER, "tk_data.timekeeper") \
+  M(TIMEKEEPER_OFFS_REAL, "timekeeper.offs_real") \
+  M(TIMEKEEPER_OFFS_BOOT, "timekeeper.offs_boot") \
+  /* open files */ \
   M(FDT_MAX_FDS, "fdtable.max_fds") \
   M(FDT_FD, "fdtable.fd") \
   M(FDT_OPEN_FDS, "fdtable.open_fds") \
   M(FDT_CLOSE_ON_EXEC, "fdtable.close_on_exec") \
-  M(FILE_MODE, "file.f_mode") \
   M(FILE_FLAGS, "file.f_flags") \
   M(FILE_POS, "file.f_pos") \
   M(FILE_OP, "file.f_op") \
   M(FILE_PRIVATE, "file.private_data") \
   M(INODE_PRIVATE, "inode.i_private") \
-  M(DENTRY_INODE, "dentry.d_inode") \
   M(DENTRY_FSDATA, "dentry.d_fsdata") \
-  M(FD_MOUNT_ID, "mount.mnt_id") \
   M(NS_COMMON_OPS, "ns_common.ops") \
   M(NS_OPS_NAME, "proc_ns_operations.name") \
   M(DMA_BUF_NAME, "dma_buf.name") \
-  M(OWNER_SIGNAL, "task_struct.signal") \
-  M(OWNER_THREAD_HEAD, "signal_struct.thread_head") \
-  M(OWNER_THREAD_NODE, "task_struct.thread_node") \
   /* network */ \
   M(SOCKET_SK, "socket.sk") \
   M(SOCKET_ALLOC_SOCKET, "socket_alloc.socket") \
   M(SOCKET_ALLOC_INODE, "socket_alloc.vfs_inode") \
   M(NET_LIST, "net.list") \
-  M(NET_INUM, "net.ns.inum") \
   M(NET_DEVICES, "net.dev_base_head") \
   M(NET_TCP, "net.ipv4.tcp_death_row.hashinfo") \
   M(NET_UDP, "net.ipv4.udp_table") \
@@ -239,7 +355,6 @@
   M(CLOCKSOURCE_MULT, "clocksource.mult") \
   M(CLOCKSOURCE_SHIFT, "clocksource.shift") \
   /* mounts and settings */ \
-  M(TASK_NSPROXY, "task_struct.nsproxy") \
   M(NSPROXY_MNT_NS, "nsproxy.mnt_ns") \
   M(MNT_NS_INUM, "mnt_namespace.ns.inum") \
   M(MNT_NS_LIST, "mnt_namespace.list") \
@@ -305,7 +420,6 @@
   M(CPU_VIRT_BITS, "cpuinfo_x86.x86_virt_bits") \
   M(CPU_PHYS_BITS, "cpuinfo_x86.x86_phys_bits") \
   M(CPU_CPUID_LEVEL, "cpuinfo_x86.cpuid_level") \
-  M(CPU_CAPABILITY, "cpuinfo_x86.x86_capability") \
   M(CPU_VENDOR, "cpuinfo_x86.x86_vendor_id") \
   M(CPU_MODEL_ID, "cpuinfo_x86.x86_model_id") \
   M(CPU_CACHE_SIZE, "cpuinfo_x86.x86_cache_size") \
@@ -356,19 +470,24 @@
   M(MAPPING_NRPAGES, "address_space.nrpages") \
   M(MAPPING_OPS, "address_space.a_ops") \
   M(PAGE_FLAGS, "page.flags.f|page.flags") \
+  M(PAGE_PRIVATE, "page.private") \
+  M(BH_STATE, "buffer_head.b_state") \
+  M(BH_SIZE, "buffer_head.b_size") \
+  M(BH_THIS_PAGE, "buffer_head.b_this_page") \
   M(PAGE_COMPOUND_ORDER, "page.compound_order") /* to 6.1: of the first tail page */ \
   M(VFSMOUNT_SB, "vfsmount.mnt_sb") \
   M(MOUNT_CHILDREN, "mount.mnt_mounts") \
   M(MOUNT_CHILD, "mount.mnt_child") \
   M(FILE_MAPPING, "file.f_mapping") \
-  M(MM_EXE_FILE, "mm_struct.exe_file") \
-  M(MM_START_CODE, "mm_struct.start_code") \
   /* end */
 
 /* T_<name>: the size of a struct in bytes. */
 #define DACSA_LINUX_TYPES(T) \
   T(PAGE, "page") \
   /* processes: credentials, signals, namespaces, memory counters */ \
+  T(UPID, "upid") \
+  T(RLIMIT, "rlimit") \
+  T(K_SIGACTION, "k_sigaction") \
   /* open files */ \
   /* network */ \
   T(EHASH_BUCKET, "inet_ehash_bucket") \
@@ -395,6 +514,22 @@
 #define DACSA_LINUX_ENUMERATORS(E) \
   E(PIDTYPE_TGID, "PIDTYPE_TGID") \
   /* processes: credentials, signals, namespaces, memory counters */ \
+  E(PIDTYPE_PGID, "PIDTYPE_PGID") \
+  E(PIDTYPE_SID, "PIDTYPE_SID") \
+  E(MM_FILEPAGES, "MM_FILEPAGES") \
+  E(MM_ANONPAGES, "MM_ANONPAGES") \
+  E(MM_SWAPENTS, "MM_SWAPENTS") \
+  E(MM_SHMEMPAGES, "MM_SHMEMPAGES") \
+  E(UCOUNT_RLIMIT_SIGPENDING, "UCOUNT_RLIMIT_SIGPENDING") \
+  E(NR_CPUID_WORDS, "NR_CPUID_WORDS") \
+  E(SSB_DISABLE, "SPEC_STORE_BYPASS_DISABLE") \
+  E(SSB_PRCTL, "SPEC_STORE_BYPASS_PRCTL") \
+  E(SSB_SECCOMP, "SPEC_STORE_BYPASS_SECCOMP") \
+  E(V2_USER_NONE, "SPECTRE_V2_USER_NONE") \
+  E(V2_USER_STRICT, "SPECTRE_V2_USER_STRICT") \
+  E(V2_USER_STRICT_PREFERRED, "SPECTRE_V2_USER_STRICT_PREFERRED") \
+  E(V2_USER_PRCTL, "SPECTRE_V2_USER_PRCTL") \
+  E(V2_USER_SECCOMP, "SPECTRE_V2_USER_SECCOMP") \
   /* open files */ \
   /* network */ \
   /* modules and symbols */ \
@@ -414,6 +549,8 @@
   /* page cache */ \
   E(PG_UPTODATE, "PG_uptodate") \
   E(PG_HEAD, "PG_head") \
+  E(PG_PRIVATE, "PG_private") \
+  E(BH_UPTODATE, "BH_Uptodate") \
   /* end */
 
 /* S_<name>: the address of a symbol. */
@@ -426,6 +563,23 @@
   S(ANON_INODEFS_DNAME, "anon_inodefs_dname") \
   S(FORMAT_WORKER_ID, "format_worker_id") /* since 6.9: workers' names are made, not taken from the task */ \
   /* processes: credentials, signals, namespaces, memory counters */ \
+  S(START_RODATA, "__start_rodata") \
+  S(END_RODATA, "__end_rodata") \
+  S(TASK_MEM, "task_mem") \
+  S(PERCPU_COUNTER_SUM, "__percpu_counter_sum") \
+  S(VMA_NAME, "get_vma_name.part.0|get_vma_name|show_map_vma") /* where maps tells the heap */ \
+  S(ALLOC_BACKING_FILE, "alloc_empty_backing_file") /* names the bit of f_mode that such files have */ \
+  S(COPY_PID_NS, "copy_pid_ns") \
+  S(NR_CPU_IDS, "nr_cpu_ids") \
+  S(CPU_ONLINE_MASK, "__cpu_online_mask") \
+  S(PER_CPU_OFFSET, "__per_cpu_offset") \
+  S(BOOT_CPU_DATA, "boot_cpu_data") \
+  S(SSB_MODE, "ssb_mode") \
+  S(V2_USER_IBPB, "spectre_v2_user_ibpb") \
+  S(V2_USER_STIBP, "spectre_v2_user_stibp") \
+  S(THP_FLAGS, "transparent_hugepage_flags") \
+  S(SHADOW_TIMEKEEPER, "shadow_timekeeper") \
+  S(TIMEKEEPER_DATA, "timekeeper_data|tk_core") \
   /* open files */ \
   S(PIPEFS_DNAME, "pipefs_dname") \
   S(SOCKFS_DNAME, "sockfs_dname") \
@@ -481,8 +635,6 @@
   S(TRACEFS_SHOW_OPTIONS, "tracefs_show_options") \
   S(BPF_SHOW_OPTIONS, "bpf_show_options") \
   S(CPU_INFO, "cpu_info") \
-  S(PER_CPU_OFFSET, "__per_cpu_offset") \
-  S(CPU_ONLINE_MASK, "__cpu_online_mask") \
   S(CPU_KHZ, "cpu_khz") \
   S(CPUFREQ_DRIVER, "cpufreq_driver") \
   S(X86_CAP_FLAGS, "x86_cap_flags") \
@@ -499,4 +651,5 @@
   S(SUPER_BLOCKS, "super_blocks") \
   S(VMEMMAP_BASE, "vmemmap_base") \
   S(HUGETLBFS_AOPS, "hugetlbfs_aops") \
+  S(DEF_BLK_AOPS, "def_blk_aops") \
   /* end */

@@ -1,11 +1,13 @@
 /* Reads of the kernel's structures. */
 #include "parsers/linux/view.h"
 
+#include "parsers/work.h"
 #include "snap/error.h"
 
 #define NO_OFFSET                                                                                  \
   (UINT64_C(1) << 62) /* makes every address of either half one that is not canonical */
 #define MAX_STRING 4096u
+#define MAX_RAM_RUNS 4096u
 
 /* The member, or NULL and an error that names it. */
 static const DacsaMember *
@@ -98,6 +100,23 @@ dacsa_linux_size(const DacsaLinux *l, DacsaLinuxType type)
   return l->kernel->types[type];
 }
 
+uint64_t
+dacsa_linux_ram_bytes(const DacsaLinux *l)
+{
+  uint64_t bytes = 0;
+  uint64_t start, end = 0;
+
+  for (unsigned i = 0; i < MAX_RAM_RUNS && dacsa_mem_next(l->phys, end, &start, &end); i++)
+    bytes += end - start;
+  return bytes;
+}
+
+uint64_t
+dacsa_linux_allowance(const DacsaLinux *l)
+{
+  return dacsa_work_allowance(dacsa_linux_ram_bytes(l));
+}
+
 const void *
 dacsa_linux_once(DacsaLinux *l, DacsaLinuxOnceKey key, void *(*make)(DacsaLinux *l),
                  GDestroyNotify free_value)
@@ -106,8 +125,12 @@ dacsa_linux_once(DacsaLinux *l, DacsaLinuxOnceKey key, void *(*make)(DacsaLinux 
   g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&once->lock);
 
   if (!once->value) {
+    /* It is kept for all that will ask, so it does not depend on what this one has left. */
+    uint64_t left = dacsa_work_begin(dacsa_linux_allowance(l));
+
     once->value = make(l);
     once->free_value = free_value;
+    dacsa_work_begin(left);
   }
   return once->value;
 }

@@ -15,6 +15,8 @@ typedef struct {
 /* What is found out about a guest once and then kept: see dacsa_linux_once. */
 typedef enum {
   DACSA_LINUX_ONCE_THREADS,
+  DACSA_LINUX_ONCE_BEHAVIOUR,
+  DACSA_LINUX_ONCE_STATUS_LINES,
   DACSA_LINUX_ONCE_MODULES,
   DACSA_LINUX_ONCE_SOCKETS,
   DACSA_LINUX_ONCE_DMESG,
@@ -67,6 +69,10 @@ uint64_t dacsa_linux_offset(const DacsaLinux *l, DacsaLinuxMember member);
 /* 0 where the kernel has none. */
 uint64_t dacsa_linux_symbol(const DacsaLinux *l, DacsaLinuxSymbol symbol);
 uint32_t dacsa_linux_size(const DacsaLinux *l, DacsaLinuxType type);
+
+/* How much memory the guest has, and what work one answer about it may cost (parsers/work.h). */
+uint64_t dacsa_linux_ram_bytes(const DacsaLinux *l);
+uint64_t dacsa_linux_allowance(const DacsaLinux *l);
 
 /* What make makes for the key (not NULL), the first time that it is asked for; borrowed, immutable,
  * and freed with the guest. Threads that ask for the same key wait; make may ask for other keys. */

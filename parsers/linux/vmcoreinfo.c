@@ -33,12 +33,15 @@ find_value(const char *text, const char *key, const char **ret, size_t *ret_len)
 {
   size_t n = strlen(key);
 
-  for (const char *line = text; line && *line; line = strchr(line, '\n'), line += line != NULL) {
+  for (const char *line = text; *line;) {
+    size_t len = strcspn(line, "\n");
+
     if (strncmp(line, key, n) == 0 && line[n] == '=') {
       *ret = line + n + 1;
       *ret_len = strcspn(*ret, "\n");
       return true;
     }
+    line += len + (line[len] == '\n');
   }
   return false;
 }

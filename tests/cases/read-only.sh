@@ -8,3 +8,11 @@ mount_guest vm
 dacsa snapshot vm now >/dev/null
 dacsa snapshot vm later >/dev/null
 python3 "$root/tests/check-tree" "$mnt" vm now
+
+# With what is otherwise there by name only.
+stop_dacsa
+start_dacsa --connect none --show-all --qmp "vm=$tmp/vm.qmp"
+wait_for 10 test -d "$mnt/vm"
+dacsa snapshot vm now >/dev/null
+[ -d "$mnt/vm/now/files" ] || fail "there is no files/"
+python3 "$root/tests/check-tree" "$mnt" vm now

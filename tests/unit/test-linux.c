@@ -399,7 +399,7 @@ test_tasks_broken(void)
 static void
 test_tasks_of_one_pid(void)
 {
-  const unsigned n = 100000;
+  const unsigned n = 1000;
   g_auto(Fixture) f;
 
   set_up(&f);
@@ -410,6 +410,25 @@ test_tasks_of_one_pid(void)
   put32(&f, TASK(n - 1), members[M_TASK_PID].offset, 6);
   check_pids(&f, (const uint32_t[]){5, 6}, 2);
   check_errors(&f, "processes: two tasks have the same pid; one is shown\n");
+}
+
+/* More tasks than the memory has room for, each with its stack: they overlap. */
+static void
+test_tasks_without_room(void)
+{
+  const unsigned n = 100000;
+  g_auto(Fixture) f;
+
+  set_up(&f);
+  for (unsigned i = 0; i < n; i++) {
+    put32(&f, TASK(i), members[M_TASK_PID].offset, i + 1);
+    link_tasks(&f, i, (i + 1) % n);
+  }
+  dacsa_linux_tasks(&f.l);
+  g_assert_cmpuint(f.l.pids->len, >, 1000);
+  g_assert_cmpuint(f.l.pids->len, <, 10000);
+  g_autofree char *text = dacsa_errors_text(f.l.errors);
+  g_assert_nonnull(strstr(text, "processes: cut short after "));
 }
 
 /* -- tests: comm and cmdline -- */
@@ -675,6 +694,7 @@ main(int argc, char **argv)
   g_test_add_func("/linux/tasks/in-a-circle", test_tasks_in_a_circle);
   g_test_add_func("/linux/tasks/broken", test_tasks_broken);
   g_test_add_func("/linux/tasks/of-one-pid", test_tasks_of_one_pid);
+  g_test_add_func("/linux/tasks/without-room", test_tasks_without_room);
   g_test_add_func("/linux/comm", test_comm);
   g_test_add_func("/linux/cmdline", test_cmdline);
   g_test_add_func("/linux/cmdline/not-in-memory", test_cmdline_not_in_memory);

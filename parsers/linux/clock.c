@@ -1,0 +1,24 @@
+/* The kernel's clocks (include/linux/timekeeper_internal.h). */
+#include "parsers/linux/process.h"
+
+#include "snap/error.h"
+
+bool
+dacsa_linux_boot_time(const DacsaLinux *l, int64_t *ret, GError **error)
+{
+  uint64_t timekeeper = dacsa_linux_symbol(l, S_SHADOW_TIMEKEEPER);
+  uint64_t real, boot;
+
+  /* To 6.12 a symbol of its own; then a member of what tk_core is, which got a type for that. */
+  if (timekeeper == 0 && dacsa_linux_has(l, M_TK_DATA_TIMEKEEPER) &&
+      dacsa_linux_symbol(l, S_TIMEKEEPER_DATA) != 0)
+    timekeeper =
+        dacsa_linux_symbol(l, S_TIMEKEEPER_DATA) + dacsa_linux_offset(l, M_TK_DATA_TIMEKEEPER);
+  if (timekeeper == 0)
+    return dacsa_fail(error, DACSA_ERROR_UNSUPPORTED, "the kernel's clock was not found");
+  if (!dacsa_linux_get(l, timekeeper, M_TIMEKEEPER_OFFS_REAL, &real, error) ||
+      !dacsa_linux_get(l, timekeeper, M_TIMEKEEPER_OFFS_BOOT, &boot, error))
+    return false;
+  *ret = (int64_t)(real - boot);
+  return true;
+}

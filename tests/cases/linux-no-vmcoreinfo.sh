@@ -1,0 +1,55 @@
+#!/bin/bash
+# A guest that has lost its VMCOREINFO, the text kernels keep for crash dumps, is shown like any other:
+# its kernel is found without.
+. "$(dirname "$0")/../functions.sh"
+
+# vmcoreinfo_pages SNAPSHOT: guest-physical addresses of the pages that begin as VMCOREINFO does. (A
+# line of zeros, as long as memory, would be too long for grep.)
+vmcoreinfo_pages() {
+  tr '\0' '\n' <"$1/physmem" | grep -abo '^OSRELEASE=' | cut -d: -f1 | awk '$1 % 4096 == 0'
+}
+
+# wipe GUEST GPA: overwrites what is there in the running guest, as only someone on the host can.
+wipe() {
+  local hva
+  hva=$(qmp "$1" human-monitor-command "{\"command-line\":\"gpa2hva $2\"}" |
+    sed -n 's/.* is 0x\([0-9a-f]*\).*/\1/p')
+  dd if=/dev/zero "of=/proc/${guest_pid[$1]}/mem" bs=1 count=16 conv=notrunc \
+    seek=$((16#$hva)) status=none
+}
+
+# check_view GUEST PID: the snapshot shows the running kernel, and that process.
+check_view() {
+  local now=$mnt/$1/now
+  same "$(sed -n 's/^kernel: //p' "$now/info")" "$(guest_run "$1" 'uname -r')" "kernels"
+  grep -qE '^build_id: [0-9a-f]{40}$' "$now/info" || fail "there is no build id"
+  same "$(cat "$now/processes/$2/maps")" "$(guest_run "$1" "cat /proc/$2/maps")" "maps"
+  same "$(cat "$now/errors")" "" "errors"
+}
+
+# check_kernel GUEST
+check_kernel() {
+  local page pid
+  start_guest "$1" -m 512M
+  pid=$(start_in_guest "$1" ROLE=idle idle)
+  mount_guest "$1"
+  dacsa snapshot "$1" before >/dev/null
+  # There may be more than one copy: none may be left.
+  for page in $(vmcoreinfo_pages "$mnt/$1/before"); do
+    wipe "$1" "$page"
+  done
+  dacsa snapshot "$1" now >/dev/null
+  [ -n "$(vmcoreinfo_pages "$mnt/$1/before")" ] || fail "$1: there is no VMCOREINFO"
+  [ -z "$(vmcoreinfo_pages "$mnt/$1/now")" ] || fail "$1: VMCOREINFO is still there"
+  check_view "$1" "$pid"
+  dacsa drop "$1/before" "$1/now"
+  stop_dacsa
+  stop_guest "$1"
+}
+
+check_kernel vm
+for kernel in 5.10 6.12 newest; do
+  [ -e "$root/build-guest/$kernel/initramfs.gz" ] || continue # there is a case that says so
+  use_kernel "$kernel"
+  check_kernel "vm-$kernel"
+done
