@@ -281,6 +281,32 @@ find_markers(Find *f, Place *p)
   return false;
 }
 
+/* Looks for an index from *at on. */
+static bool
+find_index(Find *f, size_t *at, size_t *ret_token_table)
+{
+  for (; *at + INDEX_BYTES <= f->data.len && f->steps <= MAX_STEPS; *at += 4) {
+    /* The first two numbers of an index: 0 and the length of a token, with its end. */
+    uint32_t head = u32_at(f, *at);
+
+    if (head & 0xffff || head < 2u << 16 || head > (MAX_TOKEN + 1) << 16)
+      continue;
+    if (is_token_index(f, *at) && find_token_table(f, *at, ret_token_table))
+      return true;
+  }
+  return false;
+}
+
+bool
+dacsa_kallsyms_find_index(DacsaBytes data, size_t from, size_t *ret)
+{
+  Find f = {.data = data};
+  size_t token_table;
+
+  *ret = from;
+  return find_index(&f, ret, &token_table);
+}
+
 bool
 dacsa_kallsyms_find_tables(DacsaBytes data, uint64_t gva, DacsaKallsymsVisit visit,
                            void *visit_data)
@@ -288,17 +314,7 @@ dacsa_kallsyms_find_tables(DacsaBytes data, uint64_t gva, DacsaKallsymsVisit vis
   Find f = {.data = data, .gva = gva, .visit = visit, .visit_data = visit_data};
   Place p = {0};
 
-  for (size_t at = 0; at + INDEX_BYTES <= data.len; at += 4) {
-    /* The first two numbers of an index: 0 and the length of a token, with its end. */
-    uint32_t head = u32_at(&f, at);
-
-    if (head & 0xffff || head < 2u << 16 || head > (MAX_TOKEN + 1) << 16)
-      continue;
-    if (f.steps > MAX_STEPS)
-      return false;
-    if (!is_token_index(&f, at) || !find_token_table(&f, at, &p.token_table))
-      continue;
-    p.token_index = at;
+  for (; find_index(&f, &p.token_index, &p.token_table); p.token_index += 4) {
     if (find_markers(&f, &p))
       return true;
     if (++f.token_tables == MAX_TOKEN_TABLES || f.tries >= MAX_TRIES || f.steps > MAX_STEPS)

@@ -20,3 +20,7 @@ typedef bool (*DacsaKallsymsVisit)(const DacsaKallsymsTables *tables, void *data
  * that visit was content with. */
 bool dacsa_kallsyms_find_tables(DacsaBytes data, uint64_t gva, DacsaKallsymsVisit visit,
                                 void *visit_data) G_GNUC_WARN_UNUSED_RESULT;
+
+/* The first token index, with its tokens in front, at or after `from`: what marks the tables'
+ * place. false: there is none in data. */
+bool dacsa_kallsyms_find_index(DacsaBytes data, size_t from, size_t *ret) G_GNUC_WARN_UNUSED_RESULT;

@@ -394,6 +394,11 @@ dacsa_linux_cpuinfo(DacsaGuest *guest, GString *out, GError **error)
     Cpu c = {.m = &m, .out = out};
     g_autoptr(GError) cause = NULL;
 
+    if (out->len > DACSA_LINUX_MAX_TEXT) {
+      note(l, "cut short: too large");
+      break;
+    }
+
     if (cpu_info(l, cpu, &c.info, &cause))
       append_cpu(&c);
     else

@@ -8,7 +8,8 @@
 #include "parsers/work.h"
 #include "snap/error.h"
 
-#define MAX_PAGES (1u << 20) /* taken from the process: 4 GiB */
+#define MAX_PAGES (1u << 20)         /* taken from the process: 4 GiB */
+#define MAX_EXE (UINT64_C(16) << 30) /* bytes: a guest can claim eight exbibytes of zeros */
 
 /* What the executable is. */
 typedef struct {
@@ -236,6 +237,10 @@ dacsa_linux_exe(DacsaGuest *guest, uint32_t pid, DacsaRuns **ret, GError **error
     return false;
   g_autoptr(GArray) vmas = dacsa_linux_vmas(l, exe.mm, where);
   look_below(&exe, vmas);
+  if (exe.size > MAX_EXE) {
+    dacsa_errors_add(l->errors, where, "cut short: no program is that large");
+    exe.size = MAX_EXE;
+  }
   g_autoptr(DacsaRuns) cached = dacsa_linux_mapping_runs(l, exe.mapping, exe.size, where);
   if (cached->size == 0 ||
       (dacsa_runs_next(cached, 0, &start, &end) && start == 0 && end == cached->size)) {

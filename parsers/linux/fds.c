@@ -253,7 +253,7 @@ set_file(const Listing *s, const DacsaLinuxFd *fd, GError **error)
       !dacsa_linux_get(l, inode, M_INODE_SB, &sb, error) ||
       !dacsa_linux_get(l, sb, M_SB_DEV, &dev, error) ||
       !dacsa_linux_get(l, fd->file + dacsa_linux_offset(l, M_FILE_PATH), M_PATH_MNT, &mnt, error) ||
-      !dacsa_linux_get(l, mnt - dacsa_linux_offset(l, M_MOUNT_MNT), M_FD_MOUNT_ID, &mnt_id, error))
+      !dacsa_linux_get(l, mnt - dacsa_linux_offset(l, M_MOUNT_MNT), M_MOUNT_ID, &mnt_id, error))
     return false;
   set_mode_and_flags(s, mode, flags, fd->close_on_exec);
   set_pos_and_dev(s, pos, dev);

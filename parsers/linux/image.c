@@ -108,7 +108,7 @@ typedef struct {
   uint64_t phys_base;
   uint8_t *held; /* what is at held_gva */
   uint64_t held_gva;
-  size_t held_len;
+  size_t held_len, held_room;
 } ImageMem;
 
 /* The first extent that ends above addr; NULL: none. */
@@ -206,11 +206,13 @@ dacsa_linux_image_hold(DacsaMem *memory, uint64_t gva, size_t len)
 
   if (held.data)
     return held;
-  g_clear_pointer(&self->held, g_free);
   self->held_len = 0;
-  uint8_t *buf = dacsa_scratch_new(len);
-  size_t read = dacsa_mem_read_some(memory, gva, buf, len); /* while nothing is held */
-  self->held = buf;
+  if (self->held_room < len) {
+    g_clear_pointer(&self->held, g_free);
+    self->held_room = len;
+    self->held = dacsa_scratch_new(len);
+  }
+  size_t read = dacsa_mem_read_some(memory, gva, self->held, len); /* while nothing is held */
   self->held_gva = gva;
   self->held_len = read;
   return dacsa_bytes(self->held, self->held_len);

@@ -7,7 +7,8 @@
 
 #define MAX_PFN (UINT64_C(1) << 40) /* 52 bits of physical address */
 #define MAX_ORDER 18u               /* 1 GiB, the largest page that x86-64 has */
-#define VALUE UINT64_C(1)           /* include/linux/xarray.h: xa_is_value */
+#define MIN_BLOCK 512u
+#define VALUE UINT64_C(1) /* include/linux/xarray.h: xa_is_value */
 
 typedef struct {
   const DacsaLinux *l;
@@ -15,6 +16,8 @@ typedef struct {
   uint64_t size; /* of the file */
   uint64_t vmemmap;
   uint64_t uptodate, head; /* page flags */
+  uint64_t has_buffers;    /* page flag of a block device's pages; else 0 */
+  uint64_t bh_uptodate;    /* flag of a buffer_head */
   unsigned huge_shift;     /* of a hugetlbfs file: its pages'; else 0 */
   uint64_t wild;           /* entries that are no page of this guest's memory */
   bool too_many;
@@ -61,66 +64,109 @@ subpage(const Cached *c, uint64_t index, uint64_t page, uint64_t flags, uint64_t
   return true;
 }
 
-/* Where an entry's pages stand in the file and in memory. false: it is no page. *ret_len is 0 where
- * the pages are there but their content is not yet. */
+/* Where an entry's pages stand in the file and in memory, and their flags. false: it is no page. */
 static bool
-locate(const Cached *c, uint64_t index, uint64_t count, uint64_t page, DacsaRun *ret)
+locate(const Cached *c, uint64_t index, uint64_t count, uint64_t page, DacsaRun *ret,
+       uint64_t *ret_flags)
 {
   const unsigned shift = c->huge_shift && count == 1 ? c->huge_shift : 12;
-  uint64_t flags, sub = 0;
+  uint64_t sub = 0;
 
-  if (!page_gpa(c, page, &ret->gpa) || !dacsa_linux_get(c->l, page, M_PAGE_FLAGS, &flags, NULL))
+  if (!page_gpa(c, page, &ret->gpa) || !dacsa_linux_get(c->l, page, M_PAGE_FLAGS, ret_flags, NULL))
     return false;
   /* A hugetlbfs file's indices are those of its huge pages, or, since 6.7, of 4 KiB: then an entry
    * stands for as many as a huge page has. */
-  if (!c->huge_shift && count == 1 && !subpage(c, index, page, flags, &sub))
+  if (!c->huge_shift && count == 1 && !subpage(c, index, page, *ret_flags, &sub))
     return false;
   ret->gpa += sub * DACSA_PAGE_SIZE;
   ret->offset = ret->gva = index << shift;
   ret->len = c->huge_shift ? UINT64_C(1) << c->huge_shift : count * DACSA_PAGE_SIZE;
-  if (!(flags & c->uptodate))
-    ret->len = 0;
   return true;
+}
+
+/* Appends what of a run lies within the file. false: it cannot be. */
+static bool
+append(Cached *c, const DacsaRun *run)
+{
+  const uint64_t len = run->offset < c->size ? MIN(run->len, c->size - run->offset) : 0;
+
+  if (len == 0)
+    return true;
+  if (run->offset < c->runs->size || !is_ram(c, run->gpa, len))
+    return false;
+  if (!dacsa_runs_append_at(c->runs, run->offset, run->gva, run->gpa, len))
+    c->too_many = true;
+  return true;
+}
+
+/* Of a block device's page that is not up to date as a whole, the blocks that are: a file system
+ * reads its own a block at a time (fs/buffer.c: __bread_slow). */
+static bool
+append_blocks(Cached *c, uint64_t page, const DacsaRun *run)
+{
+  uint64_t first, state, len;
+  uint64_t at = 0;
+
+  if (!dacsa_linux_get(c->l, page, M_PAGE_PRIVATE, &first, NULL))
+    return false;
+  for (uint64_t bh = first; at < run->len; at += len) {
+    if (!dacsa_linux_get(c->l, bh, M_BH_STATE, &state, NULL) ||
+        !dacsa_linux_get(c->l, bh, M_BH_SIZE, &len, NULL) ||
+        !dacsa_linux_get(c->l, bh, M_BH_THIS_PAGE, &bh, NULL) || len < MIN_BLOCK ||
+        len > run->len - at)
+      return false;
+    const DacsaRun block = {run->offset + at, run->gva + at, run->gpa + at, len};
+    if (state & c->bh_uptodate && !append(c, &block))
+      return false;
+    if (bh == first)
+      break;
+  }
+  return true;
+}
+
+static bool
+append_entry(Cached *c, uint64_t index, uint64_t count, uint64_t page)
+{
+  uint64_t flags;
+  DacsaRun run;
+
+  if (count > UINT64_C(1) << MAX_ORDER || !locate(c, index, count, page, &run, &flags))
+    return false;
+  if (flags & c->uptodate)
+    return append(c, &run);
+  return !(flags & c->has_buffers) || append_blocks(c, page, &run);
 }
 
 static bool
 visit_entry(uint64_t index, uint64_t count, uint64_t entry, void *data)
 {
   Cached *c = data;
-  DacsaRun run;
 
   if (index > (uint64_t)INT64_MAX >> (c->huge_shift ? c->huge_shift : 12) ||
       index * DACSA_PAGE_SIZE >= c->size)
     return false; /* this and all that follows lies past the file's end */
-  if (entry & VALUE)
-    return true;
-  if (count > UINT64_C(1) << MAX_ORDER || !locate(c, index, count, entry, &run)) {
+  if (!(entry & VALUE) && !append_entry(c, index, count, entry))
     c->wild++;
-    return true;
-  }
-  run.len = run.offset < c->size ? MIN(run.len, c->size - run.offset) : 0;
-  if (run.len == 0)
-    return true;
-  if (run.offset < c->runs->size || !is_ram(c, run.gpa, run.len)) {
-    c->wild++;
-    return true;
-  }
-  c->too_many = !dacsa_runs_append_at(c->runs, run.offset, run.gva, run.gpa, run.len);
   return !c->too_many;
+}
+
+static bool
+has_ops(const DacsaLinux *l, uint64_t mapping, DacsaLinuxSymbol symbol)
+{
+  uint64_t ops;
+
+  return dacsa_linux_get(l, mapping, M_MAPPING_OPS, &ops, NULL) && ops != 0 &&
+         ops == dacsa_linux_symbol(l, symbol);
 }
 
 /* The size of a hugetlbfs file's pages, as a shift; 0: it is a file of another file system. */
 static bool
 huge_shift(const DacsaLinux *l, uint64_t mapping, unsigned *ret, GError **error)
 {
-  uint64_t ops, host, bits;
+  uint64_t host, bits;
 
   *ret = 0;
-  if (dacsa_linux_symbol(l, S_HUGETLBFS_AOPS) == 0)
-    return true;
-  if (!dacsa_linux_get(l, mapping, M_MAPPING_OPS, &ops, error))
-    return false;
-  if (ops != dacsa_linux_symbol(l, S_HUGETLBFS_AOPS))
+  if (!has_ops(l, mapping, S_HUGETLBFS_AOPS))
     return true;
   if (!dacsa_linux_get(l, mapping, M_MAPPING_HOST, &host, error) ||
       !dacsa_linux_get(l, host, M_INODE_BLKBITS, &bits, error))
@@ -143,6 +189,17 @@ flag_of(const DacsaLinux *l, DacsaLinuxEnumerator enumerator, uint64_t *ret, GEr
 }
 
 static bool
+find_flags(Cached *c, uint64_t mapping, GError **error)
+{
+  if (!flag_of(c->l, E_PG_UPTODATE, &c->uptodate, error) ||
+      !flag_of(c->l, E_PG_HEAD, &c->head, error))
+    return false;
+  return !has_ops(c->l, mapping, S_DEF_BLK_AOPS) ||
+         (flag_of(c->l, E_PG_PRIVATE, &c->has_buffers, error) &&
+          flag_of(c->l, E_BH_UPTODATE, &c->bh_uptodate, error));
+}
+
+static bool
 collect(Cached *c, uint64_t mapping, GError **error)
 {
   const DacsaLinux *l = c->l;
@@ -150,8 +207,7 @@ collect(Cached *c, uint64_t mapping, GError **error)
 
   if (base == 0)
     return dacsa_fail(error, DACSA_ERROR_UNSUPPORTED, "the kernel does not say where vmemmap is");
-  return dacsa_mem_read_u64(l->memory, base, &c->vmemmap, error) &&
-         flag_of(l, E_PG_UPTODATE, &c->uptodate, error) && flag_of(l, E_PG_HEAD, &c->head, error) &&
+  return dacsa_mem_read_u64(l->memory, base, &c->vmemmap, error) && find_flags(c, mapping, error) &&
          huge_shift(l, mapping, &c->huge_shift, error) &&
          dacsa_linux_xarray_ranges(l, mapping + dacsa_linux_offset(l, M_MAPPING_PAGES), visit_entry,
                                    c, error);
@@ -166,8 +222,8 @@ dacsa_linux_mapping_runs(DacsaLinux *l, uint64_t mapping, uint64_t size, const c
   if (!collect(&c, mapping, &cause))
     dacsa_errors_add(l->errors, where, cause->message);
   if (c.wild > 0) {
-    g_autofree char *text =
-        g_strdup_printf("%" PRIu64 " of its cached pages lie outside the guest's memory", c.wild);
+    g_autofree char *text = g_strdup_printf(
+        "%" PRIu64 " of its cached pages are not to be found in the guest's memory", c.wild);
 
     dacsa_errors_add(l->errors, where, text);
   }

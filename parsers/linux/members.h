@@ -211,13 +211,9 @@
   M(FILE_PRIVATE, "file.private_data") \
   M(INODE_PRIVATE, "inode.i_private") \
   M(DENTRY_FSDATA, "dentry.d_fsdata") \
-  M(FD_MOUNT_ID, "mount.mnt_id") \
   M(NS_COMMON_OPS, "ns_common.ops") \
   M(NS_OPS_NAME, "proc_ns_operations.name") \
   M(DMA_BUF_NAME, "dma_buf.name") \
-  M(OWNER_SIGNAL, "task_struct.signal") \
-  M(OWNER_THREAD_HEAD, "signal_struct.thread_head") \
-  M(OWNER_THREAD_NODE, "task_struct.thread_node") \
   /* network */ \
   M(SOCKET_SK, "socket.sk") \
   M(SOCKET_ALLOC_SOCKET, "socket_alloc.socket") \
@@ -413,6 +409,20 @@
   M(BPF_DELEGATE_MAPS, "bpf_mount_opts.delegate_maps") \
   M(BPF_DELEGATE_PROGS, "bpf_mount_opts.delegate_progs") \
   M(BPF_DELEGATE_ATTACHS, "bpf_mount_opts.delegate_attachs") \
+  M(EXT4_SUPER, "ext4_sb_info.s_es") \
+  M(EXT4_SUPER_ERRORS, "ext4_super_block.s_errors") \
+  M(EXT4_MOUNT_OPT, "ext4_sb_info.s_mount_opt") \
+  M(EXT4_DEF_MOUNT_OPT, "ext4_sb_info.s_def_mount_opt") \
+  M(EXT4_SB_BLOCK, "ext4_sb_info.s_sb_block") \
+  M(EXT4_RESUID, "ext4_sb_info.s_resuid") \
+  M(EXT4_RESGID, "ext4_sb_info.s_resgid") \
+  M(EXT4_COMMIT_INTERVAL, "ext4_sb_info.s_commit_interval") \
+  M(EXT4_MIN_BATCH_TIME, "ext4_sb_info.s_min_batch_time") \
+  M(EXT4_MAX_BATCH_TIME, "ext4_sb_info.s_max_batch_time") \
+  M(EXT4_STRIPE, "ext4_sb_info.s_stripe") \
+  M(EXT4_READAHEAD, "ext4_sb_info.s_inode_readahead_blks") \
+  M(EXT4_LI_WAIT_MULT, "ext4_sb_info.s_li_wait_mult") \
+  M(EXT4_MAX_DIR_SIZE, "ext4_sb_info.s_max_dir_size_kb") \
   M(CGROUP_ROOT_FLAGS, "cgroup_root.flags") \
   M(INODE_UID, "inode.i_uid") \
   M(INODE_GID, "inode.i_gid") \
@@ -474,6 +484,10 @@
   M(MAPPING_NRPAGES, "address_space.nrpages") \
   M(MAPPING_OPS, "address_space.a_ops") \
   M(PAGE_FLAGS, "page.flags.f|page.flags") \
+  M(PAGE_PRIVATE, "page.private") \
+  M(BH_STATE, "buffer_head.b_state") \
+  M(BH_SIZE, "buffer_head.b_size") \
+  M(BH_THIS_PAGE, "buffer_head.b_this_page") \
   M(PAGE_COMPOUND_ORDER, "page.compound_order") /* to 6.1: of the first tail page */ \
   M(VFSMOUNT_SB, "vfsmount.mnt_sb") \
   M(MOUNT_CHILDREN, "mount.mnt_mounts") \
@@ -549,6 +563,8 @@
   /* page cache */ \
   E(PG_UPTODATE, "PG_uptodate") \
   E(PG_HEAD, "PG_head") \
+  E(PG_PRIVATE, "PG_private") \
+  E(BH_UPTODATE, "BH_Uptodate") \
   /* end */
 
 /* S_<name>: the address of a symbol. */
@@ -632,6 +648,7 @@
   S(DEBUGFS_SHOW_OPTIONS, "debugfs_show_options") \
   S(TRACEFS_SHOW_OPTIONS, "tracefs_show_options") \
   S(BPF_SHOW_OPTIONS, "bpf_show_options") \
+  S(EXT4_SHOW_OPTIONS, "ext4_show_options") \
   S(CPU_INFO, "cpu_info") \
   S(CPU_KHZ, "cpu_khz") \
   S(CPUFREQ_DRIVER, "cpufreq_driver") \
@@ -649,4 +666,5 @@
   S(SUPER_BLOCKS, "super_blocks") \
   S(VMEMMAP_BASE, "vmemmap_base") \
   S(HUGETLBFS_AOPS, "hugetlbfs_aops") \
+  S(DEF_BLK_AOPS, "def_blk_aops") \
   /* end */

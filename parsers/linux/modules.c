@@ -8,6 +8,7 @@
 
 #define MAX_MODULES 4096u
 #define MAX_USERS 4096u
+#define MAX_USERS_TEXT (256u << 10)
 #define MAX_PARTS 16u
 #define MAX_MODULE                                                                                 \
   (1u << 30) /* MODULES_LEN, where all of them have to fit in, is less than 2 GiB */
@@ -192,7 +193,7 @@ visit_use(uint64_t entry, void *data)
   g_autofree char *name = NULL;
   uint64_t source;
 
-  if (++u->n > MAX_USERS) {
+  if (++u->n > MAX_USERS || u->out->len > MAX_USERS_TEXT) {
     dacsa_errors_add(u->l->errors, "modules", "cut short: a module with too many users");
     return false;
   }
@@ -312,6 +313,11 @@ dacsa_linux_modules(DacsaGuest *guest, GString *out, GError **error)
     const DacsaLinuxModule *module = &g_array_index(modules, DacsaLinuxModule, i);
     g_auto(Facts) f = {.users = g_string_new(NULL), .taints = g_string_new(NULL)};
     g_autoptr(GError) cause = NULL;
+
+    if (out->len > DACSA_LINUX_MAX_TEXT) {
+      dacsa_errors_add(l->errors, "modules", "cut short: too large");
+      break;
+    }
 
     if (!find_facts(l, module, &f, &cause)) {
       dacsa_errors_add(l->errors, "modules", cause->message);

@@ -5,7 +5,6 @@
 #include "snap/error.h"
 
 #include <arpa/inet.h>
-#include <linux/netlink.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -13,8 +12,6 @@
 
 #define WHERE "netconns"
 #define MAX_OWNERS_SHOWN 64u
-#define TCP_NEW_SYN_RECV 12u
-#define TCP_BOUND_INACTIVE 13u
 
 enum {
   PROTO,
@@ -45,8 +42,7 @@ static const DacsaColumn columns[N_COLUMNS] = {
     [IFACE] = {"iface", DACSA_CELL_TEXT},         [RX_QUEUE] = {"rx_queue", DACSA_CELL_NUMBER},
     [TX_QUEUE] = {"tx_queue", DACSA_CELL_NUMBER}, [V6ONLY] = {"v6only", DACSA_CELL_BOOLEAN},
     [PEER] = {"peer", DACSA_CELL_NUMBER},   /* inode of the socket at the other end, if UNIX */
-    [OWNERS] = {"owners", DACSA_CELL_TEXT}, /* all of them; pid is the first, or who is asked about
-                                             */
+    [OWNERS] = {"owners", DACSA_CELL_TEXT}, /* pid is the first, or who is asked about */
 };
 
 /* A table being filled. */
@@ -69,135 +65,24 @@ get(const Listing *s, uint64_t base, DacsaLinuxMember member, uint64_t *ret)
 }
 
 static bool
-is_internet(const DacsaLinuxSocket *k)
-{
-  return k->family == AF_INET || k->family == AF_INET6;
-}
-
-static bool
 is_tcp(const DacsaLinuxSocket *k)
 {
-  return is_internet(k) && k->type == SOCK_STREAM && k->protocol == IPPROTO_TCP;
+  return dacsa_linux_socket_is_internet(k) && k->type == SOCK_STREAM && k->protocol == IPPROTO_TCP;
 }
 
-/* -- names -- */
-
-static const struct {
-  uint32_t protocol;
-  const char *name;
-} internet_names[] = {
-    {IPPROTO_TCP, "tcp"},         {IPPROTO_UDP, "udp"},     {IPPROTO_ICMP, "icmp"},
-    {IPPROTO_ICMPV6, "icmp"},     {IPPROTO_DCCP, "dccp"},   {IPPROTO_SCTP, "sctp"},
-    {IPPROTO_UDPLITE, "udplite"}, {IPPROTO_MPTCP, "mptcp"},
-};
-
-/* include/linux/socket.h, AF_* */
-static const struct {
-  uint16_t family;
-  const char *name;
-} family_names[] = {
-    {AF_UNIX, "unix"},   {AF_NETLINK, "netlink"}, {AF_PACKET, "packet"},
-    {AF_KEY, "key"},     {AF_RDS, "rds"},         {AF_PPPOX, "pppox"},
-    {AF_CAN, "can"},     {AF_TIPC, "tipc"},       {AF_BLUETOOTH, "bluetooth"},
-    {AF_RXRPC, "rxrpc"}, {AF_ALG, "alg"},         {AF_VSOCK, "vsock"},
-    {AF_KCM, "kcm"},     {AF_QIPCRTR, "qipcrtr"}, {AF_SMC, "smc"},
-    {AF_XDP, "xdp"},
-};
-
-static const char *const tcp_states[] = {
-    [TCP_ESTABLISHED] = "ESTABLISHED",
-    [TCP_SYN_SENT] = "SYN-SENT",
-    [TCP_SYN_RECV] = "SYN-RECV",
-    [TCP_FIN_WAIT1] = "FIN-WAIT-1",
-    [TCP_FIN_WAIT2] = "FIN-WAIT-2",
-    [TCP_TIME_WAIT] = "TIME-WAIT",
-    [TCP_CLOSE] = "CLOSE",
-    [TCP_CLOSE_WAIT] = "CLOSE-WAIT",
-    [TCP_LAST_ACK] = "LAST-ACK",
-    [TCP_LISTEN] = "LISTEN",
-    [TCP_CLOSING] = "CLOSING",
-    [TCP_NEW_SYN_RECV] = "SYN-RECV",
-    [TCP_BOUND_INACTIVE] = "CLOSE",
-};
-
-static const char *const type_names[] = {
-    [SOCK_STREAM] = "STREAM", [SOCK_DGRAM] = "DGRAM",         [SOCK_RAW] = "RAW",
-    [SOCK_RDM] = "RDM",       [SOCK_SEQPACKET] = "SEQPACKET", [SOCK_DCCP] = "DCCP",
-    [SOCK_PACKET] = "PACKET",
-};
-
-static const char *const netlink_names[] = {
-    [NETLINK_ROUTE] = "route",
-    [NETLINK_USERSOCK] = "usersock",
-    [NETLINK_SOCK_DIAG] = "sock_diag",
-    [NETLINK_NFLOG] = "nflog",
-    [NETLINK_XFRM] = "xfrm",
-    [NETLINK_SELINUX] = "selinux",
-    [NETLINK_ISCSI] = "iscsi",
-    [NETLINK_AUDIT] = "audit",
-    [NETLINK_FIB_LOOKUP] = "fib_lookup",
-    [NETLINK_CONNECTOR] = "connector",
-    [NETLINK_NETFILTER] = "netfilter",
-    [NETLINK_KOBJECT_UEVENT] = "kobject_uevent",
-    [NETLINK_GENERIC] = "generic",
-    [NETLINK_SCSITRANSPORT] = "scsitransport",
-    [NETLINK_ECRYPTFS] = "ecryptfs",
-    [NETLINK_RDMA] = "rdma",
-    [NETLINK_CRYPTO] = "crypto",
-};
-
-/* Protocols over IPv6 have a 6 at the end, as netstat names them. */
-static void
-set_internet_proto(const Listing *s, const DacsaLinuxSocket *k)
-{
-  const char *name = k->type == SOCK_RAW ? "raw" : NULL;
-  g_autofree char *text = NULL;
-
-  for (size_t i = 0; i < G_N_ELEMENTS(internet_names) && !name; i++)
-    if (internet_names[i].protocol == k->protocol)
-      name = internet_names[i].name;
-  text = name ? g_strdup_printf("%s%s", name, k->family == AF_INET6 ? "6" : "")
-              : g_strdup_printf("ip%s-%u", k->family == AF_INET6 ? "6" : "", k->protocol);
-  dacsa_table_set_text(s->table, PROTO, text);
-}
+/* -- what it is -- */
 
 static void
-set_proto(const Listing *s, const DacsaLinuxSocket *k)
+set_kind(const Listing *s, const DacsaLinuxSocket *k)
 {
-  g_autofree char *text = NULL;
-
-  if (is_internet(k)) {
-    set_internet_proto(s, k);
-    return;
-  }
-  for (size_t i = 0; i < G_N_ELEMENTS(family_names); i++)
-    if (family_names[i].family == k->family) {
-      dacsa_table_set_text(s->table, PROTO, family_names[i].name);
-      return;
-    }
-  text = g_strdup_printf("family-%u", k->family);
-  dacsa_table_set_text(s->table, PROTO, text);
-}
-
-/* What is not connection-oriented is connected or not; its other states mean nothing. */
-static void
-set_state(const Listing *s, const DacsaLinuxSocket *k)
-{
+  g_autofree char *proto = dacsa_linux_socket_proto(k);
   uint64_t state = k->state;
-  const bool has_states = is_internet(k) && (k->type == SOCK_STREAM || k->type == SOCK_SEQPACKET ||
-                                             k->type == SOCK_DCCP);
 
+  dacsa_table_set_text(s->table, PROTO, proto);
+  dacsa_table_set_text(s->table, TYPE, dacsa_linux_socket_type(k));
   /* A connection in FIN-WAIT-2 for long is kept as one in TIME-WAIT is. */
-  if (!k->is_whole && state == TCP_TIME_WAIT && !get(s, k->sk, M_TW_SUBSTATE, &state))
-    return;
-  if (has_states && state < G_N_ELEMENTS(tcp_states))
-    dacsa_table_set_text(s->table, STATE, tcp_states[state]);
-  else if (state == TCP_ESTABLISHED && (is_internet(k) || k->family == AF_UNIX))
-    dacsa_table_set_text(s->table, STATE, "ESTABLISHED");
-  else if (state == TCP_LISTEN && k->family == AF_UNIX)
-    dacsa_table_set_text(s->table, STATE, "LISTEN");
-  else
-    dacsa_table_set_text(s->table, STATE, "UNCONN");
+  if (k->is_whole || k->state != TCP_TIME_WAIT || get(s, k->sk, M_TW_SUBSTATE, &state))
+    dacsa_table_set_text(s->table, STATE, dacsa_linux_socket_state(k, state));
 }
 
 /* -- the Internet -- */
@@ -381,8 +266,7 @@ set_packet(const Listing *s, const DacsaLinuxSocket *k)
 static void
 set_netlink(const Listing *s, const DacsaLinuxSocket *k)
 {
-  const char *name = k->protocol < G_N_ELEMENTS(netlink_names) ? netlink_names[k->protocol] : NULL;
-  g_autofree char *protocol = name ? g_strdup(name) : g_strdup_printf("%u", k->protocol);
+  g_autofree char *protocol = dacsa_linux_socket_netlink(k->protocol);
   g_autofree char *local = NULL;
   g_autofree char *remote = NULL;
   uint64_t port;
@@ -405,7 +289,8 @@ owned_socket(const Listing *s, const DacsaLinuxSocket *k)
   const DacsaLinuxSocket *owned;
   uint64_t listener;
 
-  if (k->is_whole || k->state != TCP_NEW_SYN_RECV || !get(s, k->sk, M_SKC_LISTENER, &listener))
+  if (k->is_whole || k->state != DACSA_LINUX_TCP_NEW_SYN_RECV ||
+      !get(s, k->sk, M_SKC_LISTENER, &listener))
     return k;
   owned = dacsa_linux_sockets_find(s->sockets, listener);
   return owned ? owned : k;
@@ -468,8 +353,6 @@ set_common(const Listing *s, const DacsaLinuxSocket *k)
 {
   uint64_t inode, uid;
 
-  if (k->type < G_N_ELEMENTS(type_names))
-    dacsa_table_set_text(s->table, TYPE, type_names[k->type]);
   if (k->netns != 0)
     dacsa_table_set_number(s->table, NETNS, k->netns);
   if (!k->is_whole)
@@ -483,11 +366,10 @@ set_common(const Listing *s, const DacsaLinuxSocket *k)
 static bool
 add_row(const Listing *s, const DacsaLinuxSocket *k, uint32_t pid)
 {
-  set_proto(s, k);
-  set_state(s, k);
+  set_kind(s, k);
   set_owners(s, k, pid);
   set_common(s, k);
-  if (is_internet(k))
+  if (dacsa_linux_socket_is_internet(k))
     set_internet(s, k);
   else if (k->family == AF_UNIX)
     set_unix(s, k);

@@ -1,5 +1,6 @@
 /* Which process has which socket open: the files of all threads, since they may differ. */
 #include "parsers/linux/fds.h"
+#include "parsers/linux/process.h"
 #include "parsers/linux/sockets.h"
 #include "parsers/linux/walk.h"
 
@@ -104,19 +105,13 @@ search_thread(uint64_t task, void *data)
 static void
 search_process(Search *s, const DacsaLinuxTask *task)
 {
-  const DacsaLinux *l = s->l;
   g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
   g_autoptr(GError) cause = NULL;
-  uint64_t signal;
 
   s->pid = task->pid;
   s->seen = seen;
-  search_thread(task->task, s);
-  if (dacsa_linux_get(l, task->task, M_OWNER_SIGNAL, &signal, &cause))
-    dacsa_linux_list_each(l, signal + dacsa_linux_offset(l, M_OWNER_THREAD_HEAD),
-                          M_OWNER_THREAD_NODE, search_thread, s, &cause);
-  if (cause)
-    dacsa_errors_add(l->errors, WHERE, cause->message);
+  if (!dacsa_linux_threads_each(s->l, task->task, search_thread, s, &cause))
+    dacsa_errors_add(s->l->errors, WHERE, cause->message);
   s->seen = NULL;
 }
 

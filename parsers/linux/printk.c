@@ -193,6 +193,7 @@ read_prb(DacsaLinux *l, uint64_t rb, GArray *records, GError **error)
   if (!read_ring(l, rb, &ring, error) || !read_texts(l, rb, &ring, &texts, error))
     return false;
   uint64_t n = ((ring.head - ring.tail) & ID_MASK) + 1;
+  uint64_t bytes = 0;
   if (n > MIN(UINT64_C(1) << ring.count_bits, MAX_RECORDS)) {
     note(l, "cut short: the log claims more records than it has room for");
     n = MIN(UINT64_C(1) << ring.count_bits, MAX_RECORDS);
@@ -203,6 +204,12 @@ read_prb(DacsaLinux *l, uint64_t rb, GArray *records, GError **error)
 
     if (read_descriptor(l, &ring, (ring.tail + i) & ID_MASK, &record, &cause)) {
       g_array_append_val(records, record);
+      /* The records' texts share the ring: together they are no longer than it is. */
+      bytes += record.len;
+      if (bytes > ring.data.len) {
+        note(l, "cut short: the log's texts overlap");
+        break;
+      }
       continue;
     }
     clear_record(&record);

@@ -44,3 +44,17 @@ const char *dacsa_linux_sockets_device(const DacsaLinuxSockets *sockets, uint64_
 /* Which processes have which sockets open, by whatever thread: owned array of DacsaLinuxOwner, by
  * sk, then pid, none twice. */
 GArray *dacsa_linux_owners(DacsaLinux *l);
+
+#define DACSA_LINUX_TCP_NEW_SYN_RECV 12u /* include/net/tcp_states.h */
+
+bool dacsa_linux_socket_is_internet(const DacsaLinuxSocket *socket);
+
+/* What it is called, as netstat and ss do: `tcp`, `udp6` (6: over IPv6), `raw`, `unix`; owned. */
+char *dacsa_linux_socket_proto(const DacsaLinuxSocket *socket);
+/* `STREAM`; NULL: there is no such type. */
+const char *dacsa_linux_socket_type(const DacsaLinuxSocket *socket);
+/* A state of such a socket, as RFC 9293 calls it, but CLOSE; UNCONN: neither connected nor
+ * listening, where there is no more to tell. NULL: there is no such state. */
+const char *dacsa_linux_socket_state(const DacsaLinuxSocket *socket, uint64_t state);
+/* A netlink protocol: `route`; owned. */
+char *dacsa_linux_socket_netlink(uint32_t protocol);

@@ -7,6 +7,12 @@
 
 #include <inttypes.h>
 
+/* A kernel's tables lie within so much in front of the token index, and behind it. */
+#define USUAL_BEFORE (3u << 20)
+#define USUAL_BEHIND (1u << 20)
+#define CHUNK (256u << 10)
+#define OVERLAP (16u << 10) /* of two chunks: the tokens and their index are smaller */
+#define MAX_WINDOWS 16u
 #define MAX_EXTENT (128u << 20) /* of the image, looked through at once */
 #define MAX_LOOKED_AT (512u << 20)
 #define MAX_BTF (64u << 20)
@@ -77,6 +83,53 @@ try_tables(const DacsaKallsymsTables *tables, void *data)
   return dacsa_kallsyms_load(s->memory, tables, &s->anchor, &s->found, &s->error);
 }
 
+/* Looks at the surroundings of what may be the token index: how little of the image is kept in
+ * memory at once decides how long all this takes. */
+static bool
+search_around(Search *s, const DacsaLinuxExtent *e, uint64_t index)
+{
+  uint64_t start = index - e->gva > USUAL_BEFORE ? index - USUAL_BEFORE : e->gva;
+  uint64_t end = MIN(e->gva + e->size, index + USUAL_BEHIND);
+
+  start &= ~(DACSA_PAGE_SIZE - 1);
+  return dacsa_kallsyms_find_tables(dacsa_linux_image_hold(s->memory, start, end - start), start,
+                                    try_tables, s);
+}
+
+static bool
+search_extent(Search *s, const DacsaLinuxExtent *e)
+{
+  g_autofree uint8_t *chunk = g_malloc(CHUNK);
+  unsigned windows = 0;
+  size_t index;
+
+  for (uint64_t at = 0; at < e->size; at += CHUNK - OVERLAP) {
+    size_t len = dacsa_mem_read_some(s->memory, e->gva + at, chunk, MIN(e->size - at, CHUNK));
+
+    for (size_t from = 0; dacsa_kallsyms_find_index(dacsa_bytes(chunk, len), from, &index);
+         from = index + 4) {
+      if (search_around(s, e, e->gva + at + index))
+        return true;
+      if (++windows == MAX_WINDOWS)
+        return false;
+    }
+  }
+  return false;
+}
+
+/* Where the tables usually are: in read-only data, close together. */
+static bool
+search_usual(const DacsaLinuxImage *image, Search *s)
+{
+  for (guint i = 0; i < image->extents->len; i++) {
+    const DacsaLinuxExtent *e = &g_array_index(image->extents, DacsaLinuxExtent, i);
+
+    if (is_rodata(e) && e->size <= MAX_EXTENT && search_extent(s, e))
+      return true;
+  }
+  return false;
+}
+
 static bool
 search_part(DacsaBytes part, uint64_t gva, void *data)
 {
@@ -127,7 +180,7 @@ dacsa_linux_symbols_load(const DacsaLinuxImage *image, DacsaMem *memory,
 
   if (info && load_named(memory, info, &s.anchor, ret))
     return true;
-  if (visit_parts(image, memory, search_part, &s)) {
+  if (search_usual(image, &s) || visit_parts(image, memory, search_part, &s)) {
     *ret = s.found;
     return true;
   }

@@ -15,7 +15,8 @@
 #define MAX_DEPTH 16u
 #define MAX_NAME 256u
 #define MAX_VALUE 4096u  /* bytes of data: one page is what a reader gets */
-#define MAX_ABSENT 4096u /* bytes of names of settings that are not shown */
+#define MAX_ABSENT 1024u /* settings that are not shown, but named */
+#define ABSENT_LINE 384u /* bytes of such names in a line of errors */
 #define USER_HZ 100u
 #define UUID_LEN 16u
 #define UUID_VERSION_AT 8u /* 0 there: proc_do_uuid has not made it yet */
@@ -160,9 +161,10 @@ typedef struct {
   DacsaLinux *l;
   GHashTable *handlers; /* address -> Print */
   GArray *settings;     /* Setting */
-  GString *absent;      /* names of those with handlers of their own */
+  GString *absent;      /* names of those with handlers of their own, not noted yet */
   guint n_absent;
-  guint n; /* entries so far */
+  guint n;     /* entries so far */
+  gsize bytes; /* of the settings */
   uint64_t hz;
 } Walk;
 
@@ -385,12 +387,28 @@ needs_data(Print print)
 
 /* -- the tables -- */
 
+/* Says which settings are absent, as many as fit into a line. */
+static void
+note_absent(Walk *w)
+{
+  if (w->absent->len == 0)
+    return;
+  g_autofree char *text =
+      g_strdup_printf("absent, since they print themselves in their own way:%s", w->absent->str);
+  note(w, text);
+  g_string_truncate(w->absent, 0);
+}
+
 static void
 add_absent(Walk *w, const char *key)
 {
-  w->n_absent++;
-  if (w->absent->len < MAX_ABSENT)
-    g_string_append_printf(w->absent, " %s", key);
+  if (++w->n_absent > MAX_ABSENT) {
+    note(w, "and more settings are absent");
+    return;
+  }
+  g_string_append_printf(w->absent, " %s", key);
+  if (w->absent->len > ABSENT_LINE)
+    note_absent(w);
 }
 
 static void
@@ -417,6 +435,7 @@ add_setting(Walk *w, const char *key, const Entry *entry)
     return;
   }
   setting.key = g_strdup(key);
+  w->bytes += strlen(key) + value->len;
   setting.value = g_string_free(g_steal_pointer(&value), FALSE);
   g_array_append_val(w->settings, setting);
 }
@@ -480,7 +499,7 @@ visit_node(uint64_t node, void *data)
   uint64_t header;
   Entry entry;
 
-  if (++w->n > MAX_ENTRIES) {
+  if (++w->n > MAX_ENTRIES || w->bytes > DACSA_LINUX_MAX_TEXT) {
     note(w, "cut short: too many settings");
     return false;
   }
@@ -583,12 +602,6 @@ dacsa_linux_sysctl(DacsaGuest *guest, GString *out, GError **error)
   g_array_sort(settings, compare_settings);
   for (guint i = 0; i < settings->len; i++)
     append_setting(&g_array_index(settings, Setting, i), out);
-  if (w.n_absent > 0) {
-    g_autofree char *text =
-        g_strdup_printf("%u settings that print themselves in their own way are "
-                        "absent:%s",
-                        w.n_absent, absent->str);
-    note(&w, text);
-  }
+  note_absent(&w);
   return true;
 }

@@ -21,16 +21,17 @@ variant() {
 isolated='dmesg | grep -q "page tables isolation: enabled"'
 not_random='grep -q "^ffffffff81000000 . _text" /proc/kallsyms'
 high_memory='[ $(awk "/MemTotal/ { print \$2 }" /proc/meminfo) -gt 4500000 ] && [ $(nproc) = 4 ]'
-nodes=(-object memory-backend-ram,id=one,size=512M -object memory-backend-ram,id=two,size=256M
-  -numa node,cpus=0,memdev=one -numa node,cpus=1,memdev=two)
+nodes="-object memory-backend-ram,id=one,size=512M -object memory-backend-ram,id=two,size=256M
+  -numa node,cpus=0,memdev=one -numa node,cpus=1,memdev=two"
 
 all_variants() {
   variant "five-levels$1" "grep -q la57 /proc/cpuinfo && $isolated" pti=on -cpu max,la57=on
   variant "four-levels$1" "! grep -q la57 /proc/cpuinfo && $not_random && ! $isolated" "nokaslr pti=off" \
     -cpu max,la57=off
   variant "large$1" "$high_memory" "" -M q35 -m 5G -smp 4
+  # shellcheck disable=SC2086 # several words
   variant "numa$1" "[ -d /sys/devices/system/node/node1 ] && $not_random && $isolated" "nokaslr pti=on" \
-    -m 768M "${nodes[@]}"
+    -m 768M $nodes
 }
 
 if [ -z "${KERNELS:-}" ]; then

@@ -9,13 +9,15 @@
  *   proc/PID/fdinfo/N, proc/PID/fdstat/N              a copy; "mode inode rdev" in hexadecimal
  *   proc/PID/exe-id, exe/ID                           which executable, and the bytes of each
  *   net/INODE/NAME, mnt/INODE/NAME                    /proc/net and the mounts of each namespace
- *   system/NAME                                       /proc/NAME, with "/" as "."; dmesg; kmsg
+ *   system/NAME                                       /proc/NAME; sysctl as sysctl -a prints;
+ * dmesg; kmsg
  */
 #include "guest.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -29,6 +31,7 @@
 
 #define BLOCK 512
 #define NAME 200
+#define READ (16 * 1024) /* /proc/sys clears as much memory as is asked for */
 #define MAX_SEEN 1024
 
 static int archive;
@@ -67,8 +70,8 @@ read_file(const char *path)
   ssize_t n = -1;
   size_t size = 0;
   while (fd >= 0) {
-    make_room(size + 65536);
-    n = read(fd, buffer + size, room - size);
+    make_room(size + READ);
+    n = read(fd, buffer + size, READ);
     if (n <= 0)
       break;
     size += n;
@@ -253,8 +256,9 @@ add_namespaces(const char *process)
 static void
 add_process(const char *proc, const char *pid)
 {
-  static const char *const copies[] = {"comm", "cmdline", "environ", "status", "maps",
-                                       "stat", "limits",  "cgroup",  "auxv",   "oom_score_adj"};
+  static const char *const copies[] = {"comm",  "cmdline", "environ",      "status",
+                                       "maps",  "stat",    "limits",       "cgroup",
+                                       "smaps", "auxv",    "oom_score_adj"};
   static const char *const links[] = {"exe", "cwd", "root"};
   char process[NAME], path[NAME], name[NAME];
 
@@ -310,52 +314,68 @@ add_dmesg(void)
     add("system/dmesg", buffer, size);
 }
 
+/* Taken first: the disk that the archive goes to is a user of its driver, once it is open. */
+static char *modules;
+static size_t modules_size;
+
+static void
+keep_modules(void)
+{
+  ssize_t size = read_file("/proc/modules");
+  if (size < 0)
+    die("/proc/modules");
+  modules_size = size;
+  modules = malloc(modules_size + 1);
+  if (!modules)
+    die("memory");
+  memcpy(modules, buffer, modules_size);
+}
+
+/* Every setting that can be read, in a line "directory.name = value", or a line for each of its
+ * lines. */
+static char settings[MIB];
+static size_t settings_size;
+
+static int
+collect_setting(const char *path, const struct stat *st, int kind, struct FTW *unused)
+{
+  char key[NAME];
+  ssize_t size;
+  (void)st, (void)unused;
+  if (kind != FTW_F || (size = read_file(path)) < 0)
+    return 0;
+  print(key, "%s", path + strlen("/proc/sys/"));
+  for (char *c = key; *c; c++)
+    if (*c == '/')
+      *c = '.';
+  make_room(size + 1);
+  buffer[size] = 0;
+  for (char *rest = buffer, *line; (line = strsep(&rest, "\n")) && (*line || line == buffer);) {
+    int n =
+        snprintf(settings + settings_size, sizeof settings - settings_size, "%s = %s\n", key, line);
+    if (n >= (int)(sizeof settings - settings_size))
+      die("too many settings");
+    settings_size += n;
+  }
+  return 0;
+}
+
 /* brief: without kallsyms, which takes longer than all the rest. */
 static void
 add_system(bool brief)
 {
-  static const char *const names[] = {"modules",
-                                      "cmdline",
-                                      "version",
-                                      "cpuinfo",
-                                      "swaps",
-                                      "mounts",
-                                      "uptime",
-                                      "meminfo",
-                                      "iomem",
-                                      "sys/kernel/hostname",
-                                      "sys/kernel/domainname",
-                                      "sys/kernel/osrelease",
-                                      "sys/kernel/version",
-                                      "sys/kernel/ostype",
-                                      "sys/kernel/randomize_va_space",
-                                      "sys/kernel/random/boot_id",
-                                      "sys/kernel/tainted",
-                                      "sys/kernel/pid_max",
-                                      "sys/kernel/threads-max",
-                                      "sys/kernel/modules_disabled",
-                                      "sys/kernel/kptr_restrict",
-                                      "sys/kernel/dmesg_restrict",
-                                      "sys/kernel/yama/ptrace_scope",
-                                      "sys/kernel/unprivileged_bpf_disabled",
-                                      "sys/kernel/core_pattern",
-                                      "sys/kernel/modprobe",
-                                      "sys/vm/overcommit_memory",
-                                      "sys/vm/mmap_min_addr",
-                                      "sys/vm/swappiness",
-                                      "sys/fs/file-max",
-                                      "sys/fs/suid_dumpable",
-                                      "sys/net/ipv4/ip_forward"};
+  static const char *const names[] = {"cmdline", "version", "cpuinfo", "swaps",
+                                      "mounts",  "uptime",  "meminfo", "iomem"};
   char path[NAME], name[NAME];
 
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     print(path, "/proc/%s", names[i]);
     print(name, "system/%s", names[i]);
-    for (char *c = name + strlen("system/"); *c; c++)
-      if (*c == '/')
-        *c = '.';
     add_file(name, path);
   }
+  add("system/modules", modules, modules_size);
+  nftw("/proc/sys", collect_setting, 16, FTW_PHYS);
+  add("system/sysctl", settings, settings_size);
   add_dmesg();
   add_kmsg();
   if (!brief)
@@ -367,6 +387,7 @@ static void
 write_archive(const char *path, bool brief)
 {
   static const char end[2 * BLOCK + PAGE];
+  keep_modules();
   archive = open(path, O_WRONLY | O_CREAT | O_DIRECT | O_CLOEXEC, 0644);
   if (archive < 0)
     archive = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);

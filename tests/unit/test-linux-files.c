@@ -27,11 +27,14 @@
 #define PGD KERNEL(0xe00)
 #define TYPE(n) (KERNEL(0xf00) + (n)*0x100u)
 #define HUGETLBFS_AOPS KERNEL(0x1000)
+#define DEF_BLK_AOPS KERNEL(0x1001)
+#define BUFFER(n) (KERNEL(0x1100) + (n)*0x100u)
 
 #define VMEMMAP UINT64_C(0xffffea0000000000)
 #define PAGE(pfn) (VMEMMAP + (uint64_t)(pfn)*64u)
 #define UPTODATE (1u << 2)
 #define HEAD (1u << 6)
+#define PRIVATE (1u << 13)
 #define RAM_FIRST 0x1000u /* page frames */
 #define RAM_PAGES 0x600u
 
@@ -53,6 +56,10 @@ static const DacsaMember members[M_N] = {
     [M_XA_NODE_SLOTS] = {.known = true, .offset = 40, .size = 512, .elements = 64},
     [M_PAGE_FLAGS] = AT(0, 8),
     [M_PAGE_COMPOUND_ORDER] = AT(17, 1),
+    [M_PAGE_PRIVATE] = AT(40, 8),
+    [M_BH_STATE] = AT(0, 8),
+    [M_BH_THIS_PAGE] = AT(8, 8),
+    [M_BH_SIZE] = AT(16, 8),
     [M_INODE_MODE] = AT(0, 2),
     [M_INODE_RDEV] = AT(4, 4),
     [M_INODE_INO] = AT(8, 8),
@@ -283,12 +290,16 @@ set_up(Fixture *f)
 {
   static const uint8_t zeros[4096];
 
-  *f = (Fixture){.kernel = {.symbols = {[S_INIT_TASK] = TASK(0),
-                                        [S_SUPER_BLOCKS] = SUPERS,
-                                        [S_VMEMMAP_BASE] = VMEMMAP_BASE,
-                                        [S_HUGETLBFS_AOPS] = HUGETLBFS_AOPS},
-                            .types = {[T_PAGE] = 64},
-                            .enumerators = {[E_PG_UPTODATE] = 2, [E_PG_HEAD] = 6}}};
+  *f = (Fixture){
+      .kernel = {
+          .symbols = {[S_INIT_TASK] = TASK(0),
+                      [S_SUPER_BLOCKS] = SUPERS,
+                      [S_VMEMMAP_BASE] = VMEMMAP_BASE,
+                      [S_HUGETLBFS_AOPS] = HUGETLBFS_AOPS,
+                      [S_DEF_BLK_AOPS] = DEF_BLK_AOPS},
+          .types = {[T_PAGE] = 64},
+          .enumerators = {
+              [E_PG_UPTODATE] = 2, [E_PG_HEAD] = 6, [E_PG_PRIVATE] = 13, [E_BH_UPTODATE] = 0}}};
   memcpy(f->kernel.members, members, sizeof(members));
   f->info.root = KERNEL_ROOT;
   f->kernel.info = &f->info;
@@ -453,7 +464,7 @@ test_repeated_heads(void)
   check_errors(&f, "");
   put(&f, PAGE(0x1201), M_PAGE_COMPOUND_ORDER, 200);
   check_mapping(&f, 1 << 20, "");
-  check_errors(&f, "it: 15 of its cached pages lie outside the guest's memory\n");
+  check_errors(&f, "it: 15 of its cached pages are not to be found in the guest's memory\n");
 }
 
 static void
@@ -481,6 +492,46 @@ test_huge_pages(void)
 }
 
 static void
+put_buffer(Fixture *f, unsigned n, unsigned next, uint64_t len, bool is_uptodate)
+{
+  put(f, BUFFER(n), M_BH_STATE, 0x20 | is_uptodate);
+  put(f, BUFFER(n), M_BH_THIS_PAGE, BUFFER(next));
+  put(f, BUFFER(n), M_BH_SIZE, len);
+}
+
+/* A block device's page, of which a file system has read two blocks of four. */
+static void
+test_blocks(void)
+{
+  g_auto(Fixture) f;
+
+  set_up(&f);
+  put_inode(&f, 1, S_IFBLK, 10, 0, 1);
+  put(&f, MAPPING(1), M_MAPPING_OPS, DEF_BLK_AOPS);
+  put_head(&f, 1, CHILD(0));
+  put_slot(&f, 0, 0, 0, PAGE(0x1200));
+  put_slot(&f, 0, 0, 1, PAGE(0x1201));
+  put_slot(&f, 0, 0, 2, PAGE(0x1202));
+  put_page(&f, 0x1200, PRIVATE);
+  put_page(&f, 0x1201, UPTODATE | PRIVATE);
+  put_page(&f, 0x1202, 0);
+  put(&f, PAGE(0x1200), M_PAGE_PRIVATE, BUFFER(0));
+  for (unsigned n = 0; n < 4; n++)
+    put_buffer(&f, n, (n + 1) % 4, 1024, n < 2);
+  check_mapping(&f, 1 << 20, "0+0.2048@1200 1+1@1201");
+  check_mapping(&f, 1025, "0+0.1025@1200");
+  put_buffer(&f, 3, 3, 1024, true); /* not back to the first */
+  put_buffer(&f, 1, 3, 1024, true);
+  check_mapping(&f, 1 << 20, "0+2@1200");
+  check_errors(&f, "");
+  put_buffer(&f, 1, 2, 0, true); /* no size */
+  check_mapping(&f, 1 << 20, "0+0.1024@1200 1+1@1201");
+  check_errors(&f, "it: 1 of its cached pages are not to be found in the guest's memory\n");
+  put(&f, MAPPING(1), M_MAPPING_OPS, 0); /* of any other file, private may be anything */
+  check_mapping(&f, 1 << 20, "1+1@1201");
+}
+
+static void
 test_wild_pages(void)
 {
   g_auto(Fixture) f;
@@ -497,7 +548,7 @@ test_wild_pages(void)
   put_slot(&f, 0, 0, 4, PAGE(0x1200));
   put_slot(&f, 0, 0, 5, UINT64_C(0xffffffffffffffc0));
   check_mapping(&f, 1 << 20, "4+1@1200");
-  check_errors(&f, "it: 5 of its cached pages lie outside the guest's memory\n");
+  check_errors(&f, "it: 5 of its cached pages are not to be found in the guest's memory\n");
 }
 
 /* A large folio that runs out of the guest's memory. */
@@ -513,7 +564,7 @@ test_wild_folio(void)
   put_slot(&f, 0, 6, 1, PAGE(RAM_FIRST + RAM_PAGES - 1));
   put_slot(&f, 0, 6, 2, PAGE(RAM_FIRST + RAM_PAGES - 1));
   check_mapping(&f, 129 << 12, "128+1@15ff");
-  check_errors(&f, "it: 1 of its cached pages lie outside the guest's memory\n");
+  check_errors(&f, "it: 1 of its cached pages are not to be found in the guest's memory\n");
 }
 
 static void
@@ -910,6 +961,27 @@ test_exe_rebuilt(void)
                    "(holes)\n");
 }
 
+/* A program with so many zeros behind it that nobody could ever read them. */
+static void
+test_exe_too_large(void)
+{
+  g_auto(Fixture) f;
+  g_autoptr(GError) error = NULL;
+  g_autoptr(DacsaRuns) runs = NULL;
+
+  set_up(&f);
+  put_program(&f);
+  put(&f, INODE(1), M_INODE_SIZE, INT64_MAX);
+  CHECK_OK(dacsa_linux_exe(&f.l.guest, 1, &runs, &error), error);
+  g_autofree char *text = runs_text(runs);
+  g_assert_cmpstr(text, ==, "0+5@1200");
+  g_assert_cmpuint(runs->size, ==, UINT64_C(16) << 30);
+  check_errors(&f,
+               "processes/1/exe: cut short: no program is that large\n"
+               "processes/1/exe: rebuilt: 0 of 4194304 pages from the process's memory, 4194299 "
+               "missing (holes)\n");
+}
+
 /* A page that is mapped twice, and one outside the guest's memory. */
 static void
 test_exe_mapped_twice(void)
@@ -964,6 +1036,70 @@ test_no_exe(void)
     CHECK_FAILS(dacsa_linux_exe(&f.l.guest, pid, &runs, &error), error, DACSA_ERROR_NOT_FOUND);
 }
 
+/* -- damage -- */
+
+/* One of the words that the structures are made of becomes another, or anything. */
+static void
+damage(Fixture *f, GRand *rand)
+{
+  static const uint64_t places[] = {
+      NODE(0),    NODE(1),   INODE(1),   INODE(2),   INODE(3),   INODE(4),   INODE(5),   MAPPING(1),
+      MAPPING(2), DENTRY(0), DENTRY(10), DENTRY(11), DENTRY(12), DENTRY(14), DENTRY(15), SUPER(0),
+      SUPER(1),   MOUNT(0),  MOUNT(1),   MM,         VMA(0),     VMA(1),     FILE_AT(0)};
+  const uint64_t at = places[g_rand_int_range(rand, 0, G_N_ELEMENTS(places))] +
+                      8 * (uint64_t)g_rand_int_range(rand, 0, 12);
+  uint64_t value = places[g_rand_int_range(rand, 0, G_N_ELEMENTS(places))] +
+                   8 * (uint64_t)g_rand_int_range(rand, 0, 8);
+
+  if (g_rand_int_range(rand, 0, 4) == 0)
+    value = (uint64_t)g_rand_int(rand) << 32 | g_rand_int(rand);
+  fake_mem_u64(f->l.memory, at, value);
+}
+
+static void
+read_all(Fixture *f, uint32_t directory, unsigned depth)
+{
+  g_autoptr(GArray) files = NULL;
+  g_autoptr(GError) error = NULL;
+
+  g_assert_cmpuint(depth, <, 3000);
+  CHECK_OK(dacsa_linux_files(&f->l.guest, directory, &files, &error), error);
+  for (guint i = 0; i < files->len; i++) {
+    const DacsaGuestFile *file = &g_array_index(files, DacsaGuestFile, i);
+    g_auto(DacsaGuestFile) by_name = {0};
+    g_autoptr(DacsaRuns) runs = NULL;
+
+    CHECK_OK(dacsa_linux_file_lookup(&f->l.guest, directory, file->name, &by_name, &error), error);
+    g_assert_cmpuint(by_name.id, ==, file->id);
+    if (file->is_directory)
+      read_all(f, file->id, depth + 1);
+    else if (!dacsa_linux_file_content(&f->l.guest, file->id, &runs, &error))
+      g_clear_error(&error);
+  }
+}
+
+/* Whatever is damaged, all that is left can be read, and each name finds its own file. */
+static void
+test_damage(void)
+{
+  for (guint32 seed = 0; seed < 400; seed++) {
+    g_auto(Fixture) f;
+    g_autoptr(GRand) rand = g_rand_new_with_seed(seed);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(DacsaRuns) runs = NULL;
+
+    set_up(&f);
+    put_program(&f);
+    put_tree(&f);
+    for (int n = g_rand_int_range(rand, 1, 8); n > 0; n--)
+      damage(&f, rand);
+    read_all(&f, 0, 0);
+    (void)dacsa_linux_has_exe(&f.l.guest, 1);
+    if (!dacsa_linux_exe(&f.l.guest, 1, &runs, &error))
+      g_assert_nonnull(error);
+  }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -973,6 +1109,7 @@ main(int argc, char **argv)
   g_test_add_func("/linux/mapping/multi-index", test_multi_index);
   g_test_add_func("/linux/mapping/repeated-heads", test_repeated_heads);
   g_test_add_func("/linux/mapping/huge-pages", test_huge_pages);
+  g_test_add_func("/linux/mapping/blocks", test_blocks);
   g_test_add_func("/linux/mapping/wild-pages", test_wild_pages);
   g_test_add_func("/linux/mapping/wild-folio", test_wild_folio);
   g_test_add_func("/linux/mapping/knots", test_knots);
@@ -991,8 +1128,10 @@ main(int argc, char **argv)
   g_test_add_func("/linux/files/no-list-of-supers", test_no_list_of_supers);
   g_test_add_func("/linux/exe/cached", test_exe);
   g_test_add_func("/linux/exe/rebuilt", test_exe_rebuilt);
+  g_test_add_func("/linux/exe/too-large", test_exe_too_large);
   g_test_add_func("/linux/exe/mapped-twice", test_exe_mapped_twice);
   g_test_add_func("/linux/exe/overlay", test_exe_overlay);
   g_test_add_func("/linux/exe/none", test_no_exe);
+  g_test_add_func("/linux/files/damage", test_damage);
   return g_test_run();
 }
