@@ -42,8 +42,7 @@ static const DacsaColumn columns[N_COLUMNS] = {
     [IFACE] = {"iface", DACSA_CELL_TEXT},         [RX_QUEUE] = {"rx_queue", DACSA_CELL_NUMBER},
     [TX_QUEUE] = {"tx_queue", DACSA_CELL_NUMBER}, [V6ONLY] = {"v6only", DACSA_CELL_BOOLEAN},
     [PEER] = {"peer", DACSA_CELL_NUMBER},   /* inode of the socket at the other end, if UNIX */
-    [OWNERS] = {"owners", DACSA_CELL_TEXT}, /* all of them; pid is the first, or who is asked about
-                                             */
+    [OWNERS] = {"owners", DACSA_CELL_TEXT}, /* pid is the first, or who is asked about */
 };
 
 /* A table being filled. */
