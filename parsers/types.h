@@ -1,4 +1,4 @@
-/* A kernel's types, from its BTF (Documentation/bpf/btf.rst; libbpf parses it): where a member lies
+/* A kernel's types, from its BTF (Documentation/bpf/btf.rst): where a member lies
  * in a structure, how large a type is. */
 #pragma once
 
@@ -18,7 +18,7 @@ typedef struct {
   uint32_t offset, size, elements;
 } DacsaMember;
 
-/* data is copied. BAD_DATA: it is not BTF. */
+/* data is borrowed, and outlives what is made of it. BAD_DATA: it is not BTF. */
 bool dacsa_types_new(const void *data, size_t len, DacsaTypes **ret,
                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void dacsa_types_free(DacsaTypes *types);

@@ -3,6 +3,8 @@
 
 #include "snap/error.h"
 
+#define NSEC_PER_SEC UINT64_C(1000000000)
+
 bool
 dacsa_linux_boot_time(const DacsaLinux *l, int64_t *ret, GError **error)
 {
@@ -21,4 +23,22 @@ dacsa_linux_boot_time(const DacsaLinux *l, int64_t *ret, GError **error)
     return false;
   *ret = (int64_t)(real - boot);
   return true;
+}
+
+char *
+dacsa_linux_seconds(uint64_t ns)
+{
+  return g_strdup_printf("%" PRIu64 ".%06" PRIu64, ns / NSEC_PER_SEC, ns % NSEC_PER_SEC / 1000);
+}
+
+char *
+dacsa_linux_date(int64_t ns)
+{
+  int64_t us = ns / 1000;
+  g_autoptr(GDateTime) seconds = g_date_time_new_from_unix_utc(us / G_USEC_PER_SEC);
+
+  if (!seconds || us < 0)
+    return NULL;
+  g_autofree char *date = g_date_time_format(seconds, "%Y-%m-%dT%H:%M:%S");
+  return g_strdup_printf("%s.%06" PRId64 "Z", date, us % G_USEC_PER_SEC);
 }

@@ -11,6 +11,7 @@
 
 #include "parsers/filetree.h"
 #include "parsers/linux/mapping.h"
+#include "parsers/linux/places.h"
 #include "parsers/linux/walk.h"
 #include "snap/error.h"
 
@@ -20,10 +21,8 @@
 #define WHERE "files"
 #define MAX_SUPERS 65536u
 #define MAX_INODES DACSA_LINUX_MAX_ENTRIES /* looked at, of all superblocks */
-#define MAX_MOUNTS 100000u                 /* sysctl fs.mount-max */
 #define MAX_ALIASES 64u                    /* of one inode, looked at for one that is not deleted */
 #define MAX_DEPTH 2048u                    /* PATH_MAX / 2 */
-#define MAX_NAME DACSA_FILETREE_MAX_NAME   /* as NAME_MAX */
 #define MAX_DENTRIES (1u << 21)            /* of directories, of one superblock */
 #define MAX_TYPE 32u
 
@@ -49,20 +48,6 @@ note(const Maker *m, const char *text)
 /* -- names -- */
 
 static bool
-dentry_name(const DacsaLinux *l, uint64_t dentry, char **ret, GError **error)
-{
-  const uint64_t qstr = dentry + dacsa_linux_offset(l, M_DENTRY_NAME);
-  uint64_t at, len;
-
-  if (!dacsa_linux_get(l, qstr, M_QSTR_LEN, &len, error) ||
-      !dacsa_linux_get(l, qstr, M_QSTR_NAME, &at, error))
-    return false;
-  if (len == 0 || len > MAX_NAME)
-    return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "a file's name has %" PRIu64 " bytes", len);
-  return dacsa_mem_read_string(l->memory, at, len, ret, error);
-}
-
-static bool
 is_hashed(const DacsaLinux *l, uint64_t dentry)
 {
   uint64_t pprev;
@@ -76,117 +61,10 @@ entry_name(const DacsaLinux *l, uint64_t dentry, char **ret, GError **error)
 {
   g_autofree char *name = NULL;
 
-  if (!dentry_name(l, dentry, &name, error))
+  if (!dacsa_linux_name(l, dentry, &name, error))
     return false;
   *ret = is_hashed(l, dentry) ? g_steal_pointer(&name) : g_strdup_printf("%s (deleted)", name);
   return true;
-}
-
-/* -- where superblocks are mounted -- */
-
-typedef struct {
-  uint64_t mount;
-  char *path; /* NULL: too long to be a name */
-} Mounted;
-
-static void
-mounted_clear(Mounted *mounted)
-{
-  g_free(mounted->path);
-}
-
-/* path and the names from root, exclusively, down to dentry. NULL: it is none or too long. */
-static char *
-path_below(const DacsaLinux *l, const char *path, uint64_t root, uint64_t dentry)
-{
-  g_autofree char *below = g_strdup("");
-
-  while (dentry != root) {
-    g_autofree char *name = NULL;
-    g_autofree char *rest = below;
-    uint64_t parent;
-
-    below = NULL;
-    if (strlen(rest) > MAX_NAME || !dentry_name(l, dentry, &name, NULL) ||
-        !dacsa_linux_get(l, dentry, M_DENTRY_PARENT, &parent, NULL) || parent == dentry)
-      return NULL;
-    below = g_strdup_printf("/%s%s", name, rest);
-    dentry = parent;
-  }
-  return strlen(path) + strlen(below) > MAX_NAME ? NULL : g_strconcat(path, below, NULL);
-}
-
-typedef struct {
-  const DacsaLinux *l;
-  GArray *queue;    /* Mounted: what has been found, in that order */
-  GHashTable *seen; /* mounts */
-  const char *path; /* of the mount whose children are visited */
-  uint64_t root;    /* that mount's */
-} Mounts;
-
-static bool
-visit_mount(uint64_t mount, void *data)
-{
-  Mounts *m = data;
-  Mounted child = {mount, NULL};
-  uint64_t mountpoint;
-
-  if (m->queue->len >= MAX_MOUNTS || !g_hash_table_add(m->seen, GSIZE_TO_POINTER(mount)))
-    return false;
-  if (m->path && dacsa_linux_get(m->l, mount, M_MOUNT_MOUNTPOINT, &mountpoint, NULL))
-    child.path = path_below(m->l, m->path, m->root, mountpoint);
-  g_array_append_val(m->queue, child);
-  return true;
-}
-
-/* Notes where the mount's superblock is, if its root is what is mounted, and queues its children.
- */
-static bool
-look_at_mount(Maker *m, Mounts *mounts, guint i, GError **error)
-{
-  const DacsaLinux *l = m->l;
-  const Mounted mounted = g_array_index(mounts->queue, Mounted, i);
-  const uint64_t mnt = mounted.mount + dacsa_linux_offset(l, M_MOUNT_MNT);
-  uint64_t super, root;
-
-  if (!dacsa_linux_get(l, mnt, M_VFSMOUNT_SB, &super, error) ||
-      !dacsa_linux_get(l, mnt, M_VFSMOUNT_ROOT, &mounts->root, error) ||
-      !dacsa_linux_get(l, super, M_SB_ROOT, &root, error))
-    return false;
-  if (mounted.path && root == mounts->root &&
-      !g_hash_table_contains(m->places, GSIZE_TO_POINTER(super)))
-    g_hash_table_insert(m->places, GSIZE_TO_POINTER(super),
-                        g_strdup(mounted.path[0] ? mounted.path : "/"));
-  mounts->path = mounted.path;
-  return dacsa_linux_list_each(l, mounted.mount + dacsa_linux_offset(l, M_MOUNT_CHILDREN),
-                               M_MOUNT_CHILD, visit_mount, mounts, error);
-}
-
-static void
-find_places(Maker *m)
-{
-  g_autoptr(GArray) queue = g_array_new(FALSE, FALSE, sizeof(Mounted));
-  g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
-  Mounts mounts = {m->l, queue, seen, NULL, 0};
-  const uint64_t root = dacsa_linux_root(m->l);
-  g_autoptr(GError) cause = NULL;
-  Mounted first = {0, NULL};
-  uint64_t mnt;
-
-  g_array_set_clear_func(queue, (GDestroyNotify)mounted_clear);
-  if (root == 0 || !dacsa_linux_get(m->l, root, M_PATH_MNT, &mnt, &cause)) {
-    note(m, "where file systems are mounted is not known");
-    return;
-  }
-  first.mount = mnt - dacsa_linux_offset(m->l, M_MOUNT_MNT);
-  first.path = g_strdup("");
-  g_hash_table_add(seen, GSIZE_TO_POINTER(first.mount));
-  g_array_append_val(queue, first);
-  for (guint i = 0; i < queue->len; i++)
-    if (!look_at_mount(m, &mounts, i, &cause)) {
-      note(m, cause->message);
-      g_clear_error(&cause);
-    }
 }
 
 /* -- directories -- */
@@ -436,7 +314,7 @@ finish(Maker *m)
 static void *
 make_tree(DacsaLinux *l)
 {
-  g_autoptr(GHashTable) places = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+  g_autoptr(GHashTable) places = dacsa_linux_places(l, WHERE);
   g_autoptr(GHashTable) dentries = g_hash_table_new(NULL, NULL);
   g_autoptr(GHashTable) inodes = g_hash_table_new(NULL, NULL);
   g_autoptr(GArray) chain = g_array_new(FALSE, FALSE, sizeof(uint64_t));
@@ -448,7 +326,6 @@ make_tree(DacsaLinux *l)
              .inodes = inodes,
              .chain = chain};
 
-  find_places(&m);
   if (dacsa_linux_symbol(l, S_SUPER_BLOCKS) == 0)
     note(&m, "the kernel does not say where its file systems are");
   else if (!dacsa_linux_list_each(l, dacsa_linux_symbol(l, S_SUPER_BLOCKS), M_SB_LIST, visit_super,

@@ -3,6 +3,8 @@
 #include "parsers/linux/process.h"
 #include "parsers/table.h"
 
+#define MAX_FAILURES (1u << 18) /* of all processes together: a healthy guest has none */
+
 enum {
   COLUMN_PID,
   COLUMN_START,
@@ -64,20 +66,23 @@ dacsa_linux_json_maps(DacsaGuest *guest, GString *out, GError **error)
   DacsaLinux *l = (DacsaLinux *)guest;
   g_autoptr(DacsaTable) table = dacsa_table_new(columns, N_COLUMNS);
   Mappings m = {.table = table};
+  guint failures = 0;
 
   (void)error;
   dacsa_linux_tasks(l);
-  for (guint i = 0; i < l->tasks->len && !m.full; i++) {
+  for (guint i = 0; i < l->tasks->len && !m.full && failures < MAX_FAILURES; i++) {
     const DacsaLinuxTask *task = &g_array_index(l->tasks, DacsaLinuxTask, i);
     g_autofree char *where = g_strdup_printf("processes/%u/maps", task->pid);
     g_autoptr(GError) cause = NULL;
 
     m.pid = task->pid;
-    if (!dacsa_linux_mappings_each(l, task->task, where, add_mapping, &m, &cause))
+    if (!dacsa_linux_mappings_each(l, task->task, where, add_mapping, &m, &failures, &cause))
       dacsa_errors_add(l->errors, where, cause->message);
   }
-  if (m.full)
-    dacsa_errors_add(l->errors, "json/maps.jsonl", "cut short: the table is too long");
+  if (m.full || failures >= MAX_FAILURES)
+    dacsa_errors_add(l->errors, "json/maps.jsonl",
+                     m.full ? "cut short: the table is too long"
+                            : "cut short: too many mappings cannot be read");
   dacsa_table_print_json(table, out);
   return true;
 }

@@ -222,8 +222,8 @@ dacsa_linux_mapping_runs(DacsaLinux *l, uint64_t mapping, uint64_t size, const c
   if (!collect(&c, mapping, &cause))
     dacsa_errors_add(l->errors, where, cause->message);
   if (c.wild > 0) {
-    g_autofree char *text =
-        g_strdup_printf("%" PRIu64 " of its cached pages lie outside the guest's memory", c.wild);
+    g_autofree char *text = g_strdup_printf(
+        "%" PRIu64 " of its cached pages are not to be found in the guest's memory", c.wild);
 
     dacsa_errors_add(l->errors, where, text);
   }

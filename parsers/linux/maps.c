@@ -245,9 +245,13 @@ visit_gate(const MapsOwner *owner, uint64_t mm, DacsaLinuxMappingVisit visit, vo
 
 bool
 dacsa_linux_mappings_each(DacsaLinux *l, uint64_t task, const char *where,
-                          DacsaLinuxMappingVisit visit, void *data, GError **error)
+                          DacsaLinuxMappingVisit visit, void *data, guint *ret_failures,
+                          GError **error)
 {
+  g_autoptr(GArray) vmas = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+  g_autoptr(GError) broken = NULL;
   MapsOwner owner = {.l = l, .where = where};
+  guint failures = 0;
   uint64_t mm;
 
   if (!dacsa_linux_task_mm(l, task, &mm, error))
@@ -258,7 +262,10 @@ dacsa_linux_mappings_each(DacsaLinux *l, uint64_t task, const char *where,
       !dacsa_linux_get(l, mm, M_MM_BRK, &owner.brk, error) ||
       !dacsa_linux_get(l, mm, M_MM_START_STACK, &owner.start_stack, error))
     return false;
-  g_autoptr(GArray) vmas = dacsa_linux_vmas(l, mm, where);
+  if (!dacsa_linux_vmas_append(l, mm, vmas, &broken)) {
+    dacsa_errors_add(l->errors, where, broken->message);
+    failures = DACSA_LINUX_WALK_FAILURE;
+  }
   owner.root = dacsa_linux_root(l);
   for (guint i = 0; i < vmas->len; i++) {
     g_auto(Mapping) m = {0};
@@ -266,11 +273,14 @@ dacsa_linux_mappings_each(DacsaLinux *l, uint64_t task, const char *where,
 
     if (!read_mapping(&owner, g_array_index(vmas, uint64_t, i), &m, &cause)) {
       dacsa_errors_add(l->errors, where, cause->message);
+      failures++;
     } else if (!visit(&m, data)) {
       dacsa_errors_add(l->errors, where, "cut short: too many mappings with too long names");
       return true;
     }
   }
+  if (ret_failures)
+    *ret_failures += failures;
   visit_gate(&owner, mm, visit, data);
   return true;
 }
@@ -284,7 +294,7 @@ visit_mappings(DacsaLinux *l, uint32_t pid, DacsaLinuxMappingVisit visit, void *
   uint64_t task;
 
   return dacsa_linux_task(l, pid, &task, error) &&
-         dacsa_linux_mappings_each(l, task, where, visit, data, error);
+         dacsa_linux_mappings_each(l, task, where, visit, data, NULL, error);
 }
 
 /* A name as seq_file_path(m, file, "\n") prints it. */

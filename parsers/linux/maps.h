@@ -12,10 +12,19 @@ typedef struct {
 /* false: no room for more. */
 typedef bool (*DacsaLinuxMappingVisit)(const DacsaLinuxMapping *mapping, void *data);
 
-/* Calls visit for every mapping, ascending; what it is given is gone afterwards. One that cannot be
- * read is left out and noted as `where`'s; a kernel thread has none. */
+/* What a walk over mappings that cannot be followed adds to ret_failures; a mapping that cannot be
+ * read adds 1. */
+#define DACSA_LINUX_WALK_FAILURE 4096u
+
+/*
+ * Calls visit for every mapping, ascending; what it is given is gone afterwards. One that cannot be
+ * read is left out and noted as `where`'s; a kernel thread has none. ret_failures (NULL: not
+ * wanted) is increased for what went wrong: who asks for many processes' mappings can tell when to
+ * stop.
+ */
 bool dacsa_linux_mappings_each(DacsaLinux *l, uint64_t task, const char *where,
-                               DacsaLinuxMappingVisit visit, void *data, GError **error);
+                               DacsaLinuxMappingVisit visit, void *data, guint *ret_failures,
+                               GError **error);
 
 /* `r-xp` */
 void dacsa_linux_mapping_perms(const DacsaLinuxMapping *mapping, char ret[5]);

@@ -21,20 +21,24 @@ collect_list(const DacsaLinux *l, uint64_t mm, GArray *vmas, GError **error)
   return true;
 }
 
+bool
+dacsa_linux_vmas_append(const DacsaLinux *l, uint64_t mm, GArray *ret, GError **error)
+{
+  uint64_t root;
+
+  if (!dacsa_linux_has(l, M_MM_MT_ROOT))
+    return collect_list(l, mm, ret, error);
+  return dacsa_linux_get(l, mm, M_MM_MT_ROOT, &root, error) &&
+         dacsa_linux_maple_entries(l, root, ret, error);
+}
+
 GArray *
 dacsa_linux_vmas(DacsaLinux *l, uint64_t mm, const char *where)
 {
   GArray *vmas = g_array_new(FALSE, FALSE, sizeof(uint64_t));
   g_autoptr(GError) cause = NULL;
-  uint64_t root;
-  bool ok;
 
-  if (dacsa_linux_has(l, M_MM_MT_ROOT))
-    ok = dacsa_linux_get(l, mm, M_MM_MT_ROOT, &root, &cause) &&
-         dacsa_linux_maple_entries(l, root, vmas, &cause);
-  else
-    ok = collect_list(l, mm, vmas, &cause);
-  if (!ok)
+  if (!dacsa_linux_vmas_append(l, mm, vmas, &cause))
     dacsa_errors_add(l->errors, where, cause->message);
   return vmas;
 }

@@ -79,6 +79,10 @@ void dacsa_linux_mask_print_list(const GArray *mask, unsigned n, GString *out);
 bool dacsa_linux_boot_time(const DacsaLinux *l, int64_t *ret,
                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* `12.034567`; and RFC 3339 of a UNIX time, NULL where there is no such date. Owned. */
+char *dacsa_linux_seconds(uint64_t ns);
+char *dacsa_linux_date(int64_t ns);
+
 /* -- the files, for the ops table -- */
 
 bool dacsa_linux_environ(DacsaGuest *guest, uint32_t pid, GString *out, GError **error);

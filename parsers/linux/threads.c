@@ -5,7 +5,7 @@
 #include "snap/error.h"
 
 #define MAX_THREADS (1u << 22) /* PID_MAX_LIMIT: of all processes together */
-#define NSEC_PER_USEC UINT64_C(1000)
+#define NSEC_PER_MSEC UINT64_C(1000000)
 #define MAX_RT_PRIO 100 /* include/linux/sched/prio.h */
 #define DEFAULT_PRIO 120
 
@@ -173,13 +173,11 @@ static void
 set_start(Threads *t, uint64_t task)
 {
   uint64_t ns;
-  char text[40];
 
   if (!get_cell(t, task, M_TASK_START, &ns))
     return;
-  g_snprintf(text, sizeof(text), "%" PRIu64 ".%06" PRIu64, ns / G_GUINT64_CONSTANT(1000000000),
-             ns / NSEC_PER_USEC % G_USEC_PER_SEC);
-  dacsa_table_set_text(t->table, COLUMN_START - t->first, text);
+  g_autofree char *start = dacsa_linux_seconds(ns);
+  dacsa_table_set_text(t->table, COLUMN_START - t->first, start);
 }
 
 static void
@@ -213,7 +211,6 @@ set_state(Threads *t, uint64_t task)
 static void
 set_times(Threads *t, uint64_t task)
 {
-  const uint64_t ms = 1000 * NSEC_PER_USEC;
   g_autoptr(GError) cause = NULL;
   uint64_t user, system;
 
@@ -221,8 +218,8 @@ set_times(Threads *t, uint64_t task)
     dacsa_errors_add(t->l->errors, t->where, cause->message);
     return;
   }
-  dacsa_table_set_number(t->table, COLUMN_UTIME - t->first, user / ms);
-  dacsa_table_set_number(t->table, COLUMN_STIME - t->first, system / ms);
+  dacsa_table_set_number(t->table, COLUMN_UTIME - t->first, user / NSEC_PER_MSEC);
+  dacsa_table_set_number(t->table, COLUMN_STIME - t->first, system / NSEC_PER_MSEC);
 }
 
 /* The number in the namespace that the thread lives in. */

@@ -96,8 +96,10 @@ bool dacsa_linux_task_mm(const DacsaLinux *l, uint64_t task, uint64_t *ret,
 bool dacsa_linux_mm_tables(const DacsaLinux *l, uint64_t mm, DacsaX86_64Tables *ret,
                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* The mappings of an mm: owned array of the vm_area_structs' gvas, ascending by address. What is
- * cut short is noted as `where`'s. */
+/* Appends the mappings of an mm: the vm_area_structs' gvas (uint64_t), ascending by address. What
+ * was found before it fails stands. */
+bool dacsa_linux_vmas_append(const DacsaLinux *l, uint64_t mm, GArray *ret, GError **error);
+/* The same as an owned array; what is cut short is noted as `where`'s. */
 GArray *dacsa_linux_vmas(DacsaLinux *l, uint64_t mm, const char *where);
 
 /* The entries of a maple tree (lib/maple_tree.c), ascending; appended to ret (uint64_t). */

@@ -19,7 +19,7 @@ start_guest_processes() {
 start_host_processes() {
   local i
   for ((i = 0; i < processes; i++)); do
-    busybox sleep 1000000 </dev/null >/dev/null 2>&1 &
+    busybox sleep 1000000 >/dev/null 2>&1 &
     echo $!
   done >"$tmp/host-pids"
   disown -a

@@ -464,7 +464,7 @@ test_repeated_heads(void)
   check_errors(&f, "");
   put(&f, PAGE(0x1201), M_PAGE_COMPOUND_ORDER, 200);
   check_mapping(&f, 1 << 20, "");
-  check_errors(&f, "it: 15 of its cached pages lie outside the guest's memory\n");
+  check_errors(&f, "it: 15 of its cached pages are not to be found in the guest's memory\n");
 }
 
 static void
@@ -526,7 +526,7 @@ test_blocks(void)
   check_errors(&f, "");
   put_buffer(&f, 1, 2, 0, true); /* no size */
   check_mapping(&f, 1 << 20, "0+0.1024@1200 1+1@1201");
-  check_errors(&f, "it: 1 of its cached pages lie outside the guest's memory\n");
+  check_errors(&f, "it: 1 of its cached pages are not to be found in the guest's memory\n");
   put(&f, MAPPING(1), M_MAPPING_OPS, 0); /* of any other file, private may be anything */
   check_mapping(&f, 1 << 20, "1+1@1201");
 }
@@ -548,7 +548,7 @@ test_wild_pages(void)
   put_slot(&f, 0, 0, 4, PAGE(0x1200));
   put_slot(&f, 0, 0, 5, UINT64_C(0xffffffffffffffc0));
   check_mapping(&f, 1 << 20, "4+1@1200");
-  check_errors(&f, "it: 5 of its cached pages lie outside the guest's memory\n");
+  check_errors(&f, "it: 5 of its cached pages are not to be found in the guest's memory\n");
 }
 
 /* A large folio that runs out of the guest's memory. */
@@ -564,7 +564,7 @@ test_wild_folio(void)
   put_slot(&f, 0, 6, 1, PAGE(RAM_FIRST + RAM_PAGES - 1));
   put_slot(&f, 0, 6, 2, PAGE(RAM_FIRST + RAM_PAGES - 1));
   check_mapping(&f, 129 << 12, "128+1@15ff");
-  check_errors(&f, "it: 1 of its cached pages lie outside the guest's memory\n");
+  check_errors(&f, "it: 1 of its cached pages are not to be found in the guest's memory\n");
 }
 
 static void

@@ -3,7 +3,7 @@
 #include "check.h"
 #include "fake-paging.h"
 
-#include "parsers/linux/view.h"
+#include "parsers/linux/process.h"
 
 #include <string.h>
 
@@ -583,6 +583,108 @@ test_maps_broken(void)
   g_assert_nonnull(strstr(errors, "processes/1/maps: a file of a kind that names itself\n"));
 }
 
+/* The lines that end so. */
+static bool
+has_line(Fixture *f, const char *end)
+{
+  g_autofree char *text = text_of(f, dacsa_linux_maps, 1, NULL);
+  g_autofree char *line_end = g_strdup_printf("%s\n", end);
+
+  return strstr(text, line_end) != NULL;
+}
+
+/* A mapping that only touches the heap is it too, or is not, or nobody can tell. */
+static void
+test_maps_beside_heap(void)
+{
+  static const struct {
+    uint8_t jump;
+    bool heap;
+    const char *errors;
+  } rules[] = {
+      {0x77, true, ""},
+      {0x73, false, ""},
+      {0x90, false,
+       "processes/1/maps: a mapping beside the heap has no name: kernels differ in whether it is "
+       "[heap]\n"},
+  };
+
+  for (unsigned i = 0; i < G_N_ELEMENTS(rules); i++) {
+    const uint8_t code[] = {0x48,          0x3b, 0x90, members[M_MM_BRK].offset, 0, 0, 0,
+                            rules[i].jump, 0x17, 0x90};
+    g_auto(Fixture) f;
+
+    set_up(&f);
+    f.kernel.symbols[S_VMA_NAME] = TEXT(40);
+    fake_mem_write(f.l.memory, TEXT(40), code, sizeof(code));
+    put(&f, MM, members[M_MM_START_BRK].offset, 0x1021000);
+    put(&f, MM, members[M_MM_BRK].offset, 0x1021000);
+    g_assert_cmpint(has_line(&f, "[heap]"), ==, rules[i].heap);
+    check_errors(&f, rules[i].errors);
+  }
+}
+
+/* Shared memory with a name of its own; where that name shares its place with something else, no.
+ */
+static void
+test_maps_named_shmem(void)
+{
+  g_auto(Fixture) f;
+
+  set_up(&f);
+  put(&f, VMA(2), members[M_VMA_ANON_NAME].offset, TEXT(20));
+  g_assert_true(has_line(&f, " [anon_shmem:glibc: malloc]"));
+  f.kernel.members[M_VMA_SHARED] = members[M_VMA_ANON_NAME];
+  g_assert_false(has_line(&f, " [anon_shmem:glibc: malloc]"));
+  g_assert_true(has_line(&f, " /memfd:shm (deleted)"));
+  check_errors(&f, "");
+}
+
+/* A file behind one of an overlay: shown is what was opened, by its path and its inode. */
+static void
+test_maps_stacked(void)
+{
+  const uint8_t code[] = {0x81, 0x4b, 0x18, 0, 0, 0, 0x21}; /* orl $0x21000000,0x18(%rbx) */
+  g_auto(Fixture) f;
+
+  set_up(&f);
+  f.kernel.members[M_FILE_MODE] = (DacsaMember)AT(0x18, 4);
+  f.kernel.members[M_BACKING_FILE_FILE] = (DacsaMember)AT(0, 8);
+  f.kernel.members[M_BACKING_FILE_USER_PATH] = (DacsaMember)AT(0x40, 16);
+  f.kernel.members[M_DENTRY_INODE] = (DacsaMember)AT(0x38, 8);
+  f.kernel.symbols[S_ALLOC_BACKING_FILE] = TEXT(41);
+  fake_mem_write(f.l.memory, TEXT(41), code, sizeof(code));
+  put32(&f, FILE_AT(0), 0x18, 0x1000003);
+  put(&f, FILE_AT(0), 0x40 + members[M_PATH_MNT].offset, VFSMOUNT(1));
+  put(&f, FILE_AT(0), 0x40 + members[M_PATH_DENTRY].offset, DENTRY(6));
+  put(&f, DENTRY(6), 0x38, TEXT(42));
+  put(&f, TEXT(42), members[M_INODE_SB].offset, TEXT(43));
+  put(&f, TEXT(42), members[M_INODE_INO].offset, 99);
+  put32(&f, TEXT(43), members[M_SB_DEV].offset, 30);
+  g_autofree char *text = text_of(&f, dacsa_linux_maps, 1, NULL);
+  g_autofree char *expected =
+      g_strdup_printf("00400000-00401000 r-xp 00002000 00:1e 99 %*s/mnt/data/x\n", 73 - 41, "");
+  g_assert_true(g_str_has_prefix(text, expected));
+  check_errors(&f, "");
+}
+
+static void
+test_json_maps(void)
+{
+  g_auto(Fixture) f;
+  g_autoptr(GString) out = g_string_new(NULL);
+  g_autoptr(GError) error = NULL;
+
+  set_up(&f);
+  CHECK_OK(dacsa_linux_json_maps(&f.l.guest, out, &error), error);
+  g_assert_true(g_str_has_prefix(
+      out->str,
+      "{\"pid\":1,\"start\":\"0x400000\",\"end\":\"0x401000\",\"perms\":\"r-xp\",\"offset\":"
+      "\"0x2000\",\"dev\":\"fd:11\",\"inode\":4711,\"name\":\"/bin/cat\"}\n"));
+  g_assert_true(g_str_has_suffix(out->str, "\"inode\":0,\"name\":\"[vsyscall]\"}\n"));
+  g_assert_null(strstr(out->str, "\"pid\":2,")); /* a kernel thread */
+}
+
 /* -- tests: paths -- */
 
 static void
@@ -700,6 +802,10 @@ main(int argc, char **argv)
   g_test_add_func("/linux/cmdline/not-in-memory", test_cmdline_not_in_memory);
   g_test_add_func("/linux/maps", test_maps);
   g_test_add_func("/linux/maps/broken", test_maps_broken);
+  g_test_add_func("/linux/maps/beside-heap", test_maps_beside_heap);
+  g_test_add_func("/linux/maps/named-shmem", test_maps_named_shmem);
+  g_test_add_func("/linux/maps/stacked", test_maps_stacked);
+  g_test_add_func("/linux/json-maps", test_json_maps);
   g_test_add_func("/linux/regions", test_regions);
   g_test_add_func("/linux/paths", test_paths);
   g_test_add_func("/linux/paths/without-end", test_paths_without_end);

@@ -23,6 +23,14 @@ builder_new(void)
   return b;
 }
 
+static void
+builder_clear(Builder *b)
+{
+  btf__free(b->btf);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Builder, builder_clear)
+
 static int
 add_struct(Builder *b, const char *name, uint32_t size)
 {
@@ -39,7 +47,7 @@ add_field(Builder *b, const char *name, int type, uint32_t offset)
   g_assert_cmpint(btf__add_field(b->btf, name, type, offset * 8, 0), ==, 0);
 }
 
-/* Frees the builder. */
+/* The builder has to outlive them. */
 static DacsaTypes *
 builder_finish(Builder *b)
 {
@@ -50,7 +58,6 @@ builder_finish(Builder *b)
 
   g_assert_nonnull(data);
   CHECK_OK(dacsa_types_new(data, size, &types, &error), error);
-  btf__free(b->btf);
   return types;
 }
 
@@ -86,7 +93,7 @@ check_none(const DacsaTypes *types, const char *type, const char *member)
 static DacsaTypes *
 task_types(void)
 {
-  Builder b = builder_new();
+  g_auto(Builder) b = builder_new();
   int chr = btf__add_int(b.btf, "char", 1, BTF_INT_CHAR);
   int comm = btf__add_array(b.btf, b.u32, chr, 16);
   int row = btf__add_array(b.btf, b.u32, b.ptr, 3);
@@ -158,7 +165,7 @@ test_no_such_member(void)
 static void
 test_self_reference(void)
 {
-  Builder b = builder_new();
+  g_auto(Builder) b = builder_new();
   int self = add_struct(&b, NULL, 8);
   for (int i = 0; i < 100; i++)
     add_field(&b, NULL, self, 0);
@@ -176,7 +183,7 @@ test_self_reference(void)
 static void
 test_typedef_loop(void)
 {
-  Builder b = builder_new();
+  g_auto(Builder) b = builder_new();
   int first = btf__type_cnt(b.btf);
   g_assert_cmpint(btf__add_typedef(b.btf, "x", first + 1), ==, first);
   g_assert_cmpint(btf__add_typedef(b.btf, "y", first), ==, first + 1);
@@ -202,7 +209,7 @@ test_typedef_loop(void)
 static void
 test_huge_array(void)
 {
-  Builder b = builder_new();
+  g_auto(Builder) b = builder_new();
   int huge = btf__add_array(b.btf, b.u32, b.u64, UINT32_MAX);
   add_struct(&b, "big", 8);
   add_field(&b, "huge", huge, 0);
@@ -244,7 +251,7 @@ check_bits(const DacsaTypes *types, const char *member, uint32_t offset, uint32_
 static void
 test_bit_fields(void)
 {
-  Builder b = builder_new();
+  g_auto(Builder) b = builder_new();
   add_struct(&b, "flags", 16);
   add_field(&b, "whole", b.u32, 0);
   g_assert_cmpint(btf__add_field(b.btf, "one", b.u32, 32, 1), ==, 0);
@@ -260,7 +267,7 @@ test_bit_fields(void)
 static void
 test_enumerators(void)
 {
-  Builder b = builder_new();
+  g_auto(Builder) b = builder_new();
   g_autoptr(GError) error = NULL;
   int64_t value;
 
@@ -284,7 +291,7 @@ test_enumerators(void)
 static void
 test_damaged(void)
 {
-  Builder b = builder_new();
+  g_auto(Builder) b = builder_new();
   int list = add_struct(&b, "list_head", 16);
   add_field(&b, "next", b.ptr, 0);
   add_struct(&b, "task", 24);
@@ -310,7 +317,52 @@ test_damaged(void)
     }
   }
   g_assert_cmpuint(refused, >=, size); /* every cut */
-  btf__free(b.btf);
+}
+
+/* In a kernel BTF may begin anywhere. */
+static void
+test_unaligned(void)
+{
+  g_auto(Builder) b = builder_new();
+  __u32 size;
+
+  add_struct(&b, "task", 24);
+  add_field(&b, "pid", b.u32, 4);
+  const void *raw = btf__raw_data(b.btf, &size);
+  for (size_t shift = 0; shift < 4; shift++) {
+    g_autofree uint8_t *data = g_malloc(size + shift);
+    g_autoptr(DacsaTypes) types = NULL;
+    g_autoptr(GError) error = NULL;
+
+    memcpy(data + shift, raw, size);
+    CHECK_OK(dacsa_types_new(data + shift, size, &types, &error), error);
+    check_member(types, "task", "pid", 4, 4, 0);
+  }
+}
+
+/* A hundred thousand of one name take no time that grows with their square; the first is found. */
+static void
+test_one_name_for_all(void)
+{
+  g_auto(Builder) b = builder_new();
+
+  g_assert_cmpint(btf__add_enum(b.btf, "numbers", 4), >, 0);
+  for (int i = 0; i < 60000; i++)
+    g_assert_cmpint(btf__add_enum_value(b.btf, "NUMBER", i), ==, 0);
+  g_assert_cmpint(btf__add_enum(b.btf, "others", 4), >, 0);
+  for (int i = 0; i < 40000; i++)
+    g_assert_cmpint(btf__add_enum_value(b.btf, "NUMBER", 100000 + i), ==, 0);
+  add_struct(&b, "NUMBER", 48);
+  add_struct(&b, "after", 24);
+  g_autoptr(DacsaTypes) types = builder_finish(&b);
+  g_autoptr(GError) error = NULL;
+  uint32_t size;
+  int64_t value;
+
+  CHECK_OK(dacsa_types_enumerator(types, "NUMBER", &value, &error), error);
+  g_assert_cmpint(value, ==, 0);
+  CHECK_OK(dacsa_types_size(types, "after", &size, &error), error);
+  g_assert_cmpuint(size, ==, 24);
 }
 
 int
@@ -326,5 +378,7 @@ main(int argc, char **argv)
   g_test_add_func("/types/bit-fields", test_bit_fields);
   g_test_add_func("/types/enumerators", test_enumerators);
   g_test_add_func("/types/damaged", test_damaged);
+  g_test_add_func("/types/unaligned", test_unaligned);
+  g_test_add_func("/types/one-name-for-all", test_one_name_for_all);
   return g_test_run();
 }
