@@ -9,6 +9,7 @@
 #define MAX_NAMES (32u << 20) /* bytes of all names; twice that with what tells doubles apart */
 #define MAX_PASSES 4u         /* over the doubles: a guest can make names for us to run into */
 #define MAX_DEPTH 4096u
+#define MAX_PATH 65536u /* bytes, where a path is only to be read */
 #define NOWHERE UINT32_MAX
 
 typedef struct {
@@ -291,7 +292,8 @@ dacsa_filetree_path(const DacsaFiletree *tree, uint32_t id)
 {
   g_autoptr(GString) path = g_string_new(NULL);
 
-  for (unsigned depth = 0; id != 0 && id != NOWHERE && depth < MAX_DEPTH; depth++) {
+  for (unsigned depth = 0; id != 0 && id != NOWHERE && depth < MAX_DEPTH && path->len < MAX_PATH;
+       depth++) {
     g_string_prepend(path, name_of(tree, id));
     id = entry_of(tree, id)->parent;
     if (id != 0)

@@ -17,7 +17,7 @@
 #define MAX_TOKEN_TABLES 64u             /* looked at; one is there */
 #define MAX_MARKER_TABLES 64u            /* looked at for each of them */
 #define MAX_TRIES 64u                    /* what visit is called for, altogether */
-#define MAX_STEPS (64u << 20)            /* names passed over, altogether: a kernel's once */
+#define MAX_STEPS (64u << 20)            /* names and tokens passed over, altogether */
 #define MAX_DISTANCE (UINT64_C(1) << 31) /* of the base from the tables: one image */
 
 typedef struct {
@@ -82,7 +82,7 @@ is_token_index(const Find *f, size_t at)
 /* Do the tokens that the index speaks of stand at `table`, each ending where the next begins, and
  * the last one just in front of the index? */
 static bool
-is_token_table(const Find *f, size_t table, size_t index)
+is_token_table(Find *f, size_t table, size_t index)
 {
   size_t begin = 0;
 
@@ -93,6 +93,7 @@ is_token_table(const Find *f, size_t table, size_t index)
       next = u16_at(f, index + (i + 1) * (size_t)2);
     const uint8_t *end = memchr(f->data.data + table + begin, 0, next - begin);
 
+    f->steps++;
     if (!end)
       return false;
     size_t len = (size_t)(end - (f->data.data + table + begin)) + 1;
@@ -104,7 +105,7 @@ is_token_table(const Find *f, size_t table, size_t index)
 }
 
 static bool
-find_token_table(const Find *f, size_t index, size_t *ret)
+find_token_table(Find *f, size_t index, size_t *ret)
 {
   size_t least = align_up(u16_at(f, index + (TOKENS - 1) * 2) + 1u, 4);
 
@@ -282,9 +283,9 @@ find_markers(Find *f, Place *p)
 
 /* Looks for an index from *at on. */
 static bool
-find_index(const Find *f, size_t *at, size_t *ret_token_table)
+find_index(Find *f, size_t *at, size_t *ret_token_table)
 {
-  for (; *at + INDEX_BYTES <= f->data.len; *at += 4) {
+  for (; *at + INDEX_BYTES <= f->data.len && f->steps <= MAX_STEPS; *at += 4) {
     /* The first two numbers of an index: 0 and the length of a token, with its end. */
     uint32_t head = u32_at(f, *at);
 
@@ -299,7 +300,7 @@ find_index(const Find *f, size_t *at, size_t *ret_token_table)
 bool
 dacsa_kallsyms_find_index(DacsaBytes data, size_t from, size_t *ret)
 {
-  const Find f = {.data = data};
+  Find f = {.data = data};
   size_t token_table;
 
   *ret = from;

@@ -19,11 +19,11 @@
 #define MAX_LEVELS 5u
 #define TABLE_WORK 16u /* reads that a table's entries amount to */
 
-/* 512 MiB of tables map 256 GiB in 4 KiB pages, more than a process has; a hostile guest's circle
- * of tables is left after some seconds; sooner in a small one, for every table fills a page. */
-#define MAX_TABLES (1u << 17)
-#define MIN_TABLES 64u /* however little memory there is */
-#define MAX_RUNS 4096u /* of memory that are counted for that */
+#define MAX_TABLES (1u << 17) /* they map 256 GiB in 4 KiB pages, more than a process has */
+/* How often a table is met in one walk. The kernel shares some between mappings of huge pages; a
+ * hostile guest has four that name one another 512 times each. */
+#define MAX_SHARES 8u
+#define MIN_VISITS 512u
 
 /* A page's rights are what the entries of all levels grant: these bits of them, and'ed. */
 #define ALL_RIGHTS (P_USER | P_WRITABLE | P_NO_EXECUTE)
@@ -122,25 +122,11 @@ typedef struct {
   DacsaX86_64Visit visit;
   void *data;
   uint64_t above[MAX_LEVELS + 1]; /* the tables on the way down, by level */
-  unsigned visited, unreadable, circular, max_tables;
+  GHashTable *seen;               /* frames of tables */
+  unsigned visited, unreadable, circular;
   bool stopped;
   GError *cause; /* of a stop that nobody asked for; or NULL */
 } Walk;
-
-/* How many tables there can be: no more than pages. */
-static unsigned
-max_tables(DacsaMem *phys)
-{
-  uint64_t pages = MIN_TABLES;
-  uint64_t start, end = 0;
-
-  for (unsigned i = 0; i < MAX_RUNS && pages < MAX_TABLES; i++) {
-    if (!dacsa_mem_next(phys, end, &start, &end))
-      break;
-    pages += (end - start) / DACSA_PAGE_SIZE;
-  }
-  return (unsigned)MIN(pages, (uint64_t)MAX_TABLES);
-}
 
 /* Whether the table is on the way to itself. Linux makes no such page tables, and every path
  * through one is another alias of the same pages. */
@@ -155,12 +141,15 @@ is_circular(const Walk *w, uint64_t table, unsigned level)
 
 /* Whether the walk may look into another table; else it has stopped. */
 static bool
-may_visit(Walk *w)
+may_visit(Walk *w, uint64_t table)
 {
-  if (w->visited++ >= w->max_tables)
-    dacsa_fail(&w->cause, DACSA_ERROR_BAD_DATA, "cut short after %u page tables", w->max_tables);
+  g_hash_table_add(w->seen, GSIZE_TO_POINTER(table + 1));
+  if (w->visited >= MAX_TABLES ||
+      w->visited >= MIN_VISITS + MAX_SHARES * g_hash_table_size(w->seen))
+    dacsa_fail(&w->cause, DACSA_ERROR_BAD_DATA, "cut short after %u page tables, %u different ones",
+               w->visited, g_hash_table_size(w->seen));
   else if (dacsa_work_spend(TABLE_WORK, &w->cause))
-    return true;
+    return ++w->visited > 0;
   w->stopped = true;
   return false;
 }
@@ -175,7 +164,7 @@ walk_table(Walk *w, uint64_t table, unsigned level, uint64_t base, uint64_t righ
     w->circular++;
     return;
   }
-  if (!may_visit(w))
+  if (!may_visit(w, table))
     return;
   w->above[level] = table;
   if (!dacsa_mem_read(w->tables->phys, table, entries, sizeof(entries), NULL)) {
@@ -210,12 +199,13 @@ bool
 dacsa_x86_64_walk(const DacsaX86_64Tables *tables, uint64_t start, uint64_t end,
                   DacsaX86_64Visit visit, void *data, GError **error)
 {
+  g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
   Walk w = {.tables = tables,
             .start = start,
             .last = end - 1,
             .visit = visit,
             .data = data,
-            .max_tables = max_tables(tables->phys)};
+            .seen = seen};
 
   walk_table(&w, tables->root & FRAME_MASK, tables->levels, 0, ALL_RIGHTS);
   if (w.cause) {

@@ -16,6 +16,7 @@
  */
 #define PTI_USER_BIT (UINT64_C(1) << 12)
 #define MAX_BANNER 512u
+#define MAX_ROOTS 64u /* looked at; any vCPU's in the kernel will do */
 #define MAX_NOTES 65536u
 #define NT_GNU_BUILD_ID 3u
 #define MAX_BUILD_ID 64u
@@ -170,7 +171,7 @@ tables_of_registers(const DacsaGuestSource *source)
       const DacsaX86_64Tables tables = {source->phys, candidates[c], cpu->cr4 & CR4_LA57 ? 5 : 4,
                                         0};
 
-      if (g_hash_table_add(roots, GSIZE_TO_POINTER(candidates[c])))
+      if (all->len < MAX_ROOTS && g_hash_table_add(roots, GSIZE_TO_POINTER(candidates[c])))
         g_array_append_val(all, tables);
     }
   }

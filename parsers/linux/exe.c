@@ -5,6 +5,7 @@
 #include "parsers/linux/files.h"
 
 #include "parsers/linux/mapping.h"
+#include "parsers/work.h"
 #include "snap/error.h"
 
 #define MAX_PAGES (1u << 20)         /* taken from the process: 4 GiB */
@@ -117,7 +118,8 @@ visit_page(const DacsaX86_64Page *page, void *data)
                           DACSA_PAGE_SIZE};
     uint64_t ram, ram_end;
 
-    if (o->runs->len >= MAX_PAGES)
+    /* A huge page may lie behind the file's end, or in no memory: many steps with nothing read. */
+    if (o->runs->len >= MAX_PAGES || !dacsa_work_spend(1, NULL))
       return false;
     if (run.offset < o->exe->size && !is_cached(o->cached, run.offset) &&
         dacsa_mem_next(o->exe->l->phys, run.gpa, &ram, &ram_end) && ram == run.gpa &&

@@ -10,12 +10,13 @@
 #include <string.h>
 
 #define MAX_PRINTED (256u << 20)
-#define MAX_SYMBOLS (1u << 20)  /* of one module */
-#define MAX_STRINGS (64u << 20) /* of one module */
-#define MAX_NAME 512u           /* KSYM_NAME_LEN */
-#define MAX_EXPORTS (1u << 16)  /* of one module */
-#define MAX_PAGES 65536u        /* of generated code, trampolines, programs */
-#define ELF_SYM_SIZE 24u        /* Elf64_Sym: st_name 32 bits at 0, st_value 64 bits at 8 */
+#define MAX_SYMBOLS (1u << 20)     /* of one module */
+#define MAX_ALL_SYMBOLS (1u << 22) /* of all modules, exported ones counted twice */
+#define MAX_STRINGS (64u << 20)    /* of one module */
+#define MAX_NAME 512u              /* KSYM_NAME_LEN */
+#define MAX_EXPORTS (1u << 16)     /* of one module */
+#define MAX_PAGES 65536u           /* of generated code, trampolines, programs */
+#define ELF_SYM_SIZE 24u           /* Elf64_Sym: st_name 32 bits at 0, st_value 64 bits at 8 */
 #define ELF_SYM_VALUE 8u
 
 typedef struct {
@@ -194,8 +195,9 @@ static void
 append_modules(DacsaLinux *l, GString *out)
 {
   const GArray *modules = dacsa_linux_modules_all(l);
+  uint64_t all = 0;
 
-  for (guint m = 0; m < modules->len; m++) {
+  for (guint m = 0; m < modules->len && all < MAX_ALL_SYMBOLS; m++) {
     const DacsaLinuxModule *module = &g_array_index(modules, DacsaLinuxModule, m);
     g_autoptr(GError) error = NULL;
     g_autoptr(GError) cause = NULL;
@@ -203,13 +205,17 @@ append_modules(DacsaLinux *l, GString *out)
 
     if (!read_symbols(l, module->module, &s, &error)) {
       note(l, error->message);
+      all += s.n;
       continue;
     }
     if (!read_exports(l, module->module, &s, &cause))
       note(l, cause->message); /* shown all the same, as if not exported */
+    all += s.n + g_hash_table_size(s.exported);
     for (uint32_t i = 0; i < s.n && out->len < MAX_PRINTED; i++)
       append_module_symbol(&s, i, module->name, out);
   }
+  if (all >= MAX_ALL_SYMBOLS)
+    note(l, "cut short: the modules have too many symbols");
 }
 
 /* -- code that was made at run time -- */

@@ -409,6 +409,20 @@
   M(BPF_DELEGATE_MAPS, "bpf_mount_opts.delegate_maps") \
   M(BPF_DELEGATE_PROGS, "bpf_mount_opts.delegate_progs") \
   M(BPF_DELEGATE_ATTACHS, "bpf_mount_opts.delegate_attachs") \
+  M(EXT4_SUPER, "ext4_sb_info.s_es") \
+  M(EXT4_SUPER_ERRORS, "ext4_super_block.s_errors") \
+  M(EXT4_MOUNT_OPT, "ext4_sb_info.s_mount_opt") \
+  M(EXT4_DEF_MOUNT_OPT, "ext4_sb_info.s_def_mount_opt") \
+  M(EXT4_SB_BLOCK, "ext4_sb_info.s_sb_block") \
+  M(EXT4_RESUID, "ext4_sb_info.s_resuid") \
+  M(EXT4_RESGID, "ext4_sb_info.s_resgid") \
+  M(EXT4_COMMIT_INTERVAL, "ext4_sb_info.s_commit_interval") \
+  M(EXT4_MIN_BATCH_TIME, "ext4_sb_info.s_min_batch_time") \
+  M(EXT4_MAX_BATCH_TIME, "ext4_sb_info.s_max_batch_time") \
+  M(EXT4_STRIPE, "ext4_sb_info.s_stripe") \
+  M(EXT4_READAHEAD, "ext4_sb_info.s_inode_readahead_blks") \
+  M(EXT4_LI_WAIT_MULT, "ext4_sb_info.s_li_wait_mult") \
+  M(EXT4_MAX_DIR_SIZE, "ext4_sb_info.s_max_dir_size_kb") \
   M(CGROUP_ROOT_FLAGS, "cgroup_root.flags") \
   M(INODE_UID, "inode.i_uid") \
   M(INODE_GID, "inode.i_gid") \
@@ -634,6 +648,7 @@
   S(DEBUGFS_SHOW_OPTIONS, "debugfs_show_options") \
   S(TRACEFS_SHOW_OPTIONS, "tracefs_show_options") \
   S(BPF_SHOW_OPTIONS, "bpf_show_options") \
+  S(EXT4_SHOW_OPTIONS, "ext4_show_options") \
   S(CPU_INFO, "cpu_info") \
   S(CPU_KHZ, "cpu_khz") \
   S(CPUFREQ_DRIVER, "cpufreq_driver") \

@@ -213,6 +213,119 @@ show_bpf(const Options *o, GError **error)
   return true;
 }
 
+/* -- ext4 (fs/ext4/super.c, _ext4_show_options) -- */
+
+/* fs/ext4/ext4.h: bits of s_mount_opt. */
+#define EXT4_ERRORS_CONT 0x10u
+#define EXT4_ERRORS_RO 0x20u
+#define EXT4_ERRORS_PANIC 0x40u
+#define EXT4_ERRORS_MASK 0x70u
+#define EXT4_DATA_FLAGS 0xc00u
+#define EXT4_DATA_JOURNAL 0x400u
+#define EXT4_DATA_ORDERED 0x800u
+
+/* In the order in which they are printed; those that differ from the default are. */
+static const struct {
+  uint32_t flag;
+  const char *set, *clear;
+} ext4_flags[] = {
+    {0x00000004, ",grpid", ",nogrpid"},       {0x40000000, ",discard", ",nodiscard"},
+    {0x08000000, ",delalloc", ",nodelalloc"}, {0x00000100, ",norecovery", NULL},
+    {0x00020000, ",barrier", ",nobarrier"},
+};
+
+/* What makes the line longer than is known here, unless it is as mkfs and mount leave it. */
+static bool
+ext4_is_plain(const Options *o, bool *ret, GError **error)
+{
+  static const struct {
+    DacsaLinuxMember member;
+    uint64_t value;
+  } plain[] = {
+      {M_EXT4_SB_BLOCK, 1},
+      {M_EXT4_RESUID, 0},
+      {M_EXT4_RESGID, 0},
+      {M_EXT4_MIN_BATCH_TIME, 0},
+      {M_EXT4_MAX_BATCH_TIME, 15000},
+      {M_EXT4_READAHEAD, 32},
+      {M_EXT4_LI_WAIT_MULT, 10},
+      {M_EXT4_MAX_DIR_SIZE, 0},
+  };
+  uint64_t value;
+
+  *ret = true;
+  for (size_t i = 0; i < G_N_ELEMENTS(plain) && *ret; i++) {
+    if (!dacsa_linux_get(o->l, o->info, plain[i].member, &value, error))
+      return false;
+    *ret = value == plain[i].value;
+  }
+  return true;
+}
+
+static void
+append_ext4_errors(const Options *o, uint64_t options, uint64_t by_default)
+{
+  static const struct {
+    uint32_t flag;
+    uint32_t stored; /* ext4_super_block.s_errors */
+    const char *text;
+  } errors[] = {{EXT4_ERRORS_RO, 2, ",errors=remount-ro"},
+                {EXT4_ERRORS_CONT, 1, ",errors=continue"},
+                {EXT4_ERRORS_PANIC, 3, ",errors=panic"}};
+
+  for (size_t i = 0; i < G_N_ELEMENTS(errors); i++)
+    if (options & errors[i].flag && by_default != errors[i].stored)
+      g_string_append(o->out, errors[i].text);
+}
+
+/* In seconds, unless it is JBD2_DEFAULT_MAX_COMMIT_AGE. */
+static bool
+append_ext4_commit(const Options *o, GError **error)
+{
+  const uint64_t hz = dacsa_linux_hz(o->l);
+  uint64_t interval;
+
+  if (hz == 0)
+    return dacsa_fail(error, DACSA_ERROR_UNSUPPORTED, "how often the clock ticks is not known");
+  if (!dacsa_linux_get(o->l, o->info, M_EXT4_COMMIT_INTERVAL, &interval, error))
+    return false;
+  if (interval != 5 * hz)
+    g_string_append_printf(o->out, ",commit=%" PRIu64, interval / hz);
+  return true;
+}
+
+static bool
+show_ext4(const Options *o, GError **error)
+{
+  uint64_t now, before, es, by_default;
+  bool plain;
+
+  if (!ext4_is_plain(o, &plain, error) ||
+      !dacsa_linux_get(o->l, o->info, M_EXT4_MOUNT_OPT, &now, error) ||
+      !dacsa_linux_get(o->l, o->info, M_EXT4_DEF_MOUNT_OPT, &before, error) ||
+      !dacsa_linux_get(o->l, o->info, M_EXT4_SUPER, &es, error) ||
+      !dacsa_linux_get(o->l, es, M_EXT4_SUPER_ERRORS, &by_default, error))
+    return false;
+  uint64_t changed = (now ^ before) & ~(uint64_t)(EXT4_ERRORS_MASK | EXT4_DATA_FLAGS);
+  for (size_t i = 0; i < G_N_ELEMENTS(ext4_flags); i++) {
+    const char *text = now & ext4_flags[i].flag ? ext4_flags[i].set : ext4_flags[i].clear;
+
+    if (changed & ext4_flags[i].flag && text)
+      g_string_append(o->out, text);
+    changed &= ~(uint64_t)ext4_flags[i].flag;
+  }
+  if (!plain || changed != 0)
+    return dacsa_fail(error, DACSA_ERROR_UNSUPPORTED, "it has some that are not known");
+  append_ext4_errors(o, now, by_default);
+  if (!append_ext4_commit(o, error) || !append_number(o, M_EXT4_STRIPE, ",stripe=%lu", 0, error))
+    return false;
+  if ((now ^ before) & EXT4_DATA_FLAGS)
+    g_string_append(o->out, (now & EXT4_DATA_FLAGS) == EXT4_DATA_JOURNAL   ? ",data=journal"
+                            : (now & EXT4_DATA_FLAGS) == EXT4_DATA_ORDERED ? ",data=ordered"
+                                                                           : ",data=writeback");
+  return true;
+}
+
 static const struct {
   DacsaLinuxSymbol function;
   bool (*show)(const Options *o, GError **error);
@@ -221,6 +334,7 @@ static const struct {
     {S_PROC_SHOW_OPTIONS, show_proc},       {S_KERNFS_SHOW_OPTIONS, show_kernfs},
     {S_DEVPTS_SHOW_OPTIONS, show_devpts},   {S_DEBUGFS_SHOW_OPTIONS, show_debugfs},
     {S_TRACEFS_SHOW_OPTIONS, show_tracefs}, {S_BPF_SHOW_OPTIONS, show_bpf},
+    {S_EXT4_SHOW_OPTIONS, show_ext4},
 };
 
 bool

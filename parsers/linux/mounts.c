@@ -11,6 +11,8 @@
 
 #define MAX_MOUNTS (1u << 17) /* of a namespace; sysctl fs.mount-max is 100,000 */
 #define MAX_NAMESPACES 65536u
+#define MAX_ALL_MOUNTS (1u << 18) /* of all namespaces */
+#define MAX_ALL_STEPS (1u << 24)  /* of all paths of one file */
 #define MAX_STEPS 4096u
 #define MAX_NAME 4096u
 #define MAX_PATH 65536u
@@ -101,14 +103,16 @@ typedef struct {
 } Root;
 
 /* fs/d_path.c, prepend_path: from a mount's root up to `root`; *ret is NULL where it is not below
- * it. within: the dentries of one file system only, mounts are not crossed. */
+ * it. within: the dentries of one file system only, mounts are not crossed. budget: what is left of
+ * MAX_ALL_STEPS. */
 static bool
 path_to(const DacsaLinux *l, uint64_t mnt, uint64_t dentry, const Root *root, bool within,
-        char **ret, GError **error)
+        uint32_t *budget, char **ret, GError **error)
 {
   g_autoptr(GString) path = g_string_new(NULL);
 
-  for (unsigned steps = 0; steps < MAX_STEPS && path->len < MAX_PATH; steps++) {
+  for (unsigned steps = 0; steps < MAX_STEPS && path->len<MAX_PATH && * budget> 0; steps++) {
+    (*budget)--;
     const uint64_t mount = mnt - dacsa_linux_offset(l, M_MOUNT_MNT);
     uint64_t mnt_root = 0, parent, parent_mount;
     g_autofree char *name = NULL;
@@ -244,16 +248,17 @@ is_readonly(const Mount *m)
 typedef struct {
   DacsaLinux *l;
   GArray *mounts; /* uint64_t */
+  guint n;        /* entries so far, cursors too */
 } Collect;
 
 static bool
 visit_mount(uint64_t mount, void *data)
 {
-  const Collect *c = data;
+  Collect *c = data;
   const uint64_t mnt = mount + dacsa_linux_offset(c->l, M_MOUNT_MNT);
   uint64_t flags;
 
-  if (c->mounts->len >= MAX_MOUNTS) {
+  if (++c->n > MAX_MOUNTS) {
     dacsa_errors_add(c->l->errors, "kernel/mounts", "cut short: too many mounts");
     return false;
   }
@@ -268,7 +273,7 @@ visit_mount(uint64_t mount, void *data)
 static GArray *
 mounts_of(DacsaLinux *l, uint64_t ns)
 {
-  Collect c = {l, g_array_new(FALSE, FALSE, sizeof(uint64_t))};
+  Collect c = {l, g_array_new(FALSE, FALSE, sizeof(uint64_t)), 0};
   g_autoptr(GError) error = NULL;
   bool done;
 
@@ -297,12 +302,14 @@ namespace_of(const DacsaLinux *l, uint64_t task, uint64_t *ret, GError **error)
 /* -- /proc/1/mounts -- */
 
 static bool
-append_line(DacsaLinux *l, uint64_t mount, const Root *root, GString *out, GError **error)
+append_line(DacsaLinux *l, uint64_t mount, const Root *root, uint32_t *budget, GString *out,
+            GError **error)
 {
   g_autofree char *path = NULL;
   Mount m;
 
-  if (!read_mount(l, mount, &m, error) || !path_to(l, m.mnt, m.root, root, false, &path, error))
+  if (!read_mount(l, mount, &m, error) ||
+      !path_to(l, m.mnt, m.root, root, false, budget, &path, error))
     return false;
   if (!path)
     return true; /* not below the root directory of init: SEQ_SKIP */
@@ -326,6 +333,7 @@ dacsa_linux_mounts(DacsaGuest *guest, GString *out, GError **error)
 {
   DacsaLinux *l = (DacsaLinux *)guest;
   const uint64_t path = dacsa_linux_root(l);
+  uint32_t budget = MAX_ALL_STEPS;
   uint64_t task, ns;
   Root root;
 
@@ -338,7 +346,7 @@ dacsa_linux_mounts(DacsaGuest *guest, GString *out, GError **error)
     g_autoptr(GError) cause = NULL;
     gsize begin = out->len;
 
-    if (!append_line(l, g_array_index(mounts, uint64_t, i), &root, out, &cause)) {
+    if (!append_line(l, g_array_index(mounts, uint64_t, i), &root, &budget, out, &cause)) {
       dacsa_errors_add(l->errors, "kernel/mounts", cause->message);
       g_string_truncate(out, begin);
     }
@@ -422,7 +430,7 @@ set_propagation(const DacsaLinux *l, const Mount *m, DacsaTable *table, GError *
 }
 
 static bool
-set_texts(DacsaLinux *l, const Mount *m, DacsaTable *table, GError **error)
+set_texts(DacsaLinux *l, const Mount *m, uint32_t *budget, DacsaTable *table, GError **error)
 {
   g_autoptr(GString) source = g_string_new(NULL);
   g_autoptr(GString) type = g_string_new(NULL);
@@ -431,8 +439,8 @@ set_texts(DacsaLinux *l, const Mount *m, DacsaTable *table, GError **error)
   g_autofree char *mountpoint = NULL;
   g_autofree char *root = NULL;
 
-  if (!path_to(l, m->mnt, m->root, NULL, false, &mountpoint, error) ||
-      !path_to(l, m->mnt, m->root, NULL, true, &root, error) ||
+  if (!path_to(l, m->mnt, m->root, NULL, false, budget, &mountpoint, error) ||
+      !path_to(l, m->mnt, m->root, NULL, true, budget, &root, error) ||
       !append_source(l, m, source, error) || !append_type(l, m, type, error))
     return false;
   append_mount_options(l, m, options);
@@ -447,9 +455,14 @@ set_texts(DacsaLinux *l, const Mount *m, DacsaTable *table, GError **error)
   return true;
 }
 
-/* false: the table is full. What cannot be read of a mount is absent. */
+/* What all namespaces together may take. */
+typedef struct {
+  uint32_t budget, mounts;
+} All;
+
+/* false: that is enough. What cannot be read of a mount is absent. */
 static bool
-add_namespace(DacsaLinux *l, uint64_t ns, DacsaTable *table)
+add_namespace(DacsaLinux *l, uint64_t ns, All *all, DacsaTable *table)
 {
   g_autoptr(GArray) mounts = mounts_of(l, ns);
   uint64_t inum;
@@ -463,9 +476,9 @@ add_namespace(DacsaLinux *l, uint64_t ns, DacsaTable *table)
       dacsa_table_set_number(table, NAMESPACE, inum);
     if (!read_mount(l, g_array_index(mounts, uint64_t, i), &m, &error) ||
         !set_numbers(l, &m, table, &error) || !set_propagation(l, &m, table, &error) ||
-        !set_texts(l, &m, table, &error))
+        !set_texts(l, &m, &all->budget, table, &error))
       dacsa_errors_add(l->errors, "json/mounts.jsonl", error->message);
-    if (!dacsa_table_end_row(table))
+    if (!dacsa_table_end_row(table) || ++all->mounts >= MAX_ALL_MOUNTS)
       return false;
   }
   return true;
@@ -477,6 +490,7 @@ dacsa_linux_json_mounts(DacsaGuest *guest, GString *out, GError **error)
   DacsaLinux *l = (DacsaLinux *)guest;
   g_autoptr(DacsaTable) table = dacsa_table_new(columns, G_N_ELEMENTS(columns));
   g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
+  All all = {.budget = MAX_ALL_STEPS};
 
   (void)error;
   dacsa_linux_tasks(l);
@@ -491,7 +505,7 @@ dacsa_linux_json_mounts(DacsaGuest *guest, GString *out, GError **error)
     }
     if (ns == 0 || !g_hash_table_add(seen, GSIZE_TO_POINTER(ns)))
       continue;
-    if (!add_namespace(l, ns, table)) {
+    if (!add_namespace(l, ns, &all, table)) {
       dacsa_errors_add(l->errors, "json/mounts.jsonl", "cut short: too large");
       break;
     }

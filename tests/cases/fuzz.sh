@@ -9,9 +9,8 @@ declare -A runs=([linux]=600 [guest]=300 [discover]=20 [qmp]=3000 [x86-64]=4000 
 
 "$root/tests/setup" build-fuzz
 
-start_guest vm -m 256M
-start_in_guest vm ROLE=zoo zoo >/dev/null
-start_in_guest vm ROLE=container container >/dev/null
+start_guest vm
+populate_guest vm 10
 mount_guest vm
 dacsa snapshot vm now >/dev/null
 export FUZZ_IMAGE=$tmp/guest.image

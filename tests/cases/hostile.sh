@@ -5,11 +5,8 @@
 
 "$root/tests/setup" build-asan
 
-start_guest vm -m 256M
-start_in_guest vm ROLE=zoo zoo >/dev/null
-for role in container leaderless; do
-  start_in_guest vm ROLE=$role $role >/dev/null
-done
+start_guest vm
+populate_guest vm 10
 mount_guest vm
 dacsa snapshot vm now >/dev/null
 
@@ -17,7 +14,7 @@ dacsa snapshot vm now >/dev/null
 # seeds are others every time, and printed: -s SEED -n 1 does one of them again.
 damage() {
   echo "$1:"
-  "$root/$1/tests/hostile/hostile" -t 100 -n "$2" /run/dacsa/*"$tag"*/vm@now.snapshot >"$tmp/hostile.log" 2>&1 ||
+  "$root/$1/tests/hostile/hostile" -t 60 -n "$2" /run/dacsa/*"$tag"*/vm@now.snapshot >"$tmp/hostile.log" 2>&1 ||
     fail "$1: $(cat "$tmp/hostile.log")"
   cat "$tmp/hostile.log"
 }

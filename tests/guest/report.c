@@ -31,6 +31,7 @@
 
 #define BLOCK 512
 #define NAME 200
+#define READ (16 * 1024) /* /proc/sys clears as much memory as is asked for */
 #define MAX_SEEN 1024
 
 static int archive;
@@ -69,8 +70,8 @@ read_file(const char *path)
   ssize_t n = -1;
   size_t size = 0;
   while (fd >= 0) {
-    make_room(size + 65536);
-    n = read(fd, buffer + size, room - size);
+    make_room(size + READ);
+    n = read(fd, buffer + size, READ);
     if (n <= 0)
       break;
     size += n;

@@ -25,6 +25,7 @@
 typedef struct {
   uint64_t directories, files, failed, bytes, processes;
   uint64_t error_lines;
+  guint errors_hash;
   double seconds;
   long rss_kib;
 } Outcome;
@@ -149,7 +150,9 @@ child_walks(Victim *v, unsigned seconds, int out)
 {
   int64_t began = g_get_monotonic_time();
 
-  alarm(seconds);
+  /* Of its own time, since the machine may be busy; and by the clock, if it waits for ever. */
+  setrlimit(RLIMIT_CPU, &(struct rlimit){seconds, seconds});
+  alarm(3 * seconds);
   TreeWalk walk = walk_tree(copy_record(v->record), dup(v->copy));
   const Outcome outcome = {.directories = walk.directories,
                            .files = walk.files,
@@ -157,6 +160,7 @@ child_walks(Victim *v, unsigned seconds, int out)
                            .bytes = walk.bytes,
                            .processes = walk.processes,
                            .error_lines = count_lines(walk.errors),
+                           .errors_hash = g_str_hash(walk.errors),
                            .seconds = (double)(g_get_monotonic_time() - began) / 1e6};
 
   if (g_getenv("SHOW_ERRORS"))
@@ -189,7 +193,7 @@ walk_in_child(Victim *v, const char *name, unsigned seconds, Outcome *ret)
   ret->rss_kib = usage.ru_maxrss;
   if (n == sizeof(*ret) && WIFEXITED(status) && WEXITSTATUS(status) == 0)
     return true;
-  if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
+  if (WIFSIGNALED(status) && (WTERMSIG(status) == SIGALRM || WTERMSIG(status) == SIGKILL))
     printf("FAIL %s: not done after %u s\n", name, seconds);
   else
     printf("FAIL %s: it crashed (status 0x%x)\n", name, (unsigned)status);
@@ -256,7 +260,7 @@ check_edit(const Edit *edit, const Outcome *before, const Outcome *after)
            before->processes);
     return false;
   }
-  if (edit->is_told && after->error_lines <= before->error_lines) {
+  if (edit->is_told && (after->error_lines == 0 || after->errors_hash == before->errors_hash)) {
     printf("FAIL %s: `errors` does not tell\n", edit->name);
     return false;
   }
