@@ -11,9 +11,8 @@ typedef struct {
   uint64_t file; /* gva of the struct file */
 } DacsaLinuxFd;
 
-#define DACSA_LINUX_MAX_FDS                                                                        \
-  (1u << 24) /* numbers in a table; fs.nr_open is 1 << 20 unless raised                            \
-              */
+/* Numbers in a table; fs.nr_open is 1 << 20 unless raised. */
+#define DACSA_LINUX_MAX_FDS (1u << 24)
 #define DACSA_LINUX_MAX_ALL_FDS (UINT64_C(1) << 28) /* in the tables of all processes */
 
 /* Appends the open files of the files_struct at `files`, ascending, to ret (DacsaLinuxFd). budget:

@@ -9,10 +9,10 @@ large_mib=8192 # never touched
 
 # measure_list GUEST: the first list, and that of a second snapshot; the difference is discovery.
 measure_list() {
-  local all taken listed maps processes mappings
-  read -r all taken listed maps processes mappings < <("$BENCH/listall" "$mnt/$1" new)
+  local listed
+  read -r _ _ listed _ < <("$BENCH/listall" "$mnt/$1" new)
   echo "$listed" >>"$figures/$1"
-  read -r all taken listed maps processes mappings < <("$BENCH/listall" "$mnt/$1" next)
+  read -r _ _ listed _ < <("$BENCH/listall" "$mnt/$1" next)
   echo "$listed" >>"$figures/$1-next"
   rmdir "$mnt/$1/new" "$mnt/$1/next"
 }
