@@ -124,6 +124,27 @@ test_records(void)
   fake_linux_check_errors(&f, NULL);
 }
 
+/* Blocks that lie in one another: a ring of 128 MiB would be 64 GiB of texts. */
+static void
+test_overlapping(void)
+{
+  g_auto(FakeLinux) f;
+  g_autoptr(GString) out = g_string_new(NULL);
+  g_autoptr(GError) error = NULL;
+
+  set_up(&f);
+  put_range(&f, 1, 3);
+  for (unsigned i = 0; i < 3; i++) {
+    put_descriptor(&f, i + 1, FINALIZED, i * 8, i * 8 + 112, 104);
+    put_text(&f, i * 8, i + 1, "");
+  }
+  CHECK_OK(dacsa_linux_dmesg(&f.l.guest, out, &error), error);
+  g_assert_nonnull(strstr(out->str, "[    2.000002] "));
+  g_assert_null(strstr(out->str, "[    3.000003] "));
+  g_autofree char *errors = dacsa_errors_text(f.l.errors);
+  g_assert_cmpstr(errors, ==, "kernel/dmesg: cut short: the log's texts overlap\n");
+}
+
 static void
 test_wrapped(void)
 {
@@ -292,6 +313,7 @@ main(int argc, char **argv)
 {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/printk/records", test_records);
+  g_test_add_func("/printk/overlapping", test_overlapping);
   g_test_add_func("/printk/wrapped", test_wrapped);
   g_test_add_func("/printk/ids-wrap", test_ids_wrap);
   g_test_add_func("/printk/texts", test_texts);

@@ -1,5 +1,5 @@
 /* A message on the channel between keeper and viewer, as its other end might send it. */
-#include "fuzz.h"
+#include "tests/fuzz/fuzz.h"
 
 #include "snap/channel.h"
 

@@ -1,5 +1,5 @@
 /* The text of `info registers -a`. */
-#include "fuzz.h"
+#include "tests/fuzz/fuzz.h"
 
 #include "parsers/cpus.h"
 

@@ -3,9 +3,9 @@
  * (FUZZ_IMAGE names the file): the input is a list of changes in what that reads. If the kernel is
  * found all the same, everything is read with what was made of it.
  */
-#include "drive.h"
-#include "fuzz.h"
-#include "image.h"
+#include "tests/fuzz/drive.h"
+#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/image.h"
 
 #include "parsers/cpus.h"
 

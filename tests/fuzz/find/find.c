@@ -1,6 +1,6 @@
 /* A kernel's symbol tables and types, found by their shape in its read-only data: the data. */
-#include "fuzz.h"
-#include "fuzz-mem.h"
+#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/fuzz-mem.h"
 
 #include "parsers/btf-find.h"
 #include "parsers/kallsyms-find.h"

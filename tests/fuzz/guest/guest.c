@@ -4,9 +4,9 @@
  * list of changes. The kernel's symbols and types stay what they are, so that they need not be
  * loaded anew every time.
  */
-#include "drive.h"
-#include "fuzz.h"
-#include "image.h"
+#include "tests/fuzz/drive.h"
+#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/image.h"
 
 #include "parsers/cpus.h"
 

@@ -2,8 +2,8 @@
  * The kernel's symbol tables in a kernel's memory: 6 offsets of 16 bits (names, tokens, their
  * index, offsets, the base, and how many symbols), the anchor's address, then the memory itself.
  */
-#include "fuzz.h"
-#include "fuzz-mem.h"
+#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/fuzz-mem.h"
 
 #include "parsers/kallsyms.h"
 

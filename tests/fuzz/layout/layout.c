@@ -1,5 +1,5 @@
 /* The text of a layout. What is read is written the same way again. */
-#include "fuzz.h"
+#include "tests/fuzz/fuzz.h"
 
 #include "snap/layout.h"
 

@@ -6,9 +6,9 @@
  * The input: 2 bytes of shape, a number of changes to members (4 bytes each: which, offset / 8,
  * size, elements), then the memory.
  */
-#include "drive.h"
-#include "fuzz.h"
-#include "fuzz-mem.h"
+#include "tests/fuzz/drive.h"
+#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/fuzz-mem.h"
 
 #include "parsers/linux/linux.h"
 #include "parsers/linux/view.h"

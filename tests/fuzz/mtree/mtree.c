@@ -1,5 +1,5 @@
 /* The text of `info mtree -f`. */
-#include "fuzz.h"
+#include "tests/fuzz/fuzz.h"
 
 #include "snap/mtree.h"
 

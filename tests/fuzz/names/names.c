@@ -1,5 +1,5 @@
 /* Names from outside as file names, and back. */
-#include "fuzz.h"
+#include "tests/fuzz/fuzz.h"
 
 #include "fs/names.h"
 

@@ -1,5 +1,5 @@
 /* The text of /proc/PID/smaps. */
-#include "fuzz.h"
+#include "tests/fuzz/fuzz.h"
 
 #include "snap/procmaps.h"
 

@@ -1,5 +1,5 @@
 /* What a monitor says: a socket of its own, where a thread sends the input to whoever connects. */
-#include "fuzz.h"
+#include "tests/fuzz/fuzz.h"
 
 #include "snap/qmp.h"
 

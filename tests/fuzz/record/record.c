@@ -1,5 +1,5 @@
 /* A snapshot's record. What is read is written the same way again. */
-#include "fuzz.h"
+#include "tests/fuzz/fuzz.h"
 
 #include "snap/record.h"
 

@@ -1,6 +1,6 @@
 /* Files made of runs of guest memory: appended, cut, sought in, read. */
-#include "fuzz.h"
-#include "fuzz-mem.h"
+#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/fuzz-mem.h"
 
 #include "parsers/runs.h"
 

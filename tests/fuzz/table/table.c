@@ -1,5 +1,5 @@
 /* A table: 3 kinds of column, cells of a length each, printed both ways. */
-#include "fuzz.h"
+#include "tests/fuzz/fuzz.h"
 
 #include "parsers/table.h"
 

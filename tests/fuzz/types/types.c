@@ -1,5 +1,5 @@
 /* BTF. */
-#include "fuzz.h"
+#include "tests/fuzz/fuzz.h"
 
 #include "parsers/linux/kernel.h"
 

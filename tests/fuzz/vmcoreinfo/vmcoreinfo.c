@@ -1,6 +1,6 @@
 /* VMCOREINFO, and the way to it: a CPU's registers (CR3, CR4), then physical memory. */
-#include "fuzz.h"
-#include "fuzz-mem.h"
+#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/fuzz-mem.h"
 
 #include "parsers/cpus.h"
 #include "parsers/linux/discover.h"

@@ -1,6 +1,6 @@
 /* The walks over lists, trees and arrays: which of them, where it begins, then the memory. */
-#include "fuzz.h"
-#include "fuzz-mem.h"
+#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/fuzz-mem.h"
 
 #include "parsers/linux/walk.h"
 

@@ -1,6 +1,6 @@
 /* Page tables: a byte of flags, the root's frame, an address, then physical memory. */
-#include "fuzz.h"
-#include "fuzz-mem.h"
+#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/fuzz-mem.h"
 
 #include "parsers/x86_64.h"
 
