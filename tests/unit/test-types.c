@@ -91,42 +91,42 @@ check_none(const DacsaTypes *types, const char *type, const char *member)
  *               const volatile typedef of struct list_head tasks; char comm[16]; void *t[2][3]; };
  */
 static DacsaTypes *
-task_types(void)
+task_types(Builder *b)
 {
-  g_auto(Builder) b = builder_new();
-  int chr = btf__add_int(b.btf, "char", 1, BTF_INT_CHAR);
-  int comm = btf__add_array(b.btf, b.u32, chr, 16);
-  int row = btf__add_array(b.btf, b.u32, b.ptr, 3);
-  int table = btf__add_array(b.btf, b.u32, row, 2);
-  int list = add_struct(&b, "list_head", 16);
-  add_field(&b, "next", b.ptr, 0);
-  add_field(&b, "prev", b.ptr, 8);
+  int chr = btf__add_int(b->btf, "char", 1, BTF_INT_CHAR);
+  int comm = btf__add_array(b->btf, b->u32, chr, 16);
+  int row = btf__add_array(b->btf, b->u32, b->ptr, 3);
+  int table = btf__add_array(b->btf, b->u32, row, 2);
+  int list = add_struct(b, "list_head", 16);
+  add_field(b, "next", b->ptr, 0);
+  add_field(b, "prev", b->ptr, 8);
   int list_alias =
-      btf__add_typedef(b.btf, "list_t", btf__add_const(b.btf, btf__add_volatile(b.btf, list)));
-  int inner = add_struct(&b, NULL, 8);
-  add_field(&b, "c", b.u32, 0);
-  add_field(&b, "d", b.u32, 4);
-  int either = btf__add_union(b.btf, NULL, 8);
-  add_field(&b, "b", b.u64, 0);
-  add_field(&b, NULL, inner, 0);
-  int outer = add_struct(&b, NULL, 16);
-  add_field(&b, "a", b.u32, 0);
-  add_field(&b, NULL, either, 8);
-  add_struct(&b, "task", 112);
-  add_field(&b, "pid", b.u32, 0);
-  add_field(&b, NULL, outer, 8);
-  add_field(&b, "tasks", list_alias, 24);
-  add_field(&b, "comm", comm, 40);
-  add_field(&b, "t", table, 56);
-  add_struct(&b, "task", 4); /* a second of that name: the first counts */
-  add_field(&b, "pid", b.u32, 77);
-  return builder_finish(&b);
+      btf__add_typedef(b->btf, "list_t", btf__add_const(b->btf, btf__add_volatile(b->btf, list)));
+  int inner = add_struct(b, NULL, 8);
+  add_field(b, "c", b->u32, 0);
+  add_field(b, "d", b->u32, 4);
+  int either = btf__add_union(b->btf, NULL, 8);
+  add_field(b, "b", b->u64, 0);
+  add_field(b, NULL, inner, 0);
+  int outer = add_struct(b, NULL, 16);
+  add_field(b, "a", b->u32, 0);
+  add_field(b, NULL, either, 8);
+  add_struct(b, "task", 112);
+  add_field(b, "pid", b->u32, 0);
+  add_field(b, NULL, outer, 8);
+  add_field(b, "tasks", list_alias, 24);
+  add_field(b, "comm", comm, 40);
+  add_field(b, "t", table, 56);
+  add_struct(b, "task", 4); /* a second of that name: the first counts */
+  add_field(b, "pid", b->u32, 77);
+  return builder_finish(b);
 }
 
 static void
 test_members(void)
 {
-  g_autoptr(DacsaTypes) types = task_types();
+  g_auto(Builder) b = builder_new();
+  g_autoptr(DacsaTypes) types = task_types(&b);
   g_autoptr(GError) error = NULL;
   uint32_t size;
 
@@ -155,7 +155,8 @@ test_no_such_member(void)
       {"task", "tasks.next.x"}, {"no_such", "pid"}, {"", "pid"},      {"unsigned int", "x"},
       {"task", "comm.x"},
   };
-  g_autoptr(DacsaTypes) types = task_types();
+  g_auto(Builder) b = builder_new();
+  g_autoptr(DacsaTypes) types = task_types(&b);
 
   for (size_t i = 0; i < G_N_ELEMENTS(cases); i++)
     check_none(types, cases[i][0], cases[i][1]);
