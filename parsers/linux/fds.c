@@ -27,7 +27,7 @@ read_fdtable(const DacsaLinux *l, uint64_t files, FdTable *ret, GError **error)
   uint64_t fdt;
 
   return dacsa_linux_get(l, files, M_FILES_FDT, &fdt, error) &&
-         dacsa_linux_get(l, fdt, M_FDT_MAX_FDS, &ret->max_fds, error) &&
+         dacsa_linux_get(l, fdt, M_FDTABLE_MAX_FDS, &ret->max_fds, error) &&
          dacsa_linux_get(l, fdt, M_FDT_FD, &ret->fd, error) &&
          dacsa_linux_get(l, fdt, M_FDT_OPEN_FDS, &ret->open_fds, error) &&
          dacsa_linux_get(l, fdt, M_FDT_CLOSE_ON_EXEC, &ret->close_on_exec, error);

@@ -201,7 +201,6 @@
   M(TIMEKEEPER_OFFS_REAL, "timekeeper.offs_real") \
   M(TIMEKEEPER_OFFS_BOOT, "timekeeper.offs_boot") \
   /* open files */ \
-  M(FDT_MAX_FDS, "fdtable.max_fds") \
   M(FDT_FD, "fdtable.fd") \
   M(FDT_OPEN_FDS, "fdtable.open_fds") \
   M(FDT_CLOSE_ON_EXEC, "fdtable.close_on_exec") \
@@ -355,8 +354,6 @@
   M(CLOCKSOURCE_MULT, "clocksource.mult") \
   M(CLOCKSOURCE_SHIFT, "clocksource.shift") \
   /* mounts and settings */ \
-  M(NSPROXY_MNT_NS, "nsproxy.mnt_ns") \
-  M(MNT_NS_INUM, "mnt_namespace.ns.inum") \
   M(MNT_NS_LIST, "mnt_namespace.list") \
   M(MNT_NS_MOUNTS, "mnt_namespace.mounts") \
   M(MOUNT_LIST, "mount.mnt_list") \

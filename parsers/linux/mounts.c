@@ -296,7 +296,7 @@ namespace_of(const DacsaLinux *l, uint64_t task, uint64_t *ret, GError **error)
 
   *ret = 0;
   return dacsa_linux_get(l, task, M_TASK_NSPROXY, &nsproxy, error) &&
-         (nsproxy == 0 || dacsa_linux_get(l, nsproxy, M_NSPROXY_MNT_NS, ret, error));
+         (nsproxy == 0 || dacsa_linux_get(l, nsproxy, M_NSPROXY_MNT, ret, error));
 }
 
 /* -- /proc/1/mounts -- */
@@ -470,7 +470,7 @@ add_namespace(DacsaLinux *l, uint64_t ns, All *all, DacsaTable *table)
 {
   g_autoptr(GArray) mounts = mounts_of(l, ns);
   uint64_t inum;
-  bool has_inum = dacsa_linux_get(l, ns, M_MNT_NS_INUM, &inum, NULL);
+  bool has_inum = dacsa_linux_get(l, ns, M_MNT_INUM, &inum, NULL);
 
   for (guint i = 0; i < mounts->len; i++) {
     g_autoptr(GError) error = NULL;

@@ -21,7 +21,7 @@ static const DacsaMember common[M_N] = {
     FAKE_AT(M_TASK_THREAD_NODE, 16),
     FAKE_AT(M_SIGNAL_THREAD_HEAD, 16),
     FAKE_AT(M_FILES_FDT, 8),
-    FAKE_AT(M_FDT_MAX_FDS, 4),
+    FAKE_AT(M_FDTABLE_MAX_FDS, 4),
     FAKE_AT(M_FDT_FD, 8),
     FAKE_AT(M_FDT_OPEN_FDS, 8),
     FAKE_AT(M_FDT_CLOSE_ON_EXEC, 8),
@@ -105,7 +105,7 @@ void
 fake_opens_files(FakeOpens *f, uint64_t files, uint32_t max)
 {
   fake_opens_put(f, files, M_FILES_FDT, FDT(files));
-  fake_opens_put(f, FDT(files), M_FDT_MAX_FDS, max);
+  fake_opens_put(f, FDT(files), M_FDTABLE_MAX_FDS, max);
   fake_opens_put(f, FDT(files), M_FDT_FD, FD_ARRAY(files));
   fake_opens_put(f, FDT(files), M_FDT_OPEN_FDS, OPEN_BITS(files));
   fake_opens_put(f, FDT(files), M_FDT_CLOSE_ON_EXEC, CLOEXEC_BITS(files));

@@ -327,14 +327,14 @@ test_too_large(void)
   put_file(&f, 0, S_IFREG, "x", S_N);
   open_as(&f, 3, 0);
   g_assert_true(dacsa_linux_get(&f.l, FILES, M_FILES_FDT, &fdt, NULL));
-  fake_opens_put(&f, fdt, M_FDT_MAX_FDS, UINT32_MAX);
+  fake_opens_put(&f, fdt, M_FDTABLE_MAX_FDS, UINT32_MAX);
   CHECK_FAILS(dacsa_linux_fds(&f.l, FILES, &budget, fds, &error), error, DACSA_ERROR_FAULT);
   g_assert_cmpuint(budget, ==, DACSA_LINUX_MAX_ALL_FDS - DACSA_LINUX_MAX_FDS);
 
   /* Nobody looks at more than there is a budget for; what is there is found. */
   budget = 64;
   g_array_set_size(fds, 0);
-  fake_opens_put(&f, fdt, M_FDT_MAX_FDS, 128);
+  fake_opens_put(&f, fdt, M_FDTABLE_MAX_FDS, 128);
   CHECK_FAILS(dacsa_linux_fds(&f.l, FILES, &budget, fds, &error), error, DACSA_ERROR_BAD_DATA);
   g_assert_cmpuint(budget, ==, 0);
   g_assert_cmpuint(fds->len, ==, 1);

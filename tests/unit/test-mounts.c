@@ -32,8 +32,8 @@ static const FakeMember members[] = {
     {M_FS_ROOT, 8, 16, 0},
     {M_PATH_MNT, 0, 8, 0},
     {M_PATH_DENTRY, 8, 8, 0},
-    {M_NSPROXY_MNT_NS, 8, 8, 0},
-    {M_MNT_NS_INUM, 8, 4, 0},
+    {M_NSPROXY_MNT, 8, 8, 0},
+    {M_MNT_INUM, 8, 4, 0},
     {M_MNT_NS_LIST, 16, 16, 0},
     {M_MOUNT_PARENT, 0, 8, 0},
     {M_MOUNT_MOUNTPOINT, 8, 8, 0},
@@ -117,8 +117,8 @@ put_init(FakeLinux *f, unsigned root_mount, unsigned root_dentry)
   fake_linux_put(f, TASK, M_TASK_PID, 1);
   fake_linux_put(f, TASK, M_TASK_FS, FS);
   fake_linux_put(f, TASK, M_TASK_NSPROXY, NSPROXY);
-  fake_linux_put(f, NSPROXY, M_NSPROXY_MNT_NS, NS);
-  fake_linux_put(f, NS, M_MNT_NS_INUM, 4711);
+  fake_linux_put(f, NSPROXY, M_NSPROXY_MNT, NS);
+  fake_linux_put(f, NS, M_MNT_INUM, 4711);
   fake_linux_put(f, root, M_PATH_MNT, VFSMOUNT(root_mount));
   fake_linux_put(f, root, M_PATH_DENTRY, DENTRY(root_dentry));
 }
