@@ -14,7 +14,6 @@
 #define MAX_ALL_MOUNTS (1u << 18) /* of all namespaces */
 #define MAX_ALL_STEPS (1u << 24)  /* of all paths of one file */
 #define MAX_STEPS 4096u
-#define MAX_NAME 4096u
 #define MAX_PATH 65536u
 #define MAX_TEXT 4096u
 #define ESCAPED " \t\n\\" /* as \ooo */
@@ -79,24 +78,6 @@ read_mount(const DacsaLinux *l, uint64_t mount, Mount *ret, GError **error)
 
 /* -- paths -- */
 
-static bool
-read_name(const DacsaLinux *l, uint64_t dentry, char **ret, GError **error)
-{
-  const uint64_t qstr = dentry + dacsa_linux_offset(l, M_DENTRY_NAME);
-  uint64_t name, len;
-
-  if (!dacsa_linux_get(l, qstr, M_QSTR_LEN, &len, error) ||
-      !dacsa_linux_get(l, qstr, M_QSTR_NAME, &name, error))
-    return false;
-  if (len > MAX_NAME)
-    return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "a file's name has %" PRIu64 " bytes", len);
-  g_autofree char *text = g_malloc0(len + 1);
-  if (!dacsa_mem_read(l->memory, name, text, len, error))
-    return false;
-  *ret = g_steal_pointer(&text);
-  return true;
-}
-
 /* Where a path ends, seen from somewhere: it is no path for that somewhere unless it ends there. */
 typedef struct {
   uint64_t mnt, dentry; /* 0: the top, whatever it is */
@@ -140,7 +121,7 @@ path_to(const DacsaLinux *l, uint64_t mnt, uint64_t dentry, const Root *root, bo
       *ret = within ? g_strdup(path->len > 0 ? path->str : "/") : NULL;
       return true;
     }
-    if (!read_name(l, dentry, &name, error))
+    if (!dacsa_linux_dentry_name(l, dentry, &name, error))
       return false;
     g_string_prepend(path, name);
     g_string_prepend_c(path, '/');

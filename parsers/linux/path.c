@@ -10,8 +10,8 @@
 #define MAX_STEPS 4096u
 #define MAX_PATH 65536u /* bytes; PATH_MAX is 4096, but mounts can put more in front */
 
-static bool
-dentry_name(const DacsaLinux *l, uint64_t dentry, char **ret, GError **error)
+bool
+dacsa_linux_dentry_name(const DacsaLinux *l, uint64_t dentry, char **ret, GError **error)
 {
   uint64_t qstr = dentry + dacsa_linux_offset(l, M_DENTRY_NAME);
   uint64_t name, len;
@@ -59,7 +59,7 @@ simple_name(const DacsaLinux *l, uint64_t dentry, char **ret, GError **error)
 {
   g_autofree char *name = NULL;
 
-  if (!dentry_name(l, dentry, &name, error))
+  if (!dacsa_linux_dentry_name(l, dentry, &name, error))
     return false;
   *ret = g_strdup_printf("/%s (deleted)", name);
   return true;
@@ -71,7 +71,7 @@ anon_inode_name(const DacsaLinux *l, uint64_t dentry, char **ret, GError **error
 {
   g_autofree char *name = NULL;
 
-  if (!dentry_name(l, dentry, &name, error))
+  if (!dacsa_linux_dentry_name(l, dentry, &name, error))
     return false;
   *ret = g_strdup_printf("anon_inode:%s", name);
   return true;
@@ -139,7 +139,7 @@ dma_buf_name(const DacsaLinux *l, uint64_t dentry, char **ret, GError **error)
   g_autofree char *given = NULL;
   uint64_t buf, text;
 
-  if (!dentry_name(l, dentry, &name, error) ||
+  if (!dacsa_linux_dentry_name(l, dentry, &name, error) ||
       !dacsa_linux_get(l, dentry, M_DENTRY_FSDATA, &buf, error) ||
       !dacsa_linux_get(l, buf, M_DMA_BUF_NAME, &text, error) ||
       (text != 0 && !dacsa_mem_read_string(l->memory, text, MAX_KIND, &given, error)))
@@ -246,7 +246,7 @@ gather(const DacsaLinux *l, uint64_t dentry, uint64_t mnt, uint64_t root_dentry,
     }
     if (parent == dentry)
       return true; /* escaped from its mount */
-    if (!dentry_name(l, dentry, &name, error))
+    if (!dacsa_linux_dentry_name(l, dentry, &name, error))
       return false;
     bytes += strlen(name) + 1;
     if (names->len >= MAX_COMPONENTS || bytes > MAX_PATH)

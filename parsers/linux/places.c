@@ -12,15 +12,14 @@
 bool
 dacsa_linux_name(const DacsaLinux *l, uint64_t dentry, char **ret, GError **error)
 {
-  const uint64_t qstr = dentry + dacsa_linux_offset(l, M_DENTRY_NAME);
-  uint64_t at, len;
+  g_autofree char *name = NULL;
 
-  if (!dacsa_linux_get(l, qstr, M_QSTR_LEN, &len, error) ||
-      !dacsa_linux_get(l, qstr, M_QSTR_NAME, &at, error))
+  if (!dacsa_linux_dentry_name(l, dentry, &name, error))
     return false;
-  if (len == 0 || len > MAX_NAME)
-    return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "a file's name has %" PRIu64 " bytes", len);
-  return dacsa_mem_read_string(l->memory, at, len, ret, error);
+  if (name[0] == '\0' || strlen(name) > MAX_NAME)
+    return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "a file's name has %zu bytes", strlen(name));
+  *ret = g_steal_pointer(&name);
+  return true;
 }
 
 typedef struct {

@@ -107,6 +107,11 @@ GArray *dacsa_linux_vmas(DacsaLinux *l, uint64_t mm, const char *where);
 bool dacsa_linux_maple_entries(const DacsaLinux *l, uint64_t ma_root, GArray *ret,
                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* A dentry's own name, as long as it says (more than NAME_MAX for some that are no files). Owned.
+ */
+bool dacsa_linux_dentry_name(const DacsaLinux *l, uint64_t dentry, char **ret,
+                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* A struct path as d_path (fs/d_path.c) prints it, seen from the root of `root`, a struct path's
  * gva (0: the global root). Owned. */
 bool dacsa_linux_d_path(const DacsaLinux *l, uint64_t path, uint64_t root, char **ret,
