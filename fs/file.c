@@ -11,7 +11,6 @@ typedef struct {
 struct DacsaFile {
   const Ops *ops;
   gatomicrefcount refs;
-  int used; /* see dacsa_file_first_use */
   uint64_t size;
   char *text;              /* text */
   DacsaRuns *runs;         /* runs */
@@ -121,12 +120,6 @@ dacsa_file_unref(DacsaFile *file)
     return;
   file->ops->clear(file);
   g_free(file);
-}
-
-bool
-dacsa_file_first_use(DacsaFile *file)
-{
-  return g_atomic_int_compare_and_exchange(&file->used, 0, 1);
 }
 
 uint64_t

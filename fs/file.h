@@ -23,9 +23,6 @@ uint64_t dacsa_file_size(const DacsaFile *file);
 /* Bytes of it that are no holes (of physical memory, which is not looked at for this: all). */
 uint64_t dacsa_file_data_bytes(const DacsaFile *file);
 
-/* True the first time that it is asked, and never again. */
-bool dacsa_file_first_use(DacsaFile *file);
-
 /* Bytes of memory that keeping the file costs. */
 size_t dacsa_file_cost(const DacsaFile *file);
 

@@ -16,14 +16,10 @@
 #define FOREVER 86400.0 /* seconds; within a snapshot */
 #define BRIEFLY 1.0     /* a VM's or snapshot's own name: it may go */
 #define MAX_NAME 200u
-#define MAX_PUSH 16384u /* bytes of a file that are put into the page cache when it is opened */
-#define MAX_PUSHERS 4
 
 typedef struct {
   DacsaTree *tree;
   const DacsaFuseActions *actions;
-  struct fuse_session *session;
-  int pushers; /* threads that are in push_content */
 } Context;
 
 /* A directory being read: its listing as it was when it was opened, `.` and `..` first. */
@@ -138,34 +134,10 @@ fuse_op_readlink(fuse_req_t req, fuse_ino_t ino)
 
 /* -- files -- */
 
-/*
- * Puts a short file's content into the kernel's page cache when it is first opened, so that no read
- * has to be asked for. The kernel may make this wait for a read that is under way; such reads are
- * answered by other threads, so not many may be here at once.
- */
-static void
-push_content(Context *c, fuse_ino_t ino, DacsaFile *file)
-{
-  char content[MAX_PUSH];
-  size_t n;
-
-  if (dacsa_file_size(file) == 0 || dacsa_file_size(file) > sizeof(content) ||
-      !dacsa_file_first_use(file))
-    return;
-  if (g_atomic_int_add(&c->pushers, 1) < MAX_PUSHERS &&
-      dacsa_file_read(file, 0, content, sizeof(content), &n, NULL)) {
-    struct fuse_bufvec buf = FUSE_BUFVEC_INIT(n);
-
-    buf.buf[0].mem = content;
-    fuse_lowlevel_notify_store(c->session, ino, 0, &buf, 0); /* where it fails, it is read */
-  }
-  g_atomic_int_add(&c->pushers, -1);
-}
-
 static void
 fuse_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-  Context *c = context(req);
+  const Context *c = context(req);
   g_auto(DacsaPlace) place = {0};
   g_autoptr(GError) error = NULL;
   DacsaFile *file;
@@ -192,8 +164,6 @@ fuse_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
   }
   fi->fh = (uintptr_t)file;
   fi->keep_cache = !dacsa_tree_is_live(&place);
-  if (fi->keep_cache)
-    push_content(c, ino, file);
   if (fuse_reply_open(req, fi) != 0)
     dacsa_file_unref(file);
 }
@@ -553,12 +523,10 @@ dacsa_fuse_serve(int fd, DacsaTree *tree, const DacsaFuseActions *actions, GErro
   g_autofree char *mountpoint = g_strdup_printf("/dev/fd/%d", fd);
   char *argv[] = {(char *)(uintptr_t) "dacsa", (char *)(uintptr_t) "-o", max_read, NULL};
   struct fuse_args args = FUSE_ARGS_INIT(3, argv);
-  Context c = {.tree = tree, .actions = actions};
+  Context c = {tree, actions};
   struct fuse_session *session = fuse_session_new(&args, &ops, sizeof(ops), &c);
   struct fuse_loop_config *config = fuse_loop_cfg_create();
   bool ok = session && fuse_session_mount(session, mountpoint) == 0;
-
-  c.session = session;
 
   if (ok) {
     fuse_loop_cfg_set_clone_fd(config, 0);
