@@ -17,7 +17,7 @@ measure_bytes() {
   begin=$(now_us)
   bytes=$(cd "$directory" && "$@" | wc -c)
   end=$(now_us)
-  calculate "$bytes / 1000 / ($end - $begin)" >>"$figures/$name"
+  echo "$(calculate "$bytes / 1000 / ($end - $begin)")" >>"$figures/$name"
   echo "$bytes" >"$tmp/bytes"
 }
 
