@@ -209,8 +209,8 @@ collect(Cached *c, uint64_t mapping, GError **error)
     return dacsa_fail(error, DACSA_ERROR_UNSUPPORTED, "the kernel does not say where vmemmap is");
   return dacsa_mem_read_u64(l->memory, base, &c->vmemmap, error) && find_flags(c, mapping, error) &&
          huge_shift(l, mapping, &c->huge_shift, error) &&
-         dacsa_linux_xarray_ranges(l, mapping + dacsa_linux_offset(l, M_MAPPING_PAGES), visit_entry,
-                                   c, error);
+         dacsa_linux_xarray_each(l, mapping + dacsa_linux_offset(l, M_MAPPING_PAGES), visit_entry,
+                                 c, error);
 }
 
 DacsaRuns *

@@ -15,7 +15,6 @@ typedef struct {
 
 /* What is found out about a guest once and then kept: see dacsa_linux_once. */
 typedef enum {
-  DACSA_LINUX_ONCE_THREADS,
   DACSA_LINUX_ONCE_BEHAVIOUR,
   DACSA_LINUX_ONCE_STATUS_LINES,
   DACSA_LINUX_ONCE_MODULES,

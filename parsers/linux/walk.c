@@ -110,7 +110,7 @@ dacsa_linux_rbtree_each(const DacsaLinux *l, uint64_t root, DacsaLinuxMember mem
 
 typedef struct {
   const DacsaLinux *l;
-  DacsaLinuxXarrayRange visit;
+  DacsaLinuxXarrayVisit visit;
   void *data;
   GHashTable *seen; /* nodes */
   bool stopped;
@@ -192,8 +192,8 @@ walk_xa_node(XaWalk *w, uint64_t entry, uint64_t base, unsigned above, GError **
 }
 
 bool
-dacsa_linux_xarray_ranges(const DacsaLinux *l, uint64_t xarray, DacsaLinuxXarrayRange visit,
-                          void *data, GError **error)
+dacsa_linux_xarray_each(const DacsaLinux *l, uint64_t xarray, DacsaLinuxXarrayVisit visit,
+                        void *data, GError **error)
 {
   g_autoptr(GHashTable) seen = NULL;
   uint64_t head;
@@ -207,27 +207,4 @@ dacsa_linux_xarray_ranges(const DacsaLinux *l, uint64_t xarray, DacsaLinuxXarray
     return walk_xa_node(&w, head, 0, XA_MAX_SHIFT + 1, error);
   xa_visit(&w, 0, 1, head);
   return true;
-}
-
-typedef struct {
-  DacsaLinuxXarrayVisit visit;
-  void *data;
-} XaEach;
-
-static bool
-visit_each(uint64_t index, uint64_t count, uint64_t entry, void *data)
-{
-  const XaEach *each = data;
-
-  (void)count;
-  return each->visit(index, entry, each->data);
-}
-
-bool
-dacsa_linux_xarray_each(const DacsaLinux *l, uint64_t xarray, DacsaLinuxXarrayVisit visit,
-                        void *data, GError **error)
-{
-  XaEach each = {visit, data};
-
-  return dacsa_linux_xarray_ranges(l, xarray, visit_each, &each, error);
 }

@@ -25,13 +25,8 @@ bool dacsa_linux_rbtree_each(const DacsaLinux *l, uint64_t root, DacsaLinuxMembe
                              DacsaLinuxVisit visit, void *data, GError **error);
 
 /* include/linux/xarray.h: ascending by index; value entries (odd ones) are given as they are, and a
- * multi-index entry once, at the first index it stands for. xarray: the gva of the struct xarray
- * (an idr's idr_rt, an address_space's i_pages). */
-typedef bool (*DacsaLinuxXarrayVisit)(uint64_t index, uint64_t entry, void *data);
+ * multi-index entry once, at the first index of the count that it stands for (1, or a large folio's
+ * pages). xarray: the gva of the struct xarray (an idr's idr_rt, an address_space's i_pages). */
+typedef bool (*DacsaLinuxXarrayVisit)(uint64_t index, uint64_t count, uint64_t entry, void *data);
 bool dacsa_linux_xarray_each(const DacsaLinux *l, uint64_t xarray, DacsaLinuxXarrayVisit visit,
                              void *data, GError **error);
-
-/* The same, and how many indices an entry stands for from index on: 1, or a large folio's pages. */
-typedef bool (*DacsaLinuxXarrayRange)(uint64_t index, uint64_t count, uint64_t entry, void *data);
-bool dacsa_linux_xarray_ranges(const DacsaLinux *l, uint64_t xarray, DacsaLinuxXarrayRange visit,
-                               void *data, GError **error);

@@ -14,8 +14,8 @@ enum { RB_LEFT = 16, RB_RIGHT = 8, XA_SHIFT = 0, XA_SLOTS = 40, XA_HEAD = 8 };
 typedef struct {
   DacsaLinuxKernel kernel;
   DacsaLinux l;
-  GArray *found, *indices; /* uint64_t */
-  guint most;              /* stop after so many; 0: never */
+  GArray *found, *indices, *counts; /* uint64_t */
+  guint most;                       /* stop after so many; 0: never */
 } Fixture;
 
 static void
@@ -36,6 +36,7 @@ set_up(Fixture *f)
   f->l.memory = fake_mem_new();
   f->found = g_array_new(FALSE, FALSE, sizeof(uint64_t));
   f->indices = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+  f->counts = g_array_new(FALSE, FALSE, sizeof(uint64_t));
 }
 
 static void
@@ -44,6 +45,7 @@ tear_down(Fixture *f)
   dacsa_mem_unref(f->l.memory);
   g_array_unref(f->found);
   g_array_unref(f->indices);
+  g_array_unref(f->counts);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Fixture, tear_down)
@@ -58,11 +60,12 @@ visit(uint64_t entry, void *data)
 }
 
 static bool
-visit_index(uint64_t index, uint64_t entry, void *data)
+visit_index(uint64_t index, uint64_t count, uint64_t entry, void *data)
 {
   Fixture *f = data;
 
   g_array_append_val(f->indices, index);
+  g_array_append_val(f->counts, count);
   return visit(entry, data);
 }
 
@@ -244,6 +247,7 @@ test_xarray(void)
   put_xa(&f, 2, 0, 6, 0x402); /* the kernel's own */
   CHECK_OK(dacsa_linux_xarray_each(&f.l, NODE(0), visit_index, &f, &error), error);
   check_found(f.indices, (const uint64_t[]){0, 3, 5, 63 * 64}, 4);
+  check_found(f.counts, (const uint64_t[]){1, 2, 1, 64}, 4);
   check_found(f.found, (const uint64_t[]){NODE(9), NODE(10), 7, NODE(20)}, 4);
 }
 

@@ -16,9 +16,10 @@ visit(uint64_t entry, void *data)
 }
 
 static bool
-visit_index(uint64_t index, uint64_t entry, void *data)
+visit_index(uint64_t index, uint64_t count, uint64_t entry, void *data)
 {
   (void)index;
+  (void)count;
   return visit(entry, data);
 }
 
