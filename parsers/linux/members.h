@@ -462,6 +462,9 @@
   M(IPC_NS_MQ_SYSCTLS, "ipc_namespace.mq_set.dir") \
   M(PID_NS_SYSCTLS, "pid_namespace.set.dir") \
   M(HSTATE_MAX_PAGES, "hstate.max_huge_pages") \
+  M(NET_TCP_CONGESTION, "net.ipv4.tcp_congestion_control") \
+  M(TCP_CONGESTION_NAME, "tcp_congestion_ops.name") \
+  M(QDISC_OPS_ID, "Qdisc_ops.id") \
   /* page cache */ \
   M(SB_LIST, "super_block.s_list") \
   M(SB_TYPE, "super_block.s_type") \
@@ -655,6 +658,8 @@
   S(X86_POWER_FLAGS, "x86_power_flags") \
   S(SYSCTL_TABLE_ROOT, "sysctl_table_root") \
   S(TAINTED_MASK, "tainted_mask") \
+  S(MAX_THREADS, "max_threads") \
+  S(DEFAULT_QDISC_OPS, "default_qdisc_ops") \
   S(SYSRQ_ENABLED, "sysrq_enabled") \
   S(SYSRQ_ALWAYS_ENABLED, "sysrq_always_enabled") \
   S(HSTATES, "hstates") \

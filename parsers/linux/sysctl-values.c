@@ -106,6 +106,9 @@ static const struct {
     {"addrconf_sysctl_addr_gen_mode", DACSA_LINUX_SETTING_INT},
     {"addrconf_sysctl_ignore_routes_with_linkdown", DACSA_LINUX_SETTING_INT},
     {"addrconf_sysctl_force_forwarding", DACSA_LINUX_SETTING_INT},
+    {"sysctl_max_threads", DACSA_LINUX_SETTING_MAX_THREADS},
+    {"proc_tcp_congestion_control", DACSA_LINUX_SETTING_CONGESTION},
+    {"set_default_qdisc", DACSA_LINUX_SETTING_QDISC},
     {"neigh_proc_dointvec", DACSA_LINUX_SETTING_INT},
     {"neigh_proc_dointvec_zero_intmax", DACSA_LINUX_SETTING_INT},
     {"neigh_proc_dointvec_jiffies", DACSA_LINUX_SETTING_JIFFIES},
@@ -256,6 +259,48 @@ print_u64(const Printer *p, uint64_t at, GString *out, GError **error)
   return true;
 }
 
+/* kernel/fork.c, sysctl_max_threads. */
+static bool
+print_max_threads(const Printer *p, GString *out, GError **error)
+{
+  uint32_t v;
+
+  if (!dacsa_mem_read_u32(p->l->memory, dacsa_linux_symbol(p->l, S_MAX_THREADS), &v, error))
+    return false;
+  g_string_append_printf(out, "%d", (int32_t)v);
+  return true;
+}
+
+/* net/ipv4/tcp_cong.c, tcp_get_default_congestion_control: the initial namespace's. */
+static bool
+print_congestion(const Printer *p, GString *out, GError **error)
+{
+  g_autofree char *name = NULL;
+  uint64_t ops;
+
+  if (!dacsa_linux_get(p->l, dacsa_linux_symbol(p->l, S_INIT_NET), M_NET_TCP_CONGESTION, &ops,
+                       error) ||
+      !dacsa_linux_get_string(p->l, ops, M_TCP_CONGESTION_NAME, &name, error))
+    return false;
+  g_string_append(out, name);
+  return true;
+}
+
+/* net/sched/sch_api.c, qdisc_get_default. */
+static bool
+print_qdisc(const Printer *p, GString *out, GError **error)
+{
+  g_autofree char *name = NULL;
+  uint64_t ops;
+
+  if (!dacsa_mem_read_u64(p->l->memory, dacsa_linux_symbol(p->l, S_DEFAULT_QDISC_OPS), &ops,
+                          error) ||
+      !dacsa_linux_get_string(p->l, ops, M_QDISC_OPS_ID, &name, error))
+    return false;
+  g_string_append(out, name);
+  return true;
+}
+
 /* mm/hugetlb.c: of the huge pages of default size. */
 static bool
 print_hugepages(const Printer *p, GString *out, GError **error)
@@ -317,6 +362,12 @@ print_value(const Printer *p, const DacsaLinuxSetting *entry, DacsaLinuxSettingK
     return print_sysrq(p, out, error);
   case DACSA_LINUX_SETTING_HUGEPAGES:
     return print_hugepages(p, out, error);
+  case DACSA_LINUX_SETTING_MAX_THREADS:
+    return print_max_threads(p, out, error);
+  case DACSA_LINUX_SETTING_CONGESTION:
+    return print_congestion(p, out, error);
+  case DACSA_LINUX_SETTING_QDISC:
+    return print_qdisc(p, out, error);
   }
   return dacsa_fail(error, DACSA_ERROR_UNSUPPORTED, "nobody knows how to print it");
 }

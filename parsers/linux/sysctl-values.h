@@ -22,6 +22,9 @@ typedef enum {
   DACSA_LINUX_SETTING_TAINT,
   DACSA_LINUX_SETTING_SYSRQ,
   DACSA_LINUX_SETTING_HUGEPAGES,
+  DACSA_LINUX_SETTING_MAX_THREADS,
+  DACSA_LINUX_SETTING_CONGESTION, /* TCP's congestion control */
+  DACSA_LINUX_SETTING_QDISC,      /* the default queueing discipline */
 } DacsaLinuxSettingKind;
 
 /* An entry of a table (struct ctl_table). */
