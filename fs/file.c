@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#define FRAME_SIZE UINT64_C(4096)
+
 typedef struct {
   bool (*read)(DacsaFile *file, uint64_t offset, void *buf, size_t len, GError **error);
   void (*clear)(DacsaFile *file);
@@ -16,6 +18,7 @@ struct DacsaFile {
   DacsaRuns *runs;         /* runs */
   DacsaMem *phys;          /* runs and physmem */
   DacsaResident *resident; /* physmem: the rest are holes */
+  DacsaFile *pages;        /* pagemap: the file of whose pages it tells */
 };
 
 static DacsaFile *
@@ -36,6 +39,7 @@ file_clear(DacsaFile *file)
   dacsa_runs_free(file->runs);
   dacsa_mem_unref(file->phys);
   dacsa_resident_unref(file->resident);
+  dacsa_file_unref(file->pages);
 }
 
 static bool
@@ -74,6 +78,34 @@ physmem_read(DacsaFile *file, uint64_t offset, void *buf, size_t len, GError **e
   return true;
 }
 
+/* The bytes [offset, offset + len) of an array of frame numbers. */
+static bool
+pagemap_read(DacsaFile *file, uint64_t offset, void *buf, size_t len, GError **error)
+{
+  const DacsaRuns *runs = file->pages->runs;
+  const uint64_t end = offset + len;
+  char *to = buf;
+  size_t i = dacsa_runs_find(runs, offset / sizeof(uint64_t) * FRAME_SIZE);
+
+  (void)error;
+  while (offset < end) {
+    const uint64_t page = offset / sizeof(uint64_t) * FRAME_SIZE;
+    const DacsaRun *run = &g_array_index(runs->runs, DacsaRun, i);
+    const size_t skip = offset % sizeof(uint64_t);
+    const size_t n = (size_t)MIN(sizeof(uint64_t) - skip, end - offset);
+
+    if (page >= run->offset + run->len) {
+      i++;
+      continue;
+    }
+    const uint64_t frame = GUINT64_TO_LE((run->gpa + (page - run->offset)) / FRAME_SIZE);
+    memcpy(to, (const char *)&frame + skip, n);
+    to += n;
+    offset += n;
+  }
+  return true;
+}
+
 DacsaFile *
 dacsa_file_new_text(GString *text)
 {
@@ -92,6 +124,16 @@ dacsa_file_new_runs(DacsaRuns *runs, DacsaMem *phys)
 
   file->runs = runs;
   file->phys = dacsa_mem_ref(phys);
+  return file;
+}
+
+DacsaFile *
+dacsa_file_new_pagemap(DacsaFile *pages)
+{
+  static const Ops ops = {pagemap_read, file_clear};
+  DacsaFile *file = file_new(&ops, pages->runs->size / FRAME_SIZE * sizeof(uint64_t));
+
+  file->pages = dacsa_file_ref(pages);
   return file;
 }
 
@@ -136,7 +178,9 @@ dacsa_file_cost(const DacsaFile *file)
   if (file->text)
     cost += file->size;
   if (file->runs)
-    cost += file->runs->runs->len * sizeof(DacsaRun);
+    cost += file->runs->runs->len * sizeof(DacsaRun) + dacsa_runs_head_len(file->runs);
+  if (file->pages)
+    cost += dacsa_file_cost(file->pages);
   return cost;
 }
 
@@ -192,7 +236,7 @@ dacsa_file_seek(DacsaFile *file, uint64_t offset, bool hole, uint64_t *ret)
 uint64_t
 dacsa_file_data_bytes(const DacsaFile *file)
 {
-  uint64_t bytes = 0;
+  uint64_t bytes = file->runs ? dacsa_runs_head_len(file->runs) : 0;
 
   if (!file->runs)
     return file->size;

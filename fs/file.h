@@ -11,6 +11,10 @@ typedef struct DacsaFile DacsaFile;
 DacsaFile *dacsa_file_new_text(GString *text);                   /* takes text */
 DacsaFile *dacsa_file_new_runs(DacsaRuns *runs, DacsaMem *phys); /* takes runs, references phys */
 
+/* For each page of a file of runs of whole pages one little-endian u64: its guest frame number.
+ * References pages. */
+DacsaFile *dacsa_file_new_pagemap(DacsaFile *pages);
+
 /* References both. What is not resident are the file's holes. */
 DacsaFile *dacsa_file_new_physmem(DacsaMem *phys, DacsaResident *resident, uint64_t size);
 

@@ -167,21 +167,64 @@ generate_cached(DacsaCache *cache, const DacsaPlace *place, DacsaFile **ret, GEr
          runs_file(guest->os->file_content(guest, place->object, &runs, error), &runs, place, ret);
 }
 
+/* The `memory` beside a file of a process. */
 static bool
-generate_memory_map(DacsaCache *cache, const DacsaPlace *place, DacsaFile **ret, GError **error)
+open_memory(DacsaCache *cache, const DacsaPlace *place, DacsaFile **ret, GError **error)
 {
-  g_autoptr(DacsaFile) memory = NULL;
   const DacsaPlace beside = {.ino = dacsa_place_ino(dacsa_snapshot_serial(place->snapshot),
                                                     DACSA_ROW_MEMORY, place->object),
                              .row = DACSA_ROW_MEMORY,
                              .vm = place->vm,
                              .snapshot = place->snapshot,
                              .object = place->object};
+
+  return dacsa_node_open(cache, &beside, ret, error);
+}
+
+static bool
+generate_pagemap(DacsaCache *cache, const DacsaPlace *place, DacsaFile **ret, GError **error)
+{
+  g_autoptr(DacsaFile) memory = NULL;
+
+  if (!open_memory(cache, place, &memory, error))
+    return false;
+  *ret = dacsa_file_new_pagemap(memory);
+  return true;
+}
+
+static bool
+generate_core(DacsaCache *cache, const DacsaPlace *place, DacsaFile **ret, GError **error)
+{
+  DacsaRuns *runs = NULL;
+  DacsaGuest *guest;
+
+  (void)cache;
+  return dacsa_snapshot_guest(place->snapshot, &guest, error) &&
+         runs_file(guest->os->core(guest, place->object, &runs, error), &runs, place, ret);
+}
+
+static bool
+generate_isf(DacsaCache *cache, const DacsaPlace *place, DacsaFile **ret, GError **error)
+{
+  g_autoptr(GString) out = g_string_new(NULL);
+  DacsaGuest *guest;
+
+  (void)cache;
+  if (!dacsa_snapshot_guest(place->snapshot, &guest, error) || !guest->os->isf(guest, out, error))
+    return false;
+  *ret = dacsa_file_new_text(g_steal_pointer(&out));
+  return true;
+}
+
+static bool
+generate_memory_map(DacsaCache *cache, const DacsaPlace *place, DacsaFile **ret, GError **error)
+{
+  g_autoptr(DacsaFile) memory = NULL;
   GString *out = g_string_new(NULL);
   DacsaGuest *guest;
 
   if (!dacsa_snapshot_guest(place->snapshot, &guest, error) ||
-      !dacsa_node_open(cache, &beside, &memory, error) ||
+      !open_memory(cache, place, &memory, error) ||
       !dacsa_guest_memory_map(guest, place->object, dacsa_file_runs(memory), out, error)) {
     g_string_free(out, TRUE);
     return false;
@@ -231,6 +274,24 @@ has_btf(const DacsaPlace *parent, unsigned which)
 
   (void)which;
   return os && os->btf;
+}
+
+static bool
+has_core(const DacsaPlace *parent, unsigned which)
+{
+  const DacsaGuestOs *os = os_of(parent);
+
+  (void)which;
+  return os && os->core;
+}
+
+static bool
+has_isf(const DacsaPlace *parent, unsigned which)
+{
+  const DacsaGuestOs *os = os_of(parent);
+
+  (void)which;
+  return os && os->isf;
 }
 
 static bool
@@ -296,6 +357,9 @@ const DacsaNode dacsa_nodes[DACSA_N_ROWS] = {
     [DACSA_ROW_MAPS] = PROCESS_TEXT("maps", MAPS),
     [DACSA_ROW_MEMORY] = GENERATED("memory", PROCESS, 0, generate_memory),
     [DACSA_ROW_MEMORY_MAP] = GENERATED("memory.map", PROCESS, 0, generate_memory_map),
+    [DACSA_ROW_PAGEMAP] = GENERATED("pagemap", PROCESS, DACSA_FLAG_BY_NAME, generate_pagemap),
+    [DACSA_ROW_CORE] = {"core", DACSA_ROW_PROCESS, DACSA_KIND_FILE, 0400, DACSA_FLAG_BY_NAME,
+                        generate_core, 0, has_core},
     [DACSA_ROW_FDS] = PROCESS_TEXT("fds", FDS),
     [DACSA_ROW_PROCESS_NETCONNS] = PROCESS_TEXT("netconns", NETCONNS),
     [DACSA_ROW_THREADS] = PROCESS_TEXT("threads", THREADS),
@@ -323,6 +387,11 @@ const DacsaNode dacsa_nodes[DACSA_N_ROWS] = {
     [DACSA_ROW_JSON_NETCONNS] = SYSTEM_TEXT("netconns.jsonl", JSON, JSON_NETCONNS),
     [DACSA_ROW_JSON_MOUNTS] = SYSTEM_TEXT("mounts.jsonl", JSON, JSON_MOUNTS),
     [DACSA_ROW_JSON_DMESG] = SYSTEM_TEXT("dmesg.jsonl", JSON, JSON_DMESG),
+
+    [DACSA_ROW_SYMBOLS] = {"symbols", DACSA_ROW_SNAPSHOT, DACSA_KIND_DIRECTORY, 0500,
+                           DACSA_FLAG_BY_NAME, NULL, 0, has_isf},
+    [DACSA_ROW_SYMBOLS_LINUX] = DIRECTORY("linux", SYMBOLS, 0),
+    [DACSA_ROW_ISF] = GENERATED("vmlinux.json", SYMBOLS_LINUX, 0, generate_isf),
 
     [DACSA_ROW_FILES] = {"files", DACSA_ROW_SNAPSHOT, DACSA_KIND_DIRECTORY, 0500,
                          DACSA_FLAG_BY_NAME, NULL, 0, has_files},

@@ -77,6 +77,11 @@ typedef struct {
   char *path;    /* or name such as [heap]; NULL: none */
 } DacsaRegion;
 
+/* Where the kernel's own address space has a stretch of physical memory. */
+typedef struct {
+  uint64_t gpa, gva, size;
+} DacsaKernelMapping;
+
 /* A file or directory that the guest has cached. */
 typedef struct {
   uint32_t id;       /* > 0, and the same whenever this snapshot is asked */
@@ -101,6 +106,14 @@ typedef struct {
   DacsaSystemTextFunc system_text[DACSA_SYSTEM_N_TEXTS];
   /* The kernel's types as the kernel has them (BTF); owned. */
   bool (*btf)(DacsaGuest *guest, DacsaRuns **ret, GError **error);
+  /* What a core of the whole system says of its kernel (NULL: nothing): appends the text of the
+   * VMCOREINFO note; and where the kernel itself has physical memory mapped: owned array of
+   * DacsaKernelMapping, ascending by gpa, disjoint. */
+  bool (*vmcoreinfo)(DacsaGuest *guest, GString *out, GError **error);
+  bool (*kernel_mappings)(DacsaGuest *guest, GArray **ret, GError **error);
+  /* A symbol table of the kernel for Volatility 3 (its ISF, JSON), made of what the guest knows of
+   * itself. */
+  bool (*isf)(DacsaGuest *guest, GString *out, GError **error);
   /* The names of the loaded modules, as the guest has them (char *), in the order of `modules`;
    * borrowed, and the same array every time. */
   bool (*modules)(DacsaGuest *guest, const GPtrArray **ret, GError **error);
@@ -114,6 +127,9 @@ typedef struct {
   bool (*memory)(DacsaGuest *guest, uint32_t pid, DacsaRuns **ret, GError **error);
   /* Owned array of DacsaRegion, ascending, which it clears. */
   bool (*regions)(DacsaGuest *guest, uint32_t pid, GArray **ret, GError **error);
+  /* An ELF core of the process for debuggers: notes as the kernel's own core dumps have them, a
+   * PT_LOAD a mapping; owned. */
+  bool (*core)(DacsaGuest *guest, uint32_t pid, DacsaRuns **ret, GError **error);
   /* Whether the process has an executable at all: kernel threads have none. */
   bool (*has_exe)(DacsaGuest *guest, uint32_t pid);
   /* The executable; owned. What is missing of it is a hole and noted among the errors. */

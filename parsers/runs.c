@@ -20,7 +20,21 @@ dacsa_runs_free(DacsaRuns *runs)
   if (!runs)
     return;
   g_array_unref(runs->runs);
+  g_clear_pointer(&runs->head, g_bytes_unref);
   g_free(runs);
+}
+
+void
+dacsa_runs_set_head(DacsaRuns *runs, GBytes *head)
+{
+  runs->head = head;
+  runs->size = g_bytes_get_size(head);
+}
+
+size_t
+dacsa_runs_head_len(const DacsaRuns *runs)
+{
+  return runs->head ? g_bytes_get_size(runs->head) : 0;
 }
 
 bool
@@ -94,12 +108,18 @@ dacsa_runs_next(const DacsaRuns *runs, uint64_t offset, uint64_t *ret_start, uin
 {
   size_t i = dacsa_runs_find(runs, offset);
 
-  if (i == runs->runs->len)
+  if (offset < dacsa_runs_head_len(runs)) {
+    *ret_start = offset;
+    *ret_end = dacsa_runs_head_len(runs);
+  } else if (i < runs->runs->len) {
+    const DacsaRun *run = &g_array_index(runs->runs, DacsaRun, i++);
+
+    *ret_start = MAX(offset, run->offset);
+    *ret_end = run->offset + run->len;
+  } else {
     return false;
-  const DacsaRun *run = &g_array_index(runs->runs, DacsaRun, i);
-  *ret_start = MAX(offset, run->offset);
-  *ret_end = run->offset + run->len;
-  while (++i < runs->runs->len && g_array_index(runs->runs, DacsaRun, i).offset == *ret_end)
+  }
+  for (; i < runs->runs->len && g_array_index(runs->runs, DacsaRun, i).offset == *ret_end; i++)
     *ret_end += g_array_index(runs->runs, DacsaRun, i).len;
   return true;
 }
@@ -110,6 +130,14 @@ dacsa_runs_read(const DacsaRuns *runs, DacsaMem *phys, uint64_t offset, void *bu
 {
   char *to = buf;
 
+  if (offset < dacsa_runs_head_len(runs)) {
+    size_t n = (size_t)MIN((uint64_t)len, dacsa_runs_head_len(runs) - offset);
+
+    memcpy(to, (const char *)g_bytes_get_data(runs->head, NULL) + offset, n);
+    to += n;
+    len -= n;
+    offset += n;
+  }
   for (size_t i = dacsa_runs_find(runs, offset); len > 0; i++) {
     const DacsaRun *run = i < runs->runs->len ? &g_array_index(runs->runs, DacsaRun, i) : NULL;
     size_t hole =

@@ -1,6 +1,6 @@
 /* A file made of guest pages: which guest-physical bytes stand at which offset, and where the guest
- * itself has them mapped. Between runs there may be holes, which read as zeros. Immutable once
- * built.
+ * itself has them mapped. Before the first run there may be bytes of our own, a header; between
+ * runs there may be holes, which read as zeros. Immutable once built.
  */
 #pragma once
 
@@ -14,10 +14,16 @@ typedef struct {
 typedef struct {
   GArray *runs;  /* DacsaRun, ascending by offset, disjoint, none past size */
   uint64_t size; /* of the file */
+  GBytes *head;  /* the file's first bytes, all before the first run; NULL: none */
 } DacsaRuns;
 
 DacsaRuns *dacsa_runs_new(void);
 void dacsa_runs_free(DacsaRuns *runs);
+
+/* Puts bytes of our own at the start of a file that is empty so far. Takes head. */
+void dacsa_runs_set_head(DacsaRuns *runs, GBytes *head);
+size_t dacsa_runs_head_len(const DacsaRuns *runs);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DacsaRuns, dacsa_runs_free)
 
 /* Appends at the end of the file; joined to the last run where both addresses continue it. false:
@@ -35,7 +41,8 @@ void dacsa_runs_set_size(DacsaRuns *runs, uint64_t size);
 /* Index of the first run that ends past offset; the number of runs: none does. */
 size_t dacsa_runs_find(const DacsaRuns *runs, uint64_t offset);
 
-/* The first run's part at or after offset: [*ret_start, *ret_end). false: only a hole follows. */
+/* The first part at or after offset that is no hole: [*ret_start, *ret_end). false: there is none.
+ */
 bool dacsa_runs_next(const DacsaRuns *runs, uint64_t offset, uint64_t *ret_start,
                      uint64_t *ret_end);
 

@@ -73,6 +73,48 @@ test_runs(void)
 
 /* A file with holes: the seeks of tar -S and cp --sparse. */
 static void
+test_head(void)
+{
+  g_autoptr(DacsaMem) phys = fake_mem_new();
+  DacsaRuns *runs = dacsa_runs_new();
+  uint64_t at = 0;
+
+  fake_mem_write(phys, 0x5000, "abcd", 4);
+  dacsa_runs_set_head(runs, g_bytes_new_static("head", 4));
+  g_assert_true(dacsa_runs_append_at(runs, 8, 0, 0x5000, 4));
+  g_assert_true(dacsa_runs_append(runs, 0, 0x5000, 2));
+  dacsa_runs_set_size(runs, 16);
+  g_autoptr(DacsaFile) file = dacsa_file_new_runs(runs, phys);
+  check_read(file, 0, 16, "head\0\0\0\0abcdab\0\0", 16);
+  check_read(file, 2, 4, "ad\0\0", 4);
+  check_read(file, 3, 1, "d", 1);
+  check_read(file, 9, 4, "bcda", 4);
+  g_assert_cmpuint(dacsa_file_data_bytes(file), ==, 10);
+  g_assert_true(dacsa_file_seek(file, 1, true, &at) && at == 4);
+  g_assert_true(dacsa_file_seek(file, 4, false, &at) && at == 8);
+  g_assert_true(dacsa_file_seek(file, 8, true, &at) && at == 14);
+}
+
+/* A frame number for each page, and for reads at any offset. */
+static void
+test_pagemap(void)
+{
+  g_autoptr(DacsaMem) phys = fake_mem_new();
+  DacsaRuns *runs = dacsa_runs_new();
+  char expected[24] = {5, [8] = 6, [16] = 0x34, [17] = 0x12};
+
+  g_assert_true(dacsa_runs_append(runs, 0x400000, 0x5000, 0x2000));
+  g_assert_true(dacsa_runs_append(runs, 0x600000, 0x1234000, 0x1000));
+  g_autoptr(DacsaFile) memory = dacsa_file_new_runs(runs, phys);
+  g_autoptr(DacsaFile) pagemap = dacsa_file_new_pagemap(memory);
+  g_assert_cmpuint(dacsa_file_size(pagemap), ==, sizeof(expected));
+  check_read(pagemap, 0, 100, expected, sizeof(expected));
+  for (size_t start = 0; start < sizeof(expected); start++)
+    for (size_t end = start; end <= sizeof(expected); end++)
+      check_read(pagemap, start, end - start, expected + start, end - start);
+}
+
+static void
 test_runs_with_holes(void)
 {
   g_autoptr(DacsaMem) phys = fake_mem_new();
@@ -260,6 +302,8 @@ main(int argc, char **argv)
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/file/text", test_text);
   g_test_add_func("/file/runs", test_runs);
+  g_test_add_func("/file/head", test_head);
+  g_test_add_func("/file/pagemap", test_pagemap);
   g_test_add_func("/file/runs-with-holes", test_runs_with_holes);
   g_test_add_func("/file/physmem/reads", test_physmem_reads);
   g_test_add_func("/file/physmem/seek", test_physmem_seek);
