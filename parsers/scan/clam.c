@@ -113,7 +113,8 @@ load_database(DacsaScanClam *clam, const char *path, GError **error)
   g_private_set(&complaints, said);
   cl_error_t result = cl_load(path, clam->engine, &clam->signatures, CL_DB_STDOPT);
   g_private_set(&complaints, NULL);
-  if (result != CL_SUCCESS)
+  /* Of YARA rules among its databases libclamav leaves out the broken ones, and says success. */
+  if (result != CL_SUCCESS || said->len > 0)
     return fail_load(path, result, said, error);
   if (clam->signatures == before)
     return dacsa_fail(error, DACSA_ERROR_BAD_DATA,

@@ -462,7 +462,7 @@ test_half_broken(void)
       {"bad.cvd", "no such thing"}, {"bad.hdb", "nohash:12:X\n"},
       {"bad.ldb", "X;Target:0\n"},  {"bad.yar", "rule b { nonsense }"},
       {"bad.ftm", "x\n"},           {"empty.ndb", ""},
-      {"bad.fp", "x:y\n"},          {"bad.cbc", "ClamBC\n"}};
+      {"bad.fp", "x:y\n"}};
 
   for (size_t i = 0; i < G_N_ELEMENTS(broken); i++) {
     g_auto(Place) p;
