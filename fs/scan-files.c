@@ -12,8 +12,9 @@
 #include <unistd.h>
 
 #define BLOCK ((size_t)1 << 20)
-#define FILE_KEY UINT64_C(0x66696c65) /* tells a file's key from that of a page of the same bytes  \
-                                       */
+#define FILE_KEY                                                                                   \
+  UINT64_C(0x66696c65) /* tells a file's key from that of a page of the same bytes                 \
+                        */
 #define DELETED " (deleted)"
 
 /* One file, and who has it as executable. */
@@ -184,15 +185,11 @@ add_file(DacsaScanFiles *files, const char *identity, DacsaFindingKind kind, con
 static char *
 mapped_identity(const DacsaScanUnit *unit, const DacsaScanMapping *mapping)
 {
-  for (guint i = 0; i < unit->stretches->len; i++) {
-    const DacsaScanStretch *stretch = &g_array_index(unit->stretches, DacsaScanStretch, i);
-    const uint64_t into = (mapping->start - stretch->address) >> DACSA_SCAN_PAGE_BITS;
+  uint64_t frame;
 
-    if (mapping->start >= stretch->address && into < stretch->n)
-      return g_strdup_printf("%" G_GUINT64_FORMAT " %s", unit->frames[stretch->first + into],
-                             mapping->path);
-  }
-  return NULL;
+  return dacsa_scan_unit_frames(unit, mapping->page, 1, &frame)
+             ? g_strdup_printf("%" G_GUINT64_FORMAT " %s", frame, mapping->path)
+             : NULL;
 }
 
 static void

@@ -7,6 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#define MAX_FINDINGS 100000u /* of one snapshot */
+#define SPREAD_PAGES 1024u
+
 typedef struct {
   DacsaFindingKind kind;
   const DacsaScanUnit *unit; /* NULL: of no process */
@@ -20,8 +23,9 @@ typedef struct {
 
 struct DacsaFindings {
   const DacsaFindingsOptions *options;
-  GMutex lock;
+  GMutex lock;    /* of what follows */
   GPtrArray *all; /* Finding */
+  bool is_full;
 };
 
 static void
@@ -63,7 +67,18 @@ add(DacsaFindings *findings, Finding *finding)
 {
   g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&findings->lock);
 
-  g_ptr_array_add(findings->all, finding);
+  if (findings->all->len < MAX_FINDINGS) {
+    g_ptr_array_add(findings->all, finding);
+  } else {
+    findings->is_full = true;
+    finding_free(finding);
+  }
+}
+
+bool
+dacsa_findings_full(const DacsaFindings *findings)
+{
+  return findings->is_full;
 }
 
 static Finding *
@@ -120,41 +135,68 @@ equal_keys(gconstpointer a, gconstpointer b)
   return memcmp(a, b, sizeof(DacsaScanKey)) == 0;
 }
 
-/* Whether the finding's pages stand in the unit from this one on, each behind the other. */
-static bool
-stands_at(const Finding *finding, const DacsaScanUnit *unit, const DacsaScanStretch *stretch,
-          guint page, DacsaScanPages *pages)
-{
-  if (finding->n > stretch->first + stretch->n - page)
-    return false;
-  for (guint i = 0; i < finding->n; i++) {
-    DacsaScanKey key;
+/* Pages of a unit that follow each other, and what they hold. */
+typedef struct {
+  const DacsaScanUnit *unit;
+  guint first, n;
+  DacsaScanKey keys[SPREAD_PAGES];
+  bool known[SPREAD_PAGES];
+} Pages;
 
-    if (!dacsa_scan_pages_get(pages, unit->frames[page + i], &key) ||
-        !equal_keys(&key, &finding->keys[i]))
+/* Whether the finding's pages stand there from page i on, each behind the other. */
+static bool
+stands_at(const Finding *finding, const Pages *p, guint i)
+{
+  if (finding->n > p->n - i)
+    return false;
+  for (guint n = 0; n < finding->n; n++)
+    if (!p->known[i + n] || !equal_keys(&p->keys[i + n], &finding->keys[n]))
       return false;
-  }
   return true;
 }
 
 static void
-spread_in_stretch(DacsaFindings *findings, GHashTable *by_page, const DacsaScanUnit *unit,
-                  const DacsaScanStretch *stretch, DacsaScanPages *pages)
+spread_to_pages(DacsaFindings *findings, GHashTable *by_page, const Pages *p)
 {
-  for (guint page = stretch->first; page < stretch->first + stretch->n; page++) {
-    DacsaScanKey key;
-    const GPtrArray *here = dacsa_scan_pages_get(pages, unit->frames[page], &key)
-                                ? g_hash_table_lookup(by_page, &key)
-                                : NULL;
+  for (guint i = 0; i < p->n; i++) {
+    const GPtrArray *here = p->known[i] ? g_hash_table_lookup(by_page, &p->keys[i]) : NULL;
 
-    for (guint i = 0; here && i < here->len; i++) {
-      const Finding *finding = g_ptr_array_index(here, i);
+    for (guint n = 0; here && n < here->len; n++) {
+      const Finding *finding = g_ptr_array_index(here, n);
 
-      if (stands_at(finding, unit, stretch, page, pages))
-        g_ptr_array_add(findings->all,
-                        memory_finding_new(unit, page, finding->offset, finding->signature));
+      if (stands_at(finding, p, i))
+        add(findings,
+            memory_finding_new(p->unit, p->first + i, finding->offset, finding->signature));
     }
   }
+}
+
+static void
+load_pages(Pages *p, guint first, guint n, DacsaScanPages *pages)
+{
+  uint64_t frames[SPREAD_PAGES];
+
+  p->first = first;
+  p->n = dacsa_scan_unit_frames(p->unit, first, n, frames) ? n : 0;
+  for (guint i = 0; i < p->n; i++)
+    p->known[i] = dacsa_scan_pages_get(pages, frames[i], &p->keys[i]);
+}
+
+/* Part by part; parts overlap, so that each finding's pages are in one. */
+static void
+spread_to_stretch(DacsaFindings *findings, GHashTable *by_page, Pages *p,
+                  const DacsaScanStretch *stretch, DacsaScanPages *pages)
+{
+  guint page = stretch->first, n = stretch->n;
+
+  while (n > SPREAD_PAGES) {
+    load_pages(p, page, SPREAD_PAGES, pages);
+    spread_to_pages(findings, by_page, p);
+    page += SPREAD_PAGES - DACSA_FINDING_MAX_PAGES;
+    n -= SPREAD_PAGES - DACSA_FINDING_MAX_PAGES;
+  }
+  load_pages(p, page, n, pages);
+  spread_to_pages(findings, by_page, p);
 }
 
 void
@@ -176,12 +218,17 @@ dacsa_findings_spread(DacsaFindings *findings, const GPtrArray *units, DacsaScan
   }
   if (g_hash_table_size(by_page) == 0)
     return;
+  g_autofree Pages *p = g_new0(Pages, 1);
   for (guint i = 0; i < units->len; i++) {
-    const DacsaScanUnit *unit = g_ptr_array_index(units, i);
+    DacsaScanUnit *unit = g_ptr_array_index(units, i);
 
-    for (guint n = 0; n < unit->stretches->len; n++)
-      spread_in_stretch(findings, by_page, unit,
-                        &g_array_index(unit->stretches, DacsaScanStretch, n), pages);
+    p->unit = unit;
+    /* A unit that cannot be opened any more has been told of. */
+    const guint n = dacsa_scan_unit_open(unit, NULL) ? unit->stretches->len : 0;
+    for (guint k = 0; k < n; k++)
+      spread_to_stretch(findings, by_page, p, &g_array_index(unit->stretches, DacsaScanStretch, k),
+                        pages);
+    dacsa_scan_unit_close(unit);
   }
 }
 

@@ -14,6 +14,8 @@ typedef enum {
   DACSA_FINDING_FILE,   /* a file that the guest has cached */
 } DacsaFindingKind;
 
+#define DACSA_FINDING_MAX_PAGES (4u * DACSA_SCAN_WINDOW) /* that are looked for elsewhere */
+
 typedef struct DacsaFindings DacsaFindings;
 
 typedef struct {
@@ -38,6 +40,9 @@ void dacsa_findings_add_file(DacsaFindings *findings, DacsaFindingKind kind,
 
 /* Looks for the content of all findings in all units: the same pages in the same order. */
 void dacsa_findings_spread(DacsaFindings *findings, const GPtrArray *units, DacsaScanPages *pages);
+
+/* There were more than are kept. */
+bool dacsa_findings_full(const DacsaFindings *findings);
 
 /* Prints them in the order of processes and addresses, none twice, and forgets them. Returns how
  * many; *ret_processes: processes that have one. */

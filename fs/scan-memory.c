@@ -1,16 +1,13 @@
 /* From a unit's pages to findings: claim, read, claim by content, gather, match. */
 #include "fs/scan-memory.h"
 
-#include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #define PAGE DACSA_SCAN_PAGE
-#define BLOCK_PAGES 1024u                 /* read at once */
-#define BUFFER_BYTES ((size_t)16 << 20)   /* matched at once */
-#define SEAM 64u                          /* bytes between what does not belong together */
-#define OVERLAP (DACSA_SCAN_WINDOW - 1u)  /* pages */
-#define MAX_KEYS (4u * DACSA_SCAN_WINDOW) /* pages of a finding that is looked for elsewhere */
+#define BLOCK_PAGES 1024u                /* read at once */
+#define BUFFER_BYTES ((size_t)16 << 20)  /* matched at once */
+#define SEAM 64u                         /* bytes between what does not belong together */
+#define OVERLAP (DACSA_SCAN_WINDOW - 1u) /* pages */
 
 /* A thread's buffers, kept from unit to unit. */
 typedef struct {
@@ -27,9 +24,9 @@ typedef struct {
 
 typedef struct {
   DacsaScanJob *job;
-  const DacsaScanUnit *unit;
+  DacsaScanUnit *unit;
+  DacsaScanWindows *frames;
   DacsaScanPages *pages;
-  int fd;
   Buffers *buffers;
   size_t used; /* of gathered */
   GArray *segments;
@@ -107,7 +104,7 @@ add_finding(const Matcher *m, DacsaScanEngine *engine, const DacsaScanMatch *mat
   dacsa_findings_add_memory(dacsa_scan_job_findings(m->job), m->unit, segment->page + page,
                             (guint)(offset % PAGE),
                             &g_array_index(m->keys, DacsaScanKey, segment->keys + page),
-                            n <= MAX_KEYS ? n : 0, match->signature);
+                            n <= DACSA_FINDING_MAX_PAGES ? n : 0, match->signature);
 }
 
 /* Notes what is clean: all pages that no match touches. */
@@ -189,21 +186,6 @@ begin_segment(Matcher *m, guint page)
   g_array_append_val(m->segments, segment);
 }
 
-static bool
-read_bytes(int fd, char *buf, size_t len, uint64_t offset)
-{
-  while (len > 0) {
-    const ssize_t n = pread(fd, buf, len, (off_t)offset);
-
-    if (n <= 0)
-      return false;
-    buf += n;
-    offset += (uint64_t)n;
-    len -= (size_t)n;
-  }
-  return true;
-}
-
 /* What is gathered begins as the memory does, with the executable's header if that comes first: it
  * tells libclamav what this is the memory of, as it does where it is given the whole file. */
 static void
@@ -212,7 +194,7 @@ begin_buffer(Matcher *m, guint page)
   char first[PAGE];
   DacsaScanKey key;
 
-  if (page == 0 || !read_bytes(m->fd, first, PAGE, 0) || memcmp(first, "\177ELF", 4) != 0)
+  if (page == 0 || !dacsa_scan_unit_read(m->unit, 0, 1, first) || memcmp(first, "\177ELF", 4) != 0)
     return;
   begin_segment(m, 0);
   dacsa_scan_key_content(dacsa_scan_windows_salt(dacsa_scan_job_content(m->job)), first, PAGE,
@@ -256,18 +238,18 @@ gather(Matcher *m, guint page, const char *data, const DacsaScanKey *keys, guint
 static void
 read_pages(Matcher *m, guint page, guint n, char *buf)
 {
-  if (read_bytes(m->fd, buf, n * PAGE, (uint64_t)page * PAGE))
+  if (dacsa_scan_unit_read(m->unit, page, n, buf))
     return;
   for (guint i = 0; i < n; i++)
-    if (!read_bytes(m->fd, buf + i * PAGE, PAGE, (uint64_t)(page + i) * PAGE)) {
+    if (!dacsa_scan_unit_read(m->unit, page + i, 1, buf + i * PAGE)) {
       memset(buf + i * PAGE, 0, PAGE);
       m->unreadable++;
     }
 }
 
-/* A block of pages that follow each other. */
+/* Pages that follow each other, of these frames: what they hold, and what of that is not known. */
 static void
-look_at_block(Matcher *m, guint page, guint n)
+look_at_block(Matcher *m, guint page, guint n, const uint64_t *frames)
 {
   const DacsaScanSalt *salt = dacsa_scan_windows_salt(dacsa_scan_job_content(m->job));
   g_autoptr(GArray) parts = g_array_new(FALSE, FALSE, sizeof(DacsaScanPart));
@@ -277,7 +259,7 @@ look_at_block(Matcher *m, guint page, guint n)
   read_pages(m, page, n, block);
   for (guint i = 0; i < n; i++)
     dacsa_scan_key_content(salt, block + i * PAGE, PAGE, &keys[i]);
-  dacsa_scan_pages_set(m->pages, m->unit->frames + page, keys, n);
+  dacsa_scan_pages_set(m->pages, frames, keys, n);
   dacsa_scan_windows_claim(dacsa_scan_job_content(m->job), keys, n, parts);
   for (guint i = 0; i < parts->len; i++) {
     const DacsaScanPart *part = &g_array_index(parts, DacsaScanPart, i);
@@ -287,37 +269,44 @@ look_at_block(Matcher *m, guint page, guint n)
   }
 }
 
-/* Pages that follow each other, block by block; blocks overlap, so that each window is in one. */
+/* The parts of some pages that follow each other that no unit has shown: windows of frames. */
 static void
-look_at_part(Matcher *m, guint page, guint n)
-{
-  while (n > BLOCK_PAGES) {
-    look_at_block(m, page, BLOCK_PAGES);
-    page += BLOCK_PAGES - OVERLAP;
-    n -= BLOCK_PAGES - OVERLAP;
-  }
-  look_at_block(m, page, n);
-}
-
-/* The parts of a stretch that no other unit has shown: windows of frames. */
-static void
-look_at_stretch(Matcher *m, DacsaScanWindows *frames, const DacsaScanStretch *stretch)
+look_at_pages(Matcher *m, guint page, guint n)
 {
   g_autoptr(GArray) parts = g_array_new(FALSE, FALSE, sizeof(DacsaScanPart));
-  g_autofree DacsaScanKey *keys = g_new(DacsaScanKey, stretch->n);
+  DacsaScanKey keys[BLOCK_PAGES];
+  uint64_t frames[BLOCK_PAGES];
 
-  for (guint i = 0; i < stretch->n; i++)
-    keys[i] = dacsa_scan_key_frame(m->unit->frames[stretch->first + i]);
-  dacsa_scan_windows_claim(frames, keys, stretch->n, parts);
+  if (!dacsa_scan_unit_frames(m->unit, page, n, frames)) {
+    m->unreadable += n;
+    return;
+  }
+  for (guint i = 0; i < n; i++)
+    keys[i] = dacsa_scan_key_frame(frames[i]);
+  dacsa_scan_windows_claim(m->frames, keys, n, parts);
   for (guint i = 0; i < parts->len; i++) {
     const DacsaScanPart *part = &g_array_index(parts, DacsaScanPart, i);
 
-    look_at_part(m, stretch->first + part->first, part->end - part->first);
+    look_at_block(m, page + part->first, part->end - part->first, frames + part->first);
   }
 }
 
+/* Block by block; blocks overlap, so that each window is in one. */
+static void
+look_at_stretch(Matcher *m, const DacsaScanStretch *stretch)
+{
+  guint page = stretch->first, n = stretch->n;
+
+  while (n > BLOCK_PAGES) {
+    look_at_pages(m, page, BLOCK_PAGES);
+    page += BLOCK_PAGES - OVERLAP;
+    n -= BLOCK_PAGES - OVERLAP;
+  }
+  look_at_pages(m, page, n);
+}
+
 void
-dacsa_scan_memory(DacsaScanJob *job, const DacsaScanUnit *unit, DacsaScanWindows *frames,
+dacsa_scan_memory(DacsaScanJob *job, DacsaScanUnit *unit, DacsaScanWindows *frames,
                   DacsaScanPages *pages)
 {
   g_autoptr(GArray) segments = g_array_new(FALSE, FALSE, sizeof(Segment));
@@ -327,20 +316,21 @@ dacsa_scan_memory(DacsaScanJob *job, const DacsaScanUnit *unit, DacsaScanWindows
                                   .modules = unit->pid == 0};
   Matcher m = {.job = job,
                .unit = unit,
+               .frames = frames,
                .pages = pages,
-               .fd = dacsa_scan_unit_open(unit),
                .buffers = thread_buffers(),
                .segments = segments,
                .keys = keys};
+  g_autoptr(GError) error = NULL;
 
-  if (m.fd < 0) {
-    dacsa_scan_job_fail(job, "%s: its memory cannot be opened: %s", unit->path, g_strerror(errno));
+  if (!dacsa_scan_unit_open(unit, &error)) {
+    dacsa_scan_job_fail(job, "%s", error->message);
     return;
   }
   for (guint i = 0; i < unit->stretches->len; i++)
-    look_at_stretch(&m, frames, &g_array_index(unit->stretches, DacsaScanStretch, i));
+    look_at_stretch(&m, &g_array_index(unit->stretches, DacsaScanStretch, i));
   flush(&m);
-  close(m.fd);
+  dacsa_scan_unit_close(unit);
   if (m.unreadable > 0)
     dacsa_scan_job_fail(job, "%s: %" G_GUINT64_FORMAT " pages cannot be read", unit->path,
                         m.unreadable);

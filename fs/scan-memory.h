@@ -8,5 +8,5 @@
 
 /* frames, pages: of the snapshot that the unit is of. What cannot be read or matched is told as the
  * job's failure. */
-void dacsa_scan_memory(DacsaScanJob *job, const DacsaScanUnit *unit, DacsaScanWindows *frames,
+void dacsa_scan_memory(DacsaScanJob *job, DacsaScanUnit *unit, DacsaScanWindows *frames,
                        DacsaScanPages *pages);

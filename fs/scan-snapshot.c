@@ -116,7 +116,9 @@ scan_process(Scan *scan, const char *name)
   unit->exe = facts ? g_strdup(facts->exe) : NULL;
   keep_unit(scan, unit);
   dacsa_scan_memory(scan->job, unit, scan->frames, scan->pages);
-  dacsa_scan_files_add_unit(scan->files, unit);
+  if (dacsa_scan_unit_open(unit, NULL))
+    dacsa_scan_files_add_unit(scan->files, unit);
+  dacsa_scan_unit_close(unit);
 }
 
 static void
@@ -280,6 +282,8 @@ dacsa_scan_snapshot(DacsaScanJob *job, const DacsaScanTarget *target,
   run_phase(&scan, of_files, "files");
   dacsa_findings_spread(dacsa_scan_job_findings(job), ret_units, pages);
   dacsa_scan_files_tell(files, job);
+  if (dacsa_findings_full(dacsa_scan_job_findings(job)))
+    dacsa_scan_job_fail(job, "%s: there are more findings than are told", target->path);
   g_mutex_clear(&scan.lock);
   g_cond_clear(&scan.finished);
 }

@@ -1,6 +1,7 @@
 /* Processes and modules, as dacsa scan reads them from the mount. */
 #include "fs/scan-unit.h"
 
+#include "parsers/scan/salt.h"
 #include "snap/error.h"
 
 #include <errno.h>
@@ -9,9 +10,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PAGE (UINT64_C(1) << DACSA_SCAN_PAGE_BITS)
+#define PAGE ((uint64_t)DACSA_SCAN_PAGE)
 #define NO_FRAME (UINT64_C(1) << 63) /* no frame has such a number */
-#define MAX_PAGES (1u << 30)         /* 4 TiB of one process */
+#define MAX_PAGES (1u << 28)         /* 1 TiB of one process */
 
 static void
 mapping_clear(void *data)
@@ -26,6 +27,7 @@ unit_new(const char *path, uint32_t pid)
 
   unit->path = g_strdup(path);
   unit->pid = pid;
+  unit->memory = unit->pagemap = -1;
   unit->stretches = g_array_new(FALSE, FALSE, sizeof(DacsaScanStretch));
   unit->mappings = g_array_new(FALSE, FALSE, sizeof(DacsaScanMapping));
   g_array_set_clear_func(unit->mappings, mapping_clear);
@@ -37,10 +39,10 @@ dacsa_scan_unit_free(DacsaScanUnit *unit)
 {
   if (!unit)
     return;
+  dacsa_scan_unit_close(unit);
   g_free(unit->name);
   g_free(unit->exe);
   g_free(unit->path);
-  g_free(unit->frames);
   g_array_unref(unit->stretches);
   g_array_unref(unit->mappings);
   g_free(unit);
@@ -86,8 +88,8 @@ add_map_line(DacsaScanUnit *unit, const char *line)
       numbers[1] % PAGE != 0 || numbers[1] / PAGE > MAX_PAGES - unit->n_pages ||
       numbers[2] % PAGE != 0)
     return false;
-  const DacsaScanMapping mapping = {numbers[2], numbers[2] + numbers[1], at[2] == 'x',
-                                    at[4] ? g_strdup(at + 5) : NULL};
+  const DacsaScanMapping mapping = {numbers[2], numbers[2] + numbers[1], unit->n_pages,
+                                    at[2] == 'x', at[4] ? g_strdup(at + 5) : NULL};
   g_array_append_val(unit->mappings, mapping);
   add_pages(unit, numbers[2], (guint)(numbers[1] / PAGE));
   return true;
@@ -114,21 +116,6 @@ read_map(DacsaScanUnit *unit, GError **error)
   return true;
 }
 
-static bool
-read_frames(DacsaScanUnit *unit, GError **error)
-{
-  g_autofree char *path = g_build_filename(unit->path, "pagemap", NULL);
-  gsize len;
-
-  if (!g_file_get_contents(path, (char **)&unit->frames, &len, error))
-    return false;
-  if (len != unit->n_pages * sizeof(uint64_t))
-    return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "%s: it does not fit memory.map", path);
-  for (guint i = 0; i < unit->n_pages; i++)
-    unit->frames[i] = GUINT64_FROM_LE(unit->frames[i]);
-  return true;
-}
-
 bool
 dacsa_scan_unit_process(const char *directory, uint32_t pid, DacsaScanUnit **ret, GError **error)
 {
@@ -138,8 +125,6 @@ dacsa_scan_unit_process(const char *directory, uint32_t pid, DacsaScanUnit **ret
     return false;
   if (unit->n_pages == 0)
     return dacsa_fail(error, DACSA_ERROR_NOT_FOUND, "process %u has no memory", pid);
-  if (!read_frames(unit, error))
-    return false;
   *ret = g_steal_pointer(&unit);
   return true;
 }
@@ -156,7 +141,8 @@ add_part(DacsaScanUnit *unit, const char *part)
   if (size == 0 || address % PAGE != 0 || size % PAGE != 0 ||
       size / PAGE > MAX_PAGES - unit->n_pages)
     return false;
-  const DacsaScanMapping mapping = {address, address + size, true, g_strdup(unit->name)};
+  const DacsaScanMapping mapping = {address, address + size, unit->n_pages, true,
+                                    g_strdup(unit->name)};
   g_array_append_val(unit->mappings, mapping);
   add_pages(unit, address, (guint)(size / PAGE));
   return true;
@@ -176,22 +162,73 @@ dacsa_scan_unit_module(const char *file, const char *name, const char *parts, Da
                         name, words[i]);
   if (unit->n_pages == 0)
     return dacsa_fail(error, DACSA_ERROR_NOT_FOUND, "the module %s has no memory", name);
-  unit->frames = g_new(uint64_t, unit->n_pages);
-  for (guint i = 0; i < unit->n_pages; i++)
-    unit->frames[i] = NO_FRAME | dacsa_scan_unit_address(unit, i) / PAGE;
   *ret = g_steal_pointer(&unit);
   return true;
 }
 
 /* -- both -- */
 
-int
-dacsa_scan_unit_open(const DacsaScanUnit *unit)
+static bool
+open_file(const char *path, int *ret, GError **error)
 {
-  g_autofree char *memory =
-      unit->pid > 0 ? g_build_filename(unit->path, "memory", NULL) : g_strdup(unit->path);
+  *ret = open(path, O_RDONLY | O_CLOEXEC);
+  return *ret >= 0 || dacsa_fail_errno(error, errno, "%s cannot be opened", path);
+}
 
-  return open(memory, O_RDONLY | O_CLOEXEC);
+bool
+dacsa_scan_unit_open(DacsaScanUnit *unit, GError **error)
+{
+  g_autofree char *memory = g_build_filename(unit->path, "memory", NULL);
+  g_autofree char *pagemap = g_build_filename(unit->path, "pagemap", NULL);
+
+  if (unit->pid == 0)
+    return open_file(unit->path, &unit->memory, error);
+  return open_file(memory, &unit->memory, error) && open_file(pagemap, &unit->pagemap, error);
+}
+
+void
+dacsa_scan_unit_close(DacsaScanUnit *unit)
+{
+  if (unit->memory >= 0)
+    close(unit->memory);
+  if (unit->pagemap >= 0)
+    close(unit->pagemap);
+  unit->memory = unit->pagemap = -1;
+}
+
+static bool
+read_all(int fd, void *buf, size_t len, uint64_t offset)
+{
+  char *at = buf;
+
+  while (len > 0) {
+    const ssize_t n = pread(fd, at, len, (off_t)offset);
+
+    if (n <= 0)
+      return false;
+    at += n;
+    offset += (uint64_t)n;
+    len -= (size_t)n;
+  }
+  return true;
+}
+
+bool
+dacsa_scan_unit_read(const DacsaScanUnit *unit, guint page, guint n, void *ret)
+{
+  return read_all(unit->memory, ret, n * DACSA_SCAN_PAGE, page * PAGE);
+}
+
+bool
+dacsa_scan_unit_frames(const DacsaScanUnit *unit, guint page, guint n, uint64_t *ret)
+{
+  if (unit->pid > 0 &&
+      !read_all(unit->pagemap, ret, n * sizeof(*ret), page * (uint64_t)sizeof(*ret)))
+    return false;
+  for (guint i = 0; i < n; i++)
+    ret[i] = unit->pid > 0 ? GUINT64_FROM_LE(ret[i])
+                           : NO_FRAME | dacsa_scan_unit_address(unit, page + i) / PAGE;
+  return true;
 }
 
 uint64_t
@@ -214,10 +251,17 @@ dacsa_scan_unit_address(const DacsaScanUnit *unit, guint page)
 const DacsaScanMapping *
 dacsa_scan_unit_mapping(const DacsaScanUnit *unit, uint64_t address)
 {
-  for (guint i = 0; i < unit->mappings->len; i++) {
-    const DacsaScanMapping *mapping = &g_array_index(unit->mappings, DacsaScanMapping, i);
+  guint low = 0, high = unit->mappings->len;
 
-    if (mapping->start <= address && address < mapping->end)
+  while (low < high) {
+    const guint middle = low + (high - low) / 2;
+    const DacsaScanMapping *mapping = &g_array_index(unit->mappings, DacsaScanMapping, middle);
+
+    if (address < mapping->start)
+      high = middle;
+    else if (address >= mapping->end)
+      low = middle + 1;
+    else
       return mapping;
   }
   return NULL;

@@ -9,8 +9,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define DACSA_SCAN_PAGE_BITS 12u
-
 /* Pages that follow each other in virtual memory. */
 typedef struct {
   uint64_t address;
@@ -18,20 +16,21 @@ typedef struct {
 } DacsaScanStretch;
 
 typedef struct {
-  uint64_t start, end;
+  uint64_t start, end; /* of what is resident of it, in one piece */
+  guint page;          /* the first */
   bool executable;
   char *path; /* or [heap]; NULL: anonymous */
 } DacsaScanMapping;
 
 typedef struct {
-  uint32_t pid;      /* 0: a module */
-  char *name;        /* the command; the module's name */
-  char *exe;         /* its path; NULL: not known, or none */
-  char *path;        /* of the directory (a process's) or file */
-  guint n_pages;     /* of its memory */
-  uint64_t *frames;  /* of each page; a module's stand for its addresses */
-  GArray *stretches; /* DacsaScanStretch, ascending */
-  GArray *mappings;  /* DacsaScanMapping, ascending */
+  uint32_t pid;        /* 0: a module */
+  char *name;          /* the command; the module's name */
+  char *exe;           /* its path; NULL: not known, or none */
+  char *path;          /* of the directory (a process's) or file */
+  guint n_pages;       /* of its memory */
+  GArray *stretches;   /* DacsaScanStretch, ascending */
+  GArray *mappings;    /* DacsaScanMapping, ascending */
+  int memory, pagemap; /* descriptors while it is open, else -1 */
 } DacsaScanUnit;
 
 /* A process, in its directory. NOT_FOUND: it has no memory (a kernel thread). */
@@ -46,8 +45,14 @@ bool dacsa_scan_unit_module(const char *file, const char *name, const char *part
 void dacsa_scan_unit_free(DacsaScanUnit *unit);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DacsaScanUnit, dacsa_scan_unit_free)
 
-/* The descriptor of its memory, opened to read; -1: errno says why not. */
-int dacsa_scan_unit_open(const DacsaScanUnit *unit);
+/* Opens what the next two read, and closes it again. */
+bool dacsa_scan_unit_open(DacsaScanUnit *unit, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+void dacsa_scan_unit_close(DacsaScanUnit *unit);
+
+/* The bytes, and the frames, of n pages. A module's frames stand for its addresses: no two places
+ * in a guest's kernel have the same, and no frame has such a number. false: errno says why not. */
+bool dacsa_scan_unit_read(const DacsaScanUnit *unit, guint page, guint n, void *ret);
+bool dacsa_scan_unit_frames(const DacsaScanUnit *unit, guint page, guint n, uint64_t *ret);
 
 /* The address of a page; the mapping at an address, NULL: none. */
 uint64_t dacsa_scan_unit_address(const DacsaScanUnit *unit, guint page);
