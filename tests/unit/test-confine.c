@@ -370,13 +370,38 @@ gzip_of_marker(void)
   return out;
 }
 
+/* libclamav left nothing behind. */
+static bool
+is_empty(const char *path)
+{
+  g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+
+  return dir && !g_dir_read_name(dir);
+}
+
 static bool
 unpack(const World *w)
 {
   g_autoptr(GByteArray) gzip = gzip_of_marker();
 
   return !memmem(gzip->data, gzip->len, MARKER, strlen(MARKER)) &&
-         has_match(w, gzip->data, gzip->len, "Test.Marker.UNOFFICIAL");
+         has_match(w, gzip->data, gzip->len, "Test.Marker.UNOFFICIAL") && is_empty(w->writable);
+}
+
+/* Of a mail libclamav makes a directory of files. */
+static bool
+unpack_mail(const World *w)
+{
+  g_autofree char *base64 = g_base64_encode((const guchar *)MARKER, strlen(MARKER));
+  g_autofree char *mail = g_strdup_printf(
+      "Received: by host\nFrom: a@b.c\nTo: d@e.f\nSubject: none\nMIME-Version: 1.0\n"
+      "Content-Type: multipart/mixed; boundary=\"xyz\"\n\n--xyz\n"
+      "Content-Type: application/octet-stream; name=\"a.bin\"\n"
+      "Content-Disposition: attachment; filename=\"a.bin\"\n"
+      "Content-Transfer-Encoding: base64\n\n%s\n--xyz--\n",
+      base64);
+
+  return has_match(w, mail, strlen(mail), "Test.Marker.UNOFFICIAL") && is_empty(w->writable);
 }
 
 static bool
@@ -401,11 +426,8 @@ test_allowed(void)
   static const struct {
     const char *name;
     bool (*check)(const World *w);
-  } rows[] = {{"files", files_below},
-              {"memory", match_memory},
-              {"a file", match_files},
-              {"unpacking", unpack},
-              {"descriptors", open_descriptors}};
+  } rows[] = {{"files", files_below}, {"memory", match_memory}, {"a file", match_files},
+              {"unpacking", unpack},  {"a mail", unpack_mail},  {"descriptors", open_descriptors}};
 
   for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
     int status = run_confined(rows[i].check);
