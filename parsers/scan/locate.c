@@ -94,7 +94,7 @@ find_again(const Locate *l, size_t start, size_t end, DacsaScanRange *ret)
   if (at >= end || end - at < len)
     return false;
   *ret = (DacsaScanRange){at, at + len};
-  return shows(l, at, at + len) && !shows(l, start, at + len - 1);
+  return shows(l, at, at + len) && !shows(l, at + 1, at + len) && !shows(l, start, at + len - 1);
 }
 
 static DacsaScanRange
