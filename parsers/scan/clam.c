@@ -290,6 +290,14 @@ locate(Buffer *b, size_t len, GArray *matches, bool *ret_more)
   *ret_more = *ret_more || more;
 }
 
+static bool
+check_size(size_t len, GError **error)
+{
+  return len <= LARGEST ||
+         dacsa_fail(error, DACSA_ERROR_UNSUPPORTED,
+                    "%zu bytes: libclamav takes no more than %zu at once", len, LARGEST);
+}
+
 bool
 dacsa_scan_clam_memory(DacsaScanClam *clam, const void *data, size_t len, GArray *matches,
                        bool *ret_more, GError **error)
@@ -303,6 +311,8 @@ dacsa_scan_clam_memory(DacsaScanClam *clam, const void *data, size_t len, GArray
 
   if (len == 0)
     return true;
+  if (!check_size(len, error))
+    return false;
   GHashTable *names = names_in(&b, 0, len, error);
   if (!names)
     return false;
@@ -357,9 +367,8 @@ dacsa_scan_clam_file(DacsaScanClam *clam, int fd, size_t len, GPtrArray *names, 
 
   if (len == 0)
     return true;
-  if (len > LARGEST)
-    return dacsa_fail(error, DACSA_ERROR_UNSUPPORTED, "libclamav takes no file above %zu bytes",
-                      LARGEST);
+  if (!check_size(len, error))
+    return false;
   g_autoptr(GHashTable) found =
       scan_map(clam, cl_fmap_open_handle(&file, 0, len, read_at, 1), error);
   if (file.failed != 0) {
