@@ -54,13 +54,14 @@ typedef struct {
  * Matches memory as a raw file. Owned array of DacsaScanMatch, which it clears, ascending by start;
  * every signature at every place, up to a cap that is told in *ret_more (there were more). However
  * much matches, each signature that does is named: at the worst with all of the buffer for its
- * place. UNSUPPORTED: more than about 2 GiB, or too hard for an expression of YARA's.
+ * place. UNSUPPORTED: more than about 2 GiB, or too hard for an expression of YARA's. What was
+ * found all the same is in *ret then: what one library cannot do hides nothing from the other.
  */
 bool dacsa_scan_engine_memory(DacsaScanEngine *engine, const void *data, size_t len, GArray **ret,
                               bool *ret_more, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Matches a whole file as what it is (ELF, PE, script, archive ...), with signatures of whole
  * files' hashes. Owned array of names (char *), none twice. OS: it cannot be read to its end;
- * UNSUPPORTED: as above. Neither says anything of what is in it. */
+ * UNSUPPORTED: as above. Then, too, *ret has what was found all the same. */
 bool dacsa_scan_engine_file(DacsaScanEngine *engine, int fd, GPtrArray **ret,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -383,27 +383,54 @@ test_files(void)
   check_names(large, (const char *[]){"Test.Marker.UNOFFICIAL", "YARA.large", "YARA.marker", NULL});
 }
 
-/* What cannot be read, or is larger than libclamav takes, is an error and not clean. */
+/* What cannot be read, or is larger than libclamav takes, is an error and not clean; what the other
+ * library finds is told all the same. */
 static void
 test_bad_files(void)
 {
   g_auto(Place) p;
   g_autoptr(GError) error = NULL;
-  g_autoptr(GPtrArray) names = NULL;
+  g_autoptr(GPtrArray) names = NULL, none = NULL;
 
   place_init(&p);
   g_autofree char *db = put_marker(&p);
-  g_autoptr(DacsaScanEngine) engine = load(&p, db, NULL);
+  g_autofree char *rules = put(&p, "rules.yar", "rule r { condition: filesize > 1024MB }");
+  g_autoptr(DacsaScanEngine) engine = load(&p, db, rules);
   g_autofree char *path = put(&p, "large", "%s", "text");
   g_assert_cmpint(truncate(path, (off_t)3 << 30), ==, 0);
   int fd = g_open(path, O_RDONLY | O_CLOEXEC, 0);
   CHECK_FAILS(dacsa_scan_engine_file(engine, fd, &names, &error), error, DACSA_ERROR_UNSUPPORTED);
+  check_names(names, (const char *[]){"YARA.r", NULL});
   close(fd);
   g_assert_cmpint(truncate(path, 100000), ==, 0);
   fd = g_open(path, O_WRONLY | O_CLOEXEC, 0);
-  CHECK_FAILS(dacsa_scan_engine_file(engine, fd, &names, &error), error, DACSA_ERROR_OS);
+  CHECK_FAILS(dacsa_scan_engine_file(engine, fd, &none, &error), error, DACSA_ERROR_OS);
+  check_names(none, (const char *[]){NULL});
   close(fd);
-  g_assert_null(names);
+}
+
+/* A memory that an expression cannot cope with does not hide what else is in it. */
+static void
+test_too_hard(void)
+{
+  g_auto(Place) p;
+  g_autoptr(GError) error = NULL;
+  g_autoptr(GArray) found = NULL;
+  bool more = false;
+  g_autofree char *data = (char *)g_malloc(MIB);
+
+  place_init(&p);
+  memset(data, 'a', MIB);
+  memcpy(data + 5000, MARKER, strlen(MARKER));
+  g_autofree char *db = put_marker(&p);
+  g_autofree char *rules = put(&p, "rules.yar",
+                               "rule r { strings: $a = /aaaa(a?a?a?b?){2000}(a|aa|aaa|b){1000}c/ "
+                               "condition: $a }");
+  g_autoptr(DacsaScanEngine) engine = load(&p, db, rules);
+  CHECK_FAILS(dacsa_scan_engine_memory(engine, data, MIB, &found, &more, &error), error,
+              DACSA_ERROR_UNSUPPORTED);
+  g_assert_cmpuint(found->len, ==, 1);
+  check_match(found, 0, 5000, strlen(MARKER), "Test.Marker.UNOFFICIAL");
 }
 
 /* --- archives --- */
@@ -719,6 +746,7 @@ main(int argc, char **argv)
   g_test_add_func("/scan-engine/files", test_files);
   g_test_add_func("/scan-engine/zip", test_zip);
   g_test_add_func("/scan-engine/bad-files", test_bad_files);
+  g_test_add_func("/scan-engine/too-hard", test_too_hard);
   g_test_add_func("/scan-engine/bad-databases", test_bad_databases);
   g_test_add_func("/scan-engine/half-broken", test_half_broken);
   g_test_add_func("/scan-engine/bad-rules", test_bad_rules);
