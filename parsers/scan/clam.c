@@ -16,6 +16,7 @@
 #define MOST_SCANNED (LARGEST + ((size_t)400 << 20))
 
 #define MOST_PLACES 256  /* of one signature in a buffer */
+#define MOST_LOOKS 4096u /* at parts of a buffer; then places are as small as they have got */
 #define MOST_MATCHES 512 /* in a buffer, beyond which a signature's place is the whole of it */
 #define LONGEST_COMPLAINT 1000u
 
@@ -218,6 +219,7 @@ typedef struct {
   const uint8_t *data;
   GHashTable *seen; /* DacsaScanRange -> set of names: signatures that lie together share scans */
   const char *name; /* that is being located */
+  unsigned looks;
 } Buffer;
 
 static guint
@@ -234,15 +236,16 @@ range_equal(gconstpointer a, gconstpointer b)
   return memcmp(a, b, sizeof(DacsaScanRange)) == 0;
 }
 
-/* The names in a part: borrowed. NULL: it cannot be scanned. */
+/* The names in a part: borrowed. NULL: it cannot be scanned (error), or one has looked enough. */
 static GHashTable *
 names_in(Buffer *b, size_t start, size_t end, GError **error)
 {
   DacsaScanRange range = {start, end};
   GHashTable *names = (GHashTable *)g_hash_table_lookup(b->seen, &range);
 
-  if (names)
+  if (names || b->looks >= MOST_LOOKS)
     return names;
+  b->looks++;
   names = scan_map(b->clam, cl_fmap_open_memory(b->data + start, end - start), error);
   if (names)
     g_hash_table_insert(b->seen, g_memdup2(&range, sizeof(range)), names);
@@ -323,7 +326,7 @@ dacsa_scan_clam_memory(DacsaScanClam *clam, const void *data, size_t len, GArray
       locate(&b, len, matches, ret_more);
     else
       add_match(matches, &whole, b.name);
-    *ret_more = *ret_more || matches->len >= MOST_MATCHES;
+    *ret_more = *ret_more || matches->len >= MOST_MATCHES || b.looks >= MOST_LOOKS;
   }
   return true;
 }
