@@ -4,10 +4,9 @@
 #include <string.h>
 
 #define PAGE DACSA_SCAN_PAGE
-#define BLOCK_PAGES 1024u                /* read at once */
-#define BUFFER_BYTES ((size_t)16 << 20)  /* matched at once */
-#define SEAM 64u                         /* bytes between what does not belong together */
-#define OVERLAP (DACSA_SCAN_WINDOW - 1u) /* pages */
+#define BLOCK_PAGES 1024u               /* read at once */
+#define BUFFER_BYTES ((size_t)16 << 20) /* matched at once */
+#define SEAM 64u                        /* bytes between what does not belong together */
 
 /* A thread's buffers, kept from unit to unit. */
 typedef struct {
@@ -295,12 +294,13 @@ look_at_pages(Matcher *m, guint page, guint n)
 static void
 look_at_stretch(Matcher *m, const DacsaScanStretch *stretch)
 {
+  const guint step = BLOCK_PAGES - (dacsa_scan_windows_width(m->frames) - 1);
   guint page = stretch->first, n = stretch->n;
 
   while (n > BLOCK_PAGES) {
     look_at_pages(m, page, BLOCK_PAGES);
-    page += BLOCK_PAGES - OVERLAP;
-    n -= BLOCK_PAGES - OVERLAP;
+    page += step;
+    n -= step;
   }
   look_at_pages(m, page, n);
 }
