@@ -148,15 +148,16 @@ flush(Matcher *m)
   bool more = false;
 
   /* Without signatures the whole scan fails, once. */
-  if (engine &&
-      !dacsa_scan_engine_memory(engine, m->buffers->gathered, m->used, &matches, &more, &error))
+  const bool ok = engine && dacsa_scan_engine_memory(engine, m->buffers->gathered, m->used,
+                                                     &matches, &more, &error);
+  if (error)
     dacsa_scan_job_fail(m->job, "%s: %s", m->unit->path, error->message);
   for (guint i = 0; matches && i < matches->len; i++)
     add_finding(m, engine, &g_array_index(matches, DacsaScanMatch, i));
   if (more)
     dacsa_scan_job_fail(m->job, "%s: a signature shows in more places than are told",
                         m->unit->path);
-  else if (matches)
+  else if (ok)
     note_clean(m, matches);
   dacsa_scan_job_count(m->job, &counts);
   m->used = 0;
