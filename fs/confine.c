@@ -185,6 +185,7 @@ static const int allowed[] = {
     SCMP_SYS(sched_getaffinity),
     SCMP_SYS(sched_getparam),
     SCMP_SYS(sched_getscheduler),
+    SCMP_SYS(sched_getattr),
     SCMP_SYS(membarrier),
     SCMP_SYS(rt_sigaction),
     SCMP_SYS(rt_sigprocmask),

@@ -16,7 +16,7 @@
 #define MOST_SCANNED (LARGEST + ((size_t)400 << 20))
 
 #define MOST_PLACES 256  /* of one signature in a buffer */
-#define MOST_LOOKS 4096u /* at parts of a buffer; then places are as small as they have got */
+#define MOST_LOOKS 2048u /* at parts of a buffer; then places are as small as they have got */
 #define MOST_MATCHES 512 /* in a buffer, beyond which a signature's place is the whole of it */
 #define LONGEST_COMPLAINT 1000u
 

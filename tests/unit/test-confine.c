@@ -117,7 +117,7 @@ confine(const World *w)
 {
   g_autoptr(GError) error = NULL;
   g_autofree char *missing = NULL;
-  const char *readable[] = {w->readable, NULL};
+  const char *readable[] = {w->readable, "/usr/lib", NULL};
   DacsaConfinement what = {readable, w->writable};
 
   CHECK_OK(dacsa_confine(&what, &missing, &error), error);
@@ -340,6 +340,29 @@ match_memory(const World *w)
   return ok;
 }
 
+static void
+match_in_pool(gpointer data, gpointer user_data)
+{
+  if (match_in_thread(data))
+    g_atomic_int_inc((gint *)user_data);
+}
+
+/* GLib's pools ask for their threads' scheduling. */
+static bool
+match_in_a_pool(const World *w)
+{
+  gint done = 0;
+  GThreadPool *pools[] = {g_thread_pool_new(match_in_pool, &done, 2, true, NULL),
+                          g_thread_pool_new(match_in_pool, &done, 2, false, NULL)};
+
+  for (size_t i = 0; i < G_N_ELEMENTS(pools); i++) {
+    for (int n = 0; n < 4; n++)
+      g_thread_pool_push(pools[i], (gpointer)w, NULL);
+    g_thread_pool_free(pools[i], false, true);
+  }
+  return done == 8 && g_get_num_processors() >= 1;
+}
+
 static bool
 match_files(const World *w)
 {
@@ -404,6 +427,16 @@ unpack_mail(const World *w)
   return has_match(w, mail, strlen(mail), "Test.Marker.UNOFFICIAL") && is_empty(w->writable);
 }
 
+/* libclamav converts texts; what that takes is loaded when it is needed. */
+static bool
+convert(const World *w)
+{
+  g_autofree char *text = g_convert("\xe4", 1, "UTF-8", "CP1252", NULL, NULL, NULL);
+
+  (void)w;
+  return text && strcmp(text, "\xc3\xa4") == 0;
+}
+
 static bool
 open_descriptors(const World *w)
 {
@@ -426,8 +459,10 @@ test_allowed(void)
   static const struct {
     const char *name;
     bool (*check)(const World *w);
-  } rows[] = {{"files", files_below}, {"memory", match_memory}, {"a file", match_files},
-              {"unpacking", unpack},  {"a mail", unpack_mail},  {"descriptors", open_descriptors}};
+  } rows[] = {{"files", files_below},      {"memory", match_memory},
+              {"a pool", match_in_a_pool}, {"a file", match_files},
+              {"unpacking", unpack},       {"a mail", unpack_mail},
+              {"converting", convert},     {"descriptors", open_descriptors}};
 
   for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
     int status = run_confined(rows[i].check);
