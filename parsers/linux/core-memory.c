@@ -12,8 +12,10 @@
 #define PAGE DACSA_PAGE_SIZE
 
 #define KERNEL_HALF (UINT64_C(1) << 63)
-#define VM_UFFD_MISSING 0x200u /* include/linux/mm.h */
-
+/* include/linux/mm.h */
+#define VM_UFFD_MISSING 0x200u
+#define VM_PFNMAP 0x400u
+#define VM_IO 0x4000u
 /* What a page is that is not in the page tables. */
 typedef enum {
   GAP_UNKNOWN,
@@ -230,7 +232,9 @@ gap_kind(Image *image)
   g_autoptr(GError) cause = NULL;
   uint64_t ops, vdso;
 
-  if (m->start >= KERNEL_HALF) /* [vsyscall], where it can only be called */
+  /* A device's memory, and [vvar]: the kernel's own cores have nothing of them. And [vsyscall],
+   * where it can only be called. */
+  if (m->flags & (VM_IO | VM_PFNMAP) || m->start >= KERNEL_HALF)
     return GAP_NOTHING;
   if (m->flags & VM_UFFD_MISSING)
     return GAP_UNKNOWN;
