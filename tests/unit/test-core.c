@@ -40,6 +40,7 @@
 #define ARGUMENTS 0x7ffc00000100
 #define VM_RW 0x3u
 #define UFFD 0x200u
+#define IO 0x4000u
 #define UPTODATE 4u
 
 #define AT(m, o, s)                                                                                \
@@ -379,6 +380,8 @@ test_anonymous(void)
   put_vma(&f, 0x400000, 0x408000, VM_RW | 4, 0, 0);
   put_vma(&f, 0x408000, 0x40a000, VM_RW, 0, 0);
   put_vma(&f, 0x500000, 0x502000, VM_RW | UFFD, 0, 0);
+  put_vma(&f, 0x600000, 0x602000, VM_RW | IO, OPS, 0); /* a device's: no page, and none missing */
+  fake_linux_put(&f.fake, OPS, M_VM_OPS_NAME, 0);
   put_vma(&f, 0x7ffc00000000, 0x7ffc00001000, VM_RW, 0, 0);
   put_page(&f, 0x401000, RAM + 0x1000);
   put_page(&f, 0x402000, RAM + 0x5000);
