@@ -127,5 +127,25 @@ same "$(debug 'info proc mappings' | awk '/^ *0x/ && $5 == "/run/debuggee" { pri
   '0x20000000 0x20001000 0x0' "info proc mappings"
 debug 'info auxv' | grep -q '^31 .*AT_EXECFN .*"/bin/debuggee"$' || fail "info auxv has no program"
 
+# A thread that is in the kernel as often as not, now here, now there: its registers are right, or it is
+# left out, which is told.
+busy=$(start_in_guest vm ROLE='debuggee calls' debuggee)
+shown=0
+for ((i = 0; i < 20 && shown < 3; i++)); do
+  dacsa snapshot vm "busy$i" >/dev/null
+  process=$mnt/vm/busy$i/processes/$busy
+  commands=() answers=()
+  of_thread 3 'printf "%lx %lx %lx\n", $rbx, $r12, $r15' 'b033b033b033b033 c033c033c033c033 f033f033f033f033'
+  of_thread 3 'p/x $xmm5.v2_int64' '{0x123456789abcdef, 0x1032547698badcfe}'
+  of_thread 3 'p $st0' 3.14159265358979323851
+  if [ "$(stat -c %s "$process/core")" -gt 0 ] &&
+    grep -q "^processes/$busy/core: thread [0-9]* is left out" "$mnt/vm/busy$i/errors"; then
+    continue
+  fi
+  ask
+  shown=$((shown + 1))
+done
+[ $shown = 3 ] || fail "in only $shown of $i snapshots a busy thread could be shown"
+
 # A kernel thread has none.
 [ ! -e "$mnt/vm/s$snapshots/processes/2/core" ] || fail "a kernel thread has a core"

@@ -77,6 +77,23 @@ debuggee_spins(int avx)
   return debuggee_done;
 }
 
+/* In and out of the kernel for ever. */
+__attribute__((noinline)) int
+debuggee_calls(int avx)
+{
+  debuggee_runs = 1;
+  __asm__ volatile(LOAD("33") "2: mov %[getppid], %%eax\n"
+                              "syscall\n"
+                              "cmpl $0, %[done]\n"
+                              "je 2b\n"
+                              "fstp %%st(0)\n"
+                   :
+                   : [vectors] "S"(debuggee_vectors), [avx] "D"(avx), [getppid] "i"(SYS_getppid),
+                     [done] "m"(debuggee_done)
+                   : CLOBBERED);
+  return debuggee_done;
+}
+
 static void *
 sleeper(void *unused)
 {
@@ -90,6 +107,13 @@ runner(void *unused)
 {
   (void)unused;
   return (void *)(uintptr_t)(debuggee_spins(__builtin_cpu_supports("avx") != 0) + 1);
+}
+
+static void *
+caller(void *unused)
+{
+  (void)unused;
+  return (void *)(uintptr_t)(debuggee_calls(__builtin_cpu_supports("avx") != 0) + 1);
 }
 
 static int
@@ -143,17 +167,17 @@ debuggee_outer(int depth)
   return debuggee_inner(depth + 1) * 2;
 }
 
+/* With ARG the one that runs does system calls. */
 static int
 debuggee(const char *arg)
 {
   sigset_t set;
-  (void)arg;
   sigemptyset(&set);
   sigaddset(&set, SIGUSR1);
   sigprocmask(SIG_BLOCK, &set, NULL);
   map_known();
   start(sleeper);
-  start(runner);
+  start(arg ? caller : runner);
   while (!debuggee_runs || !debuggee_asleep_tid || !is_asleep(debuggee_asleep_tid))
     usleep(1000);
   raise(SIGUSR1);
