@@ -25,8 +25,8 @@ void dacsa_linux_core_notes(const DacsaLinuxCore *core, DacsaElfcore *elf);
  * Adds the segments: of each mapping those pages whose content is known. They are the resident
  * ones; those that a page fault would bring from the page cache; and zeros, holes of the file,
  * where anonymous memory was never touched. What is swapped out, or in a file that is not cached,
- * is in no segment and counted among the errors. Owned: the memory, with the offset 0 where it
- * begins in the file.
+ * is in no segment and counted among the errors: gdb would read what a segment has beyond its
+ * content as zeros. Owned: the memory, with the offset 0 where it begins in the file.
  */
 DacsaRuns *dacsa_linux_core_memory(const DacsaLinuxCore *core, DacsaElfcore *elf);
 
