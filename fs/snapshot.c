@@ -108,6 +108,12 @@ dacsa_snapshot_resident(DacsaSnapshot *s)
   return s->resident;
 }
 
+const GArray *
+dacsa_snapshot_cpus(const DacsaSnapshot *s)
+{
+  return s->cpus;
+}
+
 DacsaErrors *
 dacsa_snapshot_errors(DacsaSnapshot *s)
 {
