@@ -11,6 +11,9 @@
 #define MAX_PIECES (1u << 20) /* runs between holes; the memory past them has no holes */
 #define QEMU_VERSION 1u
 #define NO_SYSTEM_CALL UINT64_MAX
+#define PID_MAX_LIMIT                                                                              \
+  (UINT32_C(1) << 22) /* include/linux/threads.h: no thread has a higher one                       \
+                       */
 
 /* -- the vCPUs -- */
 
@@ -78,6 +81,25 @@ add_prstatus(DacsaElfcore *core, const DacsaCpu *c, uint32_t pid)
   dacsa_elfcore_add_note(core, "CORE", NT_PRSTATUS, desc->data, desc->len);
 }
 
+/*
+ * struct elf_prpsinfo: that of a CPU's idle task, in front of its registers. The idle tasks all
+ * have pid 0, by which gdb would take them for one; it has their threads' numbers from here.
+ */
+static void
+add_idle(DacsaElfcore *core, unsigned cpu)
+{
+  g_autoptr(GByteArray) desc = g_byte_array_new();
+  char name[80] = {0};
+
+  g_snprintf(name, sizeof(name), "swapper/%u", cpu);
+  append_zeros(desc, 24); /* state, flags, owner */
+  append_u32(desc, PID_MAX_LIMIT + cpu);
+  append_zeros(desc, 12); /* the rest of the family */
+  g_byte_array_append(desc, (const uint8_t *)name, 16);
+  g_byte_array_append(desc, (const uint8_t *)name, sizeof(name)); /* its arguments */
+  dacsa_elfcore_add_note(core, "CORE", NT_PRPSINFO, desc->data, desc->len);
+}
+
 static void
 append_segment(GByteArray *to, const DacsaCpuSegment *s)
 {
@@ -136,8 +158,11 @@ add_cpus(DacsaElfcore *core, const DacsaVmcoreSource *source)
     count = MAX(count, g_array_index(source->cpus, DacsaCpu, i).number + 1);
   for (unsigned n = 0; n < count; n++) {
     const DacsaCpu *cpu = find_cpu(source->cpus, n);
+    const uint32_t pid = task_on(source, n);
 
-    add_prstatus(core, cpu ? cpu : &none, task_on(source, n));
+    if (pid == 0)
+      add_idle(core, n);
+    add_prstatus(core, cpu ? cpu : &none, pid);
   }
   for (unsigned n = 0; n < count; n++) {
     const DacsaCpu *cpu = find_cpu(source->cpus, n);

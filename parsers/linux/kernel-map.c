@@ -37,6 +37,24 @@ is_mapped(const DacsaX86_64Tables *tables, uint64_t gva, uint64_t gpa)
   return dacsa_x86_64_translate(tables, gva, &page, NULL) && page.gpa + (gva - page.gva) == gpa;
 }
 
+static bool
+visit_first(const DacsaX86_64Page *page, void *data)
+{
+  *(uint64_t *)data = page->gva;
+  return false;
+}
+
+/* The first address in [start, end) that is mapped; end: none is. */
+static uint64_t
+first_mapped(const DacsaX86_64Tables *tables, uint64_t start, uint64_t end)
+{
+  uint64_t first = end;
+
+  /* Tables that cannot be read are passed over: what is found is checked. */
+  dacsa_x86_64_walk(tables, start, end, visit_first, &first, NULL);
+  return MAX(start, first);
+}
+
 /* The direct map's first address. */
 static uint64_t
 direct_map(const DacsaLinux *l)
@@ -96,10 +114,11 @@ dacsa_linux_kernel_mappings(DacsaGuest *guest, GArray **ret, GError **error)
   (void)error;
   append_image(l, &tables, image);
   for (uint64_t gpa = 0; dacsa_mem_next(l->phys, gpa, &start, &end); gpa = end) {
-    uint64_t at = start;
+    /* Memory that was never put on line has no address, nor has the firmware's below 4 GiB, behind
+     * which RAM may follow. */
+    uint64_t at = first_mapped(&tables, base + start, base + end) - base;
 
-    /* Memory that was never put on line has no address, nor has the firmware's below 4 GiB. */
-    if (!is_mapped(&tables, base + start, start))
+    if (at >= end || !is_mapped(&tables, base + at, at))
       continue;
     for (; i < image->len; i++) {
       const DacsaKernelMapping *part = &g_array_index(image, DacsaKernelMapping, i);
