@@ -1,6 +1,6 @@
 #!/bin/bash
 # A guest that has lost its VMCOREINFO, the text kernels keep for crash dumps, is shown like any other:
-# its kernel is found without.
+# its kernel is found without, and its vmcore has a text that says the same.
 . "$(dirname "$0")/../functions.sh"
 
 # vmcoreinfo_pages SNAPSHOT: guest-physical addresses of the pages that begin as VMCOREINFO does. (A
@@ -27,6 +27,17 @@ check_view() {
   same "$(cat "$now/errors")" "" "errors"
 }
 
+# check_text GUEST: what the text that was made says is what the lost one said: the same lines in the
+# same order. Lines that this kernel does not write may be there besides.
+check_text() {
+  "$root/tests/elf-notes" "$mnt/$1/before/vmcore" VMCOREINFO >"$tmp/own"
+  "$root/tests/elf-notes" "$mnt/$1/now/vmcore" VMCOREINFO >"$tmp/made"
+  [ -s "$tmp/own" ] || fail "$1: there is no VMCOREINFO in its vmcore"
+  diff <(cat "$tmp/own") <(grep -Ff <(sed 's/=.*/=/' "$tmp/own") "$tmp/made") ||
+    fail "$1: the text made for its vmcore differs from its own"
+  echo "$1: $(wc -l <"$tmp/own") lines; besides: $(grep -vFf "$tmp/own" "$tmp/made" | tr '\n' ' ')"
+}
+
 # check_kernel GUEST
 check_kernel() {
   local page pid
@@ -42,6 +53,7 @@ check_kernel() {
   [ -n "$(vmcoreinfo_pages "$mnt/$1/before")" ] || fail "$1: there is no VMCOREINFO"
   [ -z "$(vmcoreinfo_pages "$mnt/$1/now")" ] || fail "$1: VMCOREINFO is still there"
   check_view "$1" "$pid"
+  check_text "$1"
   dacsa drop "$1/before" "$1/now"
   stop_dacsa
   stop_guest "$1"
