@@ -1,6 +1,7 @@
 /* The table of nodes, and the generators of their content. */
 #include "fs/nodes.h"
 
+#include "parsers/cpus.h"
 #include "parsers/vmcore.h"
 #include "snap/error.h"
 
@@ -208,8 +209,10 @@ static bool
 generate_vmcore(DacsaCache *cache, const DacsaPlace *place, DacsaFile **ret, GError **error)
 {
   DacsaSnapshot *s = place->snapshot;
-  DacsaVmcoreSource source = {dacsa_snapshot_record(s)->layout, dacsa_snapshot_cpus(s),
-                              dacsa_snapshot_resident(s), NULL, dacsa_snapshot_errors(s)};
+  const DacsaRecord *record = dacsa_snapshot_record(s);
+  g_autoptr(GArray) cpus = dacsa_cpus_parse_all(record->registers);
+  DacsaVmcoreSource source = {record->layout, cpus, dacsa_snapshot_resident(s), NULL,
+                              dacsa_snapshot_errors(s)};
 
   (void)cache;
   (void)error;

@@ -108,12 +108,6 @@ dacsa_snapshot_resident(DacsaSnapshot *s)
   return s->resident;
 }
 
-const GArray *
-dacsa_snapshot_cpus(const DacsaSnapshot *s)
-{
-  return s->cpus;
-}
-
 DacsaErrors *
 dacsa_snapshot_errors(DacsaSnapshot *s)
 {

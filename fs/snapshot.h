@@ -25,7 +25,6 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(DacsaSnapshot, dacsa_snapshot_unref)
 uint32_t dacsa_snapshot_serial(const DacsaSnapshot *snapshot);
 const DacsaRecord *dacsa_snapshot_record(const DacsaSnapshot *snapshot);
 DacsaMem *dacsa_snapshot_phys(DacsaSnapshot *snapshot);           /* borrowed */
-const GArray *dacsa_snapshot_cpus(const DacsaSnapshot *snapshot); /* DacsaCpu; borrowed */
 DacsaErrors *dacsa_snapshot_errors(DacsaSnapshot *snapshot);
 
 /* Which pages of it the child has; borrowed. */

@@ -8,39 +8,41 @@
 
 /* Where a register stands: behind `name`, which begins a word. */
 typedef struct {
-  const char *name;
-  size_t offset; /* of the uint64_t or the DacsaCpuSegment in DacsaCpu */
+  const char *name, *narrow; /* narrow: of a vCPU that has no 64-bit registers; NULL: the same */
+  size_t offset;             /* of the uint64_t or the DacsaCpuSegment in DacsaCpu */
 } Row;
 
-#define ROW(name, field)                                                                           \
+#define ROW(name, narrow, field)                                                                   \
   {                                                                                                \
-    name, offsetof(DacsaCpu, field)                                                                \
+    name, narrow, offsetof(DacsaCpu, field)                                                        \
   }
 
 static const Row required[] = {
-    ROW("RIP=", rip),
-    ROW("CR0=", cr0),
-    ROW("CR3=", cr3),
-    ROW("CR4=", cr4),
+    ROW("RIP=", "EIP=", rip),
+    ROW("CR0=", NULL, cr0),
+    ROW("CR3=", NULL, cr3),
+    ROW("CR4=", NULL, cr4),
 };
 
 static const Row registers[] = {
-    ROW("RAX=", rax), ROW("RBX=", rbx),    ROW("RCX=", rcx), ROW("RDX=", rdx), ROW("RSI=", rsi),
-    ROW("RDI=", rdi), ROW("RBP=", rbp),    ROW("RSP=", rsp), ROW("R8 =", r8),  ROW("R9 =", r9),
-    ROW("R10=", r10), ROW("R11=", r11),    ROW("R12=", r12), ROW("R13=", r13), ROW("R14=", r14),
-    ROW("R15=", r15), ROW("RFL=", rflags), ROW("CR2=", cr2),
+    ROW("RAX=", "EAX=", rax), ROW("RBX=", "EBX=", rbx), ROW("RCX=", "ECX=", rcx),
+    ROW("RDX=", "EDX=", rdx), ROW("RSI=", "ESI=", rsi), ROW("RDI=", "EDI=", rdi),
+    ROW("RBP=", "EBP=", rbp), ROW("RSP=", "ESP=", rsp), ROW("R8 =", NULL, r8),
+    ROW("R9 =", NULL, r9),    ROW("R10=", NULL, r10),   ROW("R11=", NULL, r11),
+    ROW("R12=", NULL, r12),   ROW("R13=", NULL, r13),   ROW("R14=", NULL, r14),
+    ROW("R15=", NULL, r15),   ROW("CR2=", NULL, cr2),   ROW("RFL=", "EFL=", rflags),
 };
 
 /* Selector, base, limit, flags. */
 static const Row segments[] = {
-    ROW("CS =", cs), ROW("DS =", ds), ROW("ES =", es),  ROW("FS =", fs),
-    ROW("GS =", gs), ROW("SS =", ss), ROW("LDT=", ldt), ROW("TR =", tr),
+    ROW("CS =", NULL, cs), ROW("DS =", NULL, ds), ROW("ES =", NULL, es),  ROW("FS =", NULL, fs),
+    ROW("GS =", NULL, gs), ROW("SS =", NULL, ss), ROW("LDT=", NULL, ldt), ROW("TR =", NULL, tr),
 };
 
 /* Base, limit. */
 static const Row tables[] = {
-    ROW("GDT=", gdt),
-    ROW("IDT=", idt),
+    ROW("GDT=", NULL, gdt),
+    ROW("IDT=", NULL, idt),
 };
 
 /* What is behind `name`, which begins a word, within [text, end); NULL: it is not there. */
@@ -71,9 +73,9 @@ read_numbers(const char *at, const char *end, uint64_t *ret, size_t n)
 }
 
 static bool
-find_register(const char *text, const char *end, const Row *row, DacsaCpu *cpu)
+find_register(const char *text, const char *end, const Row *row, bool narrow, DacsaCpu *cpu)
 {
-  const char *at = find_name(text, end, row->name);
+  const char *at = find_name(text, end, narrow && row->narrow ? row->narrow : row->name);
   uint64_t value;
 
   if (!at || read_numbers(at, end, &value, 1) < 1)
@@ -98,9 +100,9 @@ find_segment(const char *text, const char *end, const Row *row, bool with_select
     *segment = (DacsaCpuSegment){n[0], 0, (uint32_t)n[1], 0};
 }
 
-/* false: it has no 64-bit registers, or there is no such vCPU. text: behind `CPU#`. */
+/* false: it has no such registers, or there is no such vCPU. text: behind `CPU#`. */
 static bool
-parse_cpu(const char *text, const char *end, DacsaCpu *cpu)
+parse_cpu(const char *text, const char *end, bool narrow, DacsaCpu *cpu)
 {
   const char *cpl = find_name(text, end, "CPL=");
   const uint64_t number = g_ascii_strtoull(text, NULL, 10);
@@ -109,10 +111,10 @@ parse_cpu(const char *text, const char *end, DacsaCpu *cpu)
     return false;
   cpu->number = (unsigned)number;
   for (size_t i = 0; i < G_N_ELEMENTS(required); i++)
-    if (!find_register(text, end, &required[i], cpu))
+    if (!find_register(text, end, &required[i], narrow, cpu))
       return false;
   for (size_t i = 0; i < G_N_ELEMENTS(registers); i++)
-    (void)find_register(text, end, &registers[i], cpu);
+    (void)find_register(text, end, &registers[i], narrow, cpu);
   for (size_t i = 0; i < G_N_ELEMENTS(segments); i++)
     find_segment(text, end, &segments[i], true, cpu);
   for (size_t i = 0; i < G_N_ELEMENTS(tables); i++)
@@ -121,8 +123,8 @@ parse_cpu(const char *text, const char *end, DacsaCpu *cpu)
   return true;
 }
 
-GArray *
-dacsa_cpus_parse(const char *text)
+static GArray *
+parse(const char *text, bool with_narrow)
 {
   GArray *cpus = g_array_new(FALSE, FALSE, sizeof(DacsaCpu));
   const char *at = strstr(text, "CPU#");
@@ -133,9 +135,21 @@ dacsa_cpus_parse(const char *text)
     const char *end = next ? next : at + strlen(at);
     DacsaCpu cpu = {0};
 
-    if (parse_cpu(behind, end, &cpu))
+    if (parse_cpu(behind, end, false, &cpu) || (with_narrow && parse_cpu(behind, end, true, &cpu)))
       g_array_append_val(cpus, cpu);
     at = next;
   }
   return cpus;
+}
+
+GArray *
+dacsa_cpus_parse(const char *text)
+{
+  return parse(text, false);
+}
+
+GArray *
+dacsa_cpus_parse_all(const char *text)
+{
+  return parse(text, true);
 }

@@ -25,3 +25,6 @@ typedef struct {
 
 /* Owned array of DacsaCpu, in the text's order; those with no 64-bit registers are left out. */
 GArray *dacsa_cpus_parse(const char *text);
+
+/* The same with those in it too that run in 32-bit or real mode. */
+GArray *dacsa_cpus_parse_all(const char *text);
