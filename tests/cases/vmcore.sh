@@ -25,7 +25,7 @@ check_core() {
   local now=$mnt/$1/now before
   readelf_is_content "$now/vmcore"
   before=$(rss "$1")
-  "$root/tests/check-core" "$now/vmcore" "$now/physmem" >"$tmp/$1.stretches" || fail "$1: not as it should be"
+  "$root/tests/check-vmcore" "$now/vmcore" "$now/physmem" >"$tmp/$1.stretches" || fail "$1: not as it should be"
   same "$(rss "$1")" "$before" "$1: the snapshot's size before and after its vmcore was read"
 }
 
