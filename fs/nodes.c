@@ -298,10 +298,11 @@ has_btf(const DacsaPlace *parent, unsigned which)
 static bool
 has_core(const DacsaPlace *parent, unsigned which)
 {
-  const DacsaGuestOs *os = os_of(parent);
+  DacsaGuest *guest;
 
   (void)which;
-  return os && os->core;
+  return dacsa_snapshot_guest(parent->snapshot, &guest, NULL) && guest->os->core &&
+         guest->os->has_core(guest, parent->object);
 }
 
 static bool

@@ -129,6 +129,8 @@ typedef struct {
   bool (*memory)(DacsaGuest *guest, uint32_t pid, DacsaRuns **ret, GError **error);
   /* Owned array of DacsaRegion, ascending, which it clears. */
   bool (*regions)(DacsaGuest *guest, uint32_t pid, GArray **ret, GError **error);
+  /* Whether the process has memory of its own: kernel threads and zombies have none. */
+  bool (*has_core)(DacsaGuest *guest, uint32_t pid);
   /* An ELF core of the process for debuggers: notes as the kernel's own core dumps have them, a
    * PT_LOAD a mapping; owned. */
   bool (*core)(DacsaGuest *guest, uint32_t pid, DacsaRuns **ret, GError **error);

@@ -65,12 +65,35 @@ task_on(const DacsaVmcoreSource *source, unsigned cpu)
 static void
 add_prstatus(DacsaElfcore *core, const DacsaCpu *c, uint32_t pid)
 {
-  const uint64_t registers[] = {
-      c->r15,         c->r14,         c->r13,         c->r12,         c->rbp,     c->rbx,
-      c->r11,         c->r10,         c->r9,          c->r8,          c->rax,     c->rcx,
-      c->rdx,         c->rsi,         c->rdi,         NO_SYSTEM_CALL, c->rip,     c->cs.selector,
-      c->rflags,      c->rsp,         c->ss.selector, c->fs.base,     c->gs.base, c->ds.selector,
-      c->es.selector, c->fs.selector, c->gs.selector};
+  const uint64_t *g = c->general;
+  const DacsaCpuSegment *s = c->segments;
+  const uint64_t registers[] = {g[DACSA_CPU_R15],
+                                g[DACSA_CPU_R14],
+                                g[DACSA_CPU_R13],
+                                g[DACSA_CPU_R12],
+                                g[DACSA_CPU_RBP],
+                                g[DACSA_CPU_RBX],
+                                g[DACSA_CPU_R11],
+                                g[DACSA_CPU_R10],
+                                g[DACSA_CPU_R9],
+                                g[DACSA_CPU_R8],
+                                g[DACSA_CPU_RAX],
+                                g[DACSA_CPU_RCX],
+                                g[DACSA_CPU_RDX],
+                                g[DACSA_CPU_RSI],
+                                g[DACSA_CPU_RDI],
+                                NO_SYSTEM_CALL,
+                                c->rip,
+                                s[DACSA_CPU_CS].selector,
+                                c->rflags,
+                                g[DACSA_CPU_RSP],
+                                s[DACSA_CPU_SS].selector,
+                                s[DACSA_CPU_FS].base,
+                                s[DACSA_CPU_GS].base,
+                                s[DACSA_CPU_DS].selector,
+                                s[DACSA_CPU_ES].selector,
+                                s[DACSA_CPU_FS].selector,
+                                s[DACSA_CPU_GS].selector};
   g_autoptr(GByteArray) desc = g_byte_array_new();
 
   append_zeros(desc, 32); /* signals */
@@ -117,11 +140,24 @@ append_segment(GByteArray *to, const DacsaCpuSegment *s)
 static void
 add_qemu_state(DacsaElfcore *core, const DacsaCpu *c)
 {
-  const uint64_t registers[] = {c->rax, c->rbx, c->rcx, c->rdx, c->rsi, c->rdi,
-                                c->rsp, c->rbp, c->r8,  c->r9,  c->r10, c->r11,
-                                c->r12, c->r13, c->r14, c->r15, c->rip, c->rflags};
-  const DacsaCpuSegment *segments[] = {&c->cs, &c->ds,  &c->es, &c->fs,  &c->gs,
-                                       &c->ss, &c->ldt, &c->tr, &c->gdt, &c->idt};
+  const uint64_t *g = c->general;
+  const DacsaCpuSegment *s = c->segments;
+  const uint64_t registers[] = {
+      g[DACSA_CPU_RAX], g[DACSA_CPU_RBX], g[DACSA_CPU_RCX], g[DACSA_CPU_RDX], g[DACSA_CPU_RSI],
+      g[DACSA_CPU_RDI], g[DACSA_CPU_RSP], g[DACSA_CPU_RBP], g[DACSA_CPU_R8],  g[DACSA_CPU_R9],
+      g[DACSA_CPU_R10], g[DACSA_CPU_R11], g[DACSA_CPU_R12], g[DACSA_CPU_R13], g[DACSA_CPU_R14],
+      g[DACSA_CPU_R15], c->rip,           c->rflags};
+  const DacsaCpuSegment gdt = {0, c->gdt, c->gdt_limit, 0}, idt = {0, c->idt, c->idt_limit, 0};
+  const DacsaCpuSegment *segments[] = {&s[DACSA_CPU_CS],
+                                       &s[DACSA_CPU_DS],
+                                       &s[DACSA_CPU_ES],
+                                       &s[DACSA_CPU_FS],
+                                       &s[DACSA_CPU_GS],
+                                       &s[DACSA_CPU_SS],
+                                       &s[DACSA_CPU_LDT],
+                                       &s[DACSA_CPU_TR],
+                                       &gdt,
+                                       &idt};
   const uint64_t control[] = {c->cr0, 0, c->cr2, c->cr3, c->cr4};
   const uint32_t size = 2 * sizeof(uint32_t) + sizeof(registers) +
                         G_N_ELEMENTS(segments) * 3 * sizeof(uint64_t) + sizeof(control);

@@ -154,6 +154,18 @@ may_visit(Walk *w, uint64_t table)
   return false;
 }
 
+/* Only entries of the two lowest levels say where their pages are instead. */
+static void
+visit_absent(Walk *w, uint64_t entry, unsigned level, uint64_t gva)
+{
+  const DacsaX86_64Page page = {
+      .gva = gva, .size = UINT64_C(1) << level_shift(level), .absent = true};
+
+  if (w->tables->flags & DACSA_X86_64_ABSENT && entry != 0 && level <= 2 &&
+      !w->visit(&page, w->data))
+    w->stopped = true;
+}
+
 static void
 walk_table(Walk *w, uint64_t table, unsigned level, uint64_t base, uint64_t rights)
 {
@@ -181,8 +193,10 @@ walk_table(Walk *w, uint64_t table, unsigned level, uint64_t base, uint64_t righ
       continue;
     if (gva > w->last)
       break;
-    if (!entry_present(w->tables, entry, level, &frame))
+    if (!entry_present(w->tables, entry, level, &frame)) {
+      visit_absent(w, entry, level, gva);
       continue;
+    }
     uint64_t here = rights & entry_rights(entry);
     if (entry_is_leaf(entry, level)) {
       const DacsaX86_64Page page = leaf_page(gva, frame, size, here);

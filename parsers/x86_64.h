@@ -16,6 +16,9 @@ typedef enum {
    * (arch/x86/include/asm/pgtable.h: pte_present, pmd_present; pgtable-invert.h).
    */
   DACSA_X86_64_LINUX = 1 << 0,
+  /* A walk also visits what is not present but has an entry that says something: swapped out,
+   * under migration, or marked in some way. */
+  DACSA_X86_64_ABSENT = 1 << 1,
 } DacsaX86_64Flags;
 
 typedef struct {
@@ -29,6 +32,7 @@ typedef struct {
 typedef struct {
   uint64_t gva, gpa, size;
   bool user, writable, executable; /* from user mode; as all levels together allow */
+  bool absent;                     /* with DACSA_X86_64_ABSENT; it has but gva and size */
 } DacsaX86_64Page;
 
 /* The page that holds gva. FAULT: none, or a table that cannot be read. */

@@ -5,12 +5,11 @@
  */
 #include "parsers/linux/image.h"
 #include "parsers/linux/system.h"
-#include "snap/error.h"
+#include "parsers/linux/vcpus.h"
 
 /* __PAGE_OFFSET_BASE_L4 and _L5 (arch/x86/include/asm/page_64_types.h), where the base is fixed. */
 #define DIRECT_MAP_4_LEVELS UINT64_C(0xffff888000000000)
 #define DIRECT_MAP_5_LEVELS UINT64_C(0xff11000000000000)
-#define MAX_CPUS 8192u
 
 /* The parts of the image that stay its own: what lies between them is given back once the kernel
  * has booted (arch/x86/mm/init.c, free_initmem and mark_rodata_ro). */
@@ -142,14 +141,10 @@ bool
 dacsa_linux_running(DacsaGuest *guest, uint32_t cpu, uint32_t *ret_pid, GError **error)
 {
   const DacsaLinux *l = (DacsaLinux *)guest;
-  const uint64_t offsets = dacsa_linux_symbol(l, S_PER_CPU_OFFSET);
-  const uint64_t queues = dacsa_linux_symbol(l, S_RUNQUEUES);
-  uint64_t offset, task, pid;
+  uint64_t queue, task, pid;
 
-  if (offsets == 0 || queues == 0 || cpu >= MAX_CPUS)
-    return dacsa_fail(error, DACSA_ERROR_UNSUPPORTED, "CPU %u has no run queue", cpu);
-  if (!dacsa_mem_read_u64(l->memory, offsets + (uint64_t)cpu * 8, &offset, error) ||
-      !dacsa_linux_get(l, queues + offset, M_RQ_CURR, &task, error) ||
+  if (!dacsa_linux_per_cpu(l, S_RUNQUEUES, cpu, &queue, error) ||
+      !dacsa_linux_get(l, queue, M_RQ_CURR, &task, error) ||
       !dacsa_linux_get(l, task, M_TASK_PID, &pid, error))
     return false;
   *ret_pid = (uint32_t)pid;

@@ -1,6 +1,7 @@
 /* Opens a Linux guest and describes it. */
 #include "parsers/linux/linux.h"
 
+#include "parsers/linux/core.h"
 #include "parsers/linux/discover.h"
 #include "parsers/linux/files.h"
 #include "parsers/linux/system.h"
@@ -72,6 +73,7 @@ linux_open(const DacsaGuestSource *source, DacsaGuest **ret, GError **error)
   l->kernel = kernel;
   l->phys = source->phys;
   l->errors = source->errors;
+  l->cpus = source->cpus;
   l->taken_us = source->taken_us;
   l->levels = kernel->info->five_levels ? 5 : 4;
   l->memory = kernel_space(source->phys, kernel->info);
@@ -168,6 +170,8 @@ const DacsaGuestOs dacsa_linux_os = {
         },
     .memory = dacsa_linux_memory,
     .regions = dacsa_linux_regions,
+    .has_core = dacsa_linux_has_core,
+    .core = dacsa_linux_core,
     .has_exe = dacsa_linux_has_exe,
     .exe = dacsa_linux_exe,
     .files = dacsa_linux_files,

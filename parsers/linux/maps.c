@@ -186,6 +186,8 @@ read_mapping(const MapsOwner *owner, uint64_t vma, Mapping *ret, GError **error)
     return false;
   if (m.start >= m.end)
     return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "a mapping ends before it begins");
+  m.vma = vma;
+  m.file = file;
   if (file != 0) {
     if (!dacsa_linux_get(l, vma, M_VMA_PGOFF, &m.offset, error) ||
         !shmem_name(owner, vma, &m.name, error) || !file_mapping(owner, file, &m, error))
@@ -230,7 +232,7 @@ visit_gate(const MapsOwner *owner, uint64_t mm, DacsaLinuxMappingVisit visit, vo
   uint64_t gate = dacsa_linux_symbol(l, S_GATE_VMA);
   uint64_t vsyscall_mode = dacsa_linux_symbol(l, S_VSYSCALL_MODE);
   uint32_t mode = 0;
-  Mapping m = {.name = (char *)(uintptr_t) "[vsyscall]"}; /* borrowed: func copies */
+  Mapping m = {.name = (char *)(uintptr_t) "[vsyscall]", .vma = gate}; /* borrowed: func copies */
 
   if (gate == 0 || (vsyscall_mode && (!dacsa_mem_read_u32(l->memory, vsyscall_mode, &mode, NULL) ||
                                       mode == VSYSCALL_NONE)))

@@ -6,7 +6,9 @@
 typedef struct {
   uint64_t start, end, flags, offset, ino; /* flags: vm_flags */
   uint32_t major, minor;
-  char *name; /* or NULL */
+  char *name;    /* or NULL */
+  uint64_t vma;  /* gva of its struct vm_area_struct */
+  uint64_t file; /* of its struct file; 0: none */
 } DacsaLinuxMapping;
 
 /* false: no room for more. */

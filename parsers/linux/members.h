@@ -494,6 +494,29 @@
   M(MOUNT_CHILDREN, "mount.mnt_mounts") \
   M(MOUNT_CHILD, "mount.mnt_child") \
   M(FILE_MAPPING, "file.f_mapping") \
+  /* registers, and cores of processes */ \
+  M(TASK_FSBASE, "task_struct.thread.fsbase") \
+  M(TASK_GSBASE, "task_struct.thread.gsbase") \
+  M(TASK_DS, "task_struct.thread.ds") \
+  M(TASK_ES, "task_struct.thread.es") \
+  M(TASK_FSINDEX, "task_struct.thread.fsindex") \
+  M(TASK_GSINDEX, "task_struct.thread.gsindex") \
+  M(TASK_FPU, "task_struct.thread.fpu") /* to 6.15: then it follows the task_struct */ \
+  M(FPU_STATE, "fpu.state") /* to 5.15 */ \
+  M(FPU_FPSTATE, "fpu.fpstate") \
+  M(FPU_LAST_CPU, "fpu.last_cpu") \
+  M(FPSTATE_REGS, "fpstate.regs") \
+  M(FPSTATE_USER_XFEATURES, "fpstate.user_xfeatures") \
+  M(PCPU_HOT_CURRENT, "pcpu_hot.current_task") /* 6.2 to 6.14 */ \
+  M(SIGNAL_UTIME, "signal_struct.utime") \
+  M(SIGNAL_STIME, "signal_struct.stime") \
+  M(SIGNAL_CUTIME, "signal_struct.cutime") \
+  M(SIGNAL_CSTIME, "signal_struct.cstime") \
+  M(MM_SAVED_AUXV, "mm_struct.saved_auxv") \
+  M(MM_VDSO, "mm_struct.context.vdso") \
+  M(MM_VDSO_IMAGE, "mm_struct.context.vdso_image") \
+  M(VDSO_IMAGE_DATA, "vdso_image.data") \
+  M(VDSO_IMAGE_SIZE, "vdso_image.size") \
   /* end */
 
 /* T_<name>: the size of a struct in bytes. */
@@ -523,6 +546,10 @@
   T(HSTATE, "hstate") \
   T(CPUMASK, "cpumask") \
   /* page cache */ \
+  /* registers, and cores of processes */ \
+  T(TASK_STRUCT, "task_struct") \
+  T(PT_REGS, "pt_regs") \
+  T(THREAD_UNION, "thread_union") \
   /* end */
 
 /* E_<name>: the value of an enumerator. */
@@ -672,4 +699,14 @@
   S(VMEMMAP_BASE, "vmemmap_base") \
   S(HUGETLBFS_AOPS, "hugetlbfs_aops") \
   S(DEF_BLK_AOPS, "def_blk_aops") \
+  S(SHMEM_AOPS, "shmem_aops") \
+  S(RAM_AOPS, "ram_aops") \
+  /* registers, and cores of processes */ \
+  S(CURRENT_TASK, "current_task|pcpu_hot") \
+  S(GDT_PAGE, "gdt_page") \
+  S(FPREGS_OWNER, "fpu_fpregs_owner_ctx") \
+  S(ENTRY_TEXT_START, "__entry_text_start") \
+  S(ENTRY_TEXT_END, "__entry_text_end") \
+  S(XFEATURES_MASK, "xfeatures_mask_all") /* to 5.15: then each task has its own */ \
+  S(XSTATE_OFFSETS, "xstate_offsets") \
   /* end */

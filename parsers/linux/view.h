@@ -21,6 +21,7 @@ typedef enum {
   DACSA_LINUX_ONCE_SOCKETS,
   DACSA_LINUX_ONCE_DMESG,
   DACSA_LINUX_ONCE_FILES,
+  DACSA_LINUX_ONCE_RUNNING,
   DACSA_LINUX_ONCE_N,
 } DacsaLinuxOnceKey;
 
@@ -36,6 +37,7 @@ typedef struct {
   DacsaMem *phys;      /* borrowed from the source */
   DacsaMem *memory;    /* the kernel's address space */
   DacsaErrors *errors; /* borrowed */
+  const GArray *cpus;  /* DacsaCpu; borrowed, or NULL */
   unsigned levels;
   int64_t taken_us; /* UNIX time of the snapshot */
   GMutex lock;      /* of the two below, which are made once */

@@ -68,14 +68,14 @@ test_sizes(void)
   fake_paging_map(&f.paging, kernel, 2, 0x1000000, PTE_PRESENT | PTE_WRITABLE | PTE_LARGE);
   /* In a 4 KiB entry bit 7 is the PAT bit. */
   fake_paging_map(&f.paging, 0x401000, 1, 0x9000, PTE_PRESENT | PTE_LARGE);
-  check_page(&f, 0x400fff, &(DacsaX86_64Page){0x400000, 0x7000, 0x1000, true, true, false});
-  check_page(&f, 0x401000, &(DacsaX86_64Page){0x401000, 0x9000, 0x1000, false, false, true});
+  check_page(&f, 0x400fff, &(DacsaX86_64Page){0x400000, 0x7000, 0x1000, true, true, false, false});
+  check_page(&f, 0x401000, &(DacsaX86_64Page){0x401000, 0x9000, 0x1000, false, false, true, false});
   check_page(&f, 0x40000fff,
-             &(DacsaX86_64Page){0x40000000, 0x80200000, 0x200000, true, true, true});
+             &(DacsaX86_64Page){0x40000000, 0x80200000, 0x200000, true, true, true, false});
   check_page(&f, 0x7fffffffff,
-             &(DacsaX86_64Page){0x7fc0000000, 0x140000000, 1u << 30, true, true, true});
+             &(DacsaX86_64Page){0x7fc0000000, 0x140000000, 1u << 30, true, true, true, false});
   check_page(&f, kernel + 0x1fffff,
-             &(DacsaX86_64Page){kernel, 0x1000000, 0x200000, false, true, true});
+             &(DacsaX86_64Page){kernel, 0x1000000, 0x200000, false, true, true, false});
   check_fault(&f, 0x402000);
   check_fault(&f, 0);
   check_fault(&f, kernel + 0x200000);
@@ -91,17 +91,17 @@ test_canonical(void)
 
   set_up(&f, 4, 0);
   fake_paging_map(&f.paging, high, 1, 0x7000, PTE_PRESENT);
-  check_page(&f, high, &(DacsaX86_64Page){high, 0x7000, 0x1000, false, false, true});
+  check_page(&f, high, &(DacsaX86_64Page){high, 0x7000, 0x1000, false, false, true, false});
   check_fault(&f, UINT64_C(0x0000800000000000));
   check_fault(&f, UINT64_C(0xffff000000000000));
   check_fault(&f, UINT64_C(0x8000800000000000));
   set_up(&five, 5, 0);
   fake_paging_map(&five.paging, high5, 1, 0x7000, PTE_PRESENT);
   fake_paging_map(&five.paging, UINT64_C(0x00ffffffffe00000), 2, 0x400000, PTE_TABLE | PTE_LARGE);
-  check_page(&five, high5, &(DacsaX86_64Page){high5, 0x7000, 0x1000, false, false, true});
+  check_page(&five, high5, &(DacsaX86_64Page){high5, 0x7000, 0x1000, false, false, true, false});
   check_page(
       &five, UINT64_C(0x00ffffffffffffff),
-      &(DacsaX86_64Page){UINT64_C(0x00ffffffffe00000), 0x400000, 0x200000, true, true, true});
+      &(DacsaX86_64Page){UINT64_C(0x00ffffffffe00000), 0x400000, 0x200000, true, true, true, false});
   check_fault(&five, UINT64_C(0x0100000000000000));
   check_fault(&five, UINT64_C(0xfe00000000000000));
 }
@@ -113,14 +113,14 @@ test_rights(void)
 
   set_up(&f, 4, 0);
   fake_paging_map(&f.paging, 0x400000, 1, 0x7000, PTE_TABLE);
-  check_page(&f, 0x400000, &(DacsaX86_64Page){0x400000, 0x7000, 0x1000, true, true, true});
+  check_page(&f, 0x400000, &(DacsaX86_64Page){0x400000, 0x7000, 0x1000, true, true, true, false});
   /* A right that one level withholds is withheld. */
   fake_mem_u64(f.phys, fake_paging_entry(&f.paging, 0x400000, 3),
                (uint64_t)(TABLES + 0x1000) | PTE_PRESENT | PTE_USER);
-  check_page(&f, 0x400000, &(DacsaX86_64Page){0x400000, 0x7000, 0x1000, true, false, true});
+  check_page(&f, 0x400000, &(DacsaX86_64Page){0x400000, 0x7000, 0x1000, true, false, true, false});
   fake_mem_u64(f.phys, fake_paging_entry(&f.paging, 0x400000, 4),
                (uint64_t)TABLES | PTE_PRESENT | PTE_WRITABLE);
-  check_page(&f, 0x400000, &(DacsaX86_64Page){0x400000, 0x7000, 0x1000, false, false, true});
+  check_page(&f, 0x400000, &(DacsaX86_64Page){0x400000, 0x7000, 0x1000, false, false, true, false});
 }
 
 static void
@@ -137,9 +137,9 @@ test_linux_entries(void)
   fake_paging_map(&f.paging, 0x800000, 2, inverted_large, PTE_PROTNONE | PTE_LARGE);
   fake_paging_map(&f.paging, 0xa00000, 2, inverted_large, PTE_LARGE); /* about to be split */
   fake_paging_map(&f.paging, 0xc0000000, 3, 0x40000000, PTE_PROTNONE | PTE_LARGE);
-  check_page(&f, 0x400123, &(DacsaX86_64Page){0x400000, 0x7000, 0x1000, false, false, true});
-  check_page(&f, 0x800000, &(DacsaX86_64Page){0x800000, 0x80000000, 0x200000, false, false, true});
-  check_page(&f, 0xa00000, &(DacsaX86_64Page){0xa00000, 0x80000000, 0x200000, false, false, true});
+  check_page(&f, 0x400123, &(DacsaX86_64Page){0x400000, 0x7000, 0x1000, false, false, true, false});
+  check_page(&f, 0x800000, &(DacsaX86_64Page){0x800000, 0x80000000, 0x200000, false, false, true, false});
+  check_page(&f, 0xa00000, &(DacsaX86_64Page){0xa00000, 0x80000000, 0x200000, false, false, true, false});
   check_fault(&f, 0x401000);
   check_fault(&f, 0xc0000000);
   f.tables.flags = 0; /* to the CPU none of them is there */
