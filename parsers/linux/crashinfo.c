@@ -136,7 +136,7 @@ write_number(const Writer *w, const Line *line)
     print_number(w, "NUMBER", line->name, value);
 }
 
-/* Two rows that say the same of the table of symbols: at which of its parts. */
+/* Where a part of the table of symbols lies; its own names are not in it. */
 static void
 write_kallsyms(const Writer *w, const Line *line)
 {

@@ -77,7 +77,7 @@ modules = [m.name.string_().decode() for m in
            list_for_each_entry("struct module", prog["modules"].address_of_(), "list")]
 assert modules == [line.split()[0] for line in open(now + "/modules")], modules
 names = [frame.name for frame in prog.stack_trace(find_task(prog, pid))]
-assert names[0] in ("context_switch", "__schedule") and "entry_SYSCALL_64" in names, names[:20]
+assert names[0] in ("context_switch", "__schedule") and "do_syscall_64" in names, names[:20]
 rips = [int(line.split()[0][4:], 16) for line in open(now + "/cpus") if line.startswith("RIP=")]
 for cpu, rip in enumerate(rips):
     current = per_cpu(prog["runqueues"], cpu).curr
