@@ -94,7 +94,7 @@ mount_guest vm large bare
 for name in vm large bare; do
   dacsa snapshot $name now >/dev/null
 done
-! ls "$mnt/vm/now" | grep -qx vmcore || fail "vmcore is listed"
+same "$(find "$mnt/vm/now" -maxdepth 1 -name vmcore)" "" "what a listing shows of vmcore"
 
 check_core vm
 check_notes vm 2
