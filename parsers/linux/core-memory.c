@@ -1,8 +1,7 @@
 /* The memory of a core: of each page that a process has mapped, what it holds, if that is known. */
 #include "parsers/linux/core.h"
 
-#include "parsers/linux/mapping.h"
-#include "parsers/linux/walk.h"
+#include "parsers/linux/core-file.h"
 #include "parsers/work.h"
 #include "snap/error.h"
 
@@ -10,12 +9,10 @@
 
 #define MAX_PAGES (1u << 20)    /* runs of one mapping's pages */
 #define MAX_SEGMENTS (1u << 18) /* 14 MiB of program headers */
-#define MAX_SWAPPED (1u << 20)  /* runs of pages of one file */
 #define PAGE DACSA_PAGE_SIZE
 
 #define KERNEL_HALF (UINT64_C(1) << 63)
 #define VM_UFFD_MISSING 0x200u /* include/linux/mm.h */
-#define XA_VALUE UINT64_C(1)   /* include/linux/xarray.h, xa_is_value: shared memory swapped out */
 
 /* What a page is that is not in the page tables. */
 typedef enum {
@@ -29,14 +26,6 @@ typedef enum {
 /* Why pages are unknown. */
 typedef enum { WHY_SWAPPED, WHY_NOT_CACHED, WHY_OTHER, N_WHYS } Why;
 
-/* A file: the one whose mapping is at hand, for its mappings follow one another. */
-typedef struct {
-  uint64_t mapping; /* its struct address_space; 0: none yet */
-  DacsaRuns *cached;
-  DacsaRuns *swapped; /* NULL: a page that is not cached is on a disk; else it is zeros but for
-                       * these, which are not anywhere: a run's gpa means nothing */
-} CachedFile;
-
 /* Pages of a mapping that follow one another, in guest-physical memory too; absent: they are known
  * to be elsewhere. */
 typedef struct {
@@ -49,7 +38,7 @@ typedef struct {
   DacsaElfcore *elf;
   DacsaRuns *memory;
   DacsaX86_64Tables tables;
-  CachedFile file;
+  DacsaLinuxCoreFile file;  /* the last mapping's: a file's mappings follow one another */
   uint64_t unknown[N_WHYS]; /* pages */
   guint segments;
   const char *full; /* why no more fits */
@@ -159,78 +148,11 @@ add_ram(Image *image, uint64_t gva, uint64_t gpa, uint64_t len)
 
 /* -- what is not in the page tables -- */
 
-static bool
-visit_swapped(uint64_t index, uint64_t count, uint64_t entry, void *data)
-{
-  DacsaRuns *swapped = data;
-
-  if (!(entry & XA_VALUE))
-    return true;
-  return index < (uint64_t)INT64_MAX / PAGE - count && swapped->runs->len < MAX_SWAPPED &&
-         dacsa_runs_append_at(swapped, index * PAGE, index * PAGE, index * PAGE, count * PAGE);
-}
-
-/* A file of a file system that is nowhere but in memory: shared memory, memfd, tmpfs, ramfs,
- * hugetlbfs. */
-static bool
-is_memory_only(const DacsaLinux *l, uint64_t mapping)
-{
-  static const DacsaLinuxSymbol all[] = {S_SHMEM_AOPS, S_RAM_AOPS, S_HUGETLBFS_AOPS};
-  uint64_t ops;
-
-  if (!dacsa_linux_get(l, mapping, M_MAPPING_OPS, &ops, NULL) || ops == 0)
-    return false;
-  for (size_t i = 0; i < G_N_ELEMENTS(all); i++)
-    if (ops == dacsa_linux_symbol(l, all[i]))
-      return true;
-  return false;
-}
-
-static void
-file_clear(CachedFile *file)
-{
-  g_clear_pointer(&file->cached, dacsa_runs_free);
-  g_clear_pointer(&file->swapped, dacsa_runs_free);
-  file->mapping = 0;
-}
-
-/* Looks up the mapping's file. Its last page is whole: the kernel keeps zeros behind its end. */
-static bool
-find_file(Image *image, GError **error)
-{
-  DacsaLinux *l = image->core->l;
-  g_autoptr(GError) cause = NULL;
-  uint64_t mapping, host, size;
-
-  if (!dacsa_linux_get(l, image->m->file, M_FILE_MAPPING, &mapping, error))
-    return false;
-  if (mapping == image->file.mapping)
-    return true;
-  file_clear(&image->file);
-  if (!dacsa_linux_get(l, mapping, M_MAPPING_HOST, &host, error) ||
-      !dacsa_linux_get(l, host, M_INODE_SIZE, &size, error))
-    return false;
-  size = MIN(size, (uint64_t)INT64_MAX - PAGE);
-  image->file.mapping = mapping;
-  image->file.cached =
-      dacsa_linux_mapping_runs(l, mapping, (size + PAGE - 1) / PAGE * PAGE, image->core->where);
-  if (!is_memory_only(l, mapping))
-    return true;
-  g_autoptr(DacsaRuns) swapped = dacsa_runs_new();
-  if (!dacsa_linux_xarray_each(l, mapping + dacsa_linux_offset(l, M_MAPPING_PAGES), visit_swapped,
-                               swapped, &cause) ||
-      swapped->runs->len >= MAX_SWAPPED)
-    note(image, cause ? cause->message : "a file with too many pages that are swapped out");
-  else
-    image->file.swapped = g_steal_pointer(&swapped);
-  return true;
-}
-
 /* The pages of a file that are not cached. */
 static void
 add_missing(Image *image, uint64_t start, uint64_t end, uint64_t offset)
 {
-  const CachedFile *file = &image->file;
+  const DacsaLinuxCoreFile *file = &image->file;
   uint64_t at = start;
   uint64_t first, last;
 
@@ -319,7 +241,7 @@ gap_kind(Image *image)
   if (ops == 0)
     return GAP_ZEROS;
   if (m->file != 0) {
-    if (find_file(image, &cause))
+    if (dacsa_linux_core_file(image->core, m, &image->file, &cause))
       return GAP_FILE;
     note(image, cause->message);
     return GAP_UNKNOWN;
@@ -445,7 +367,7 @@ dacsa_linux_core_memory(const DacsaLinuxCore *core, DacsaElfcore *elf)
     image.segment = image.end = image.m->start;
     add_mapping(&image);
   }
-  file_clear(&image.file);
+  dacsa_linux_core_file_clear(&image.file);
   note_unknown(&image);
   return image.memory;
 }

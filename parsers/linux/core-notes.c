@@ -9,7 +9,9 @@
 #include <elf.h>
 #include <string.h>
 
-#define MAX_NOTES (128u << 20) /* bytes of the threads' together */
+#define MAX_NOTES (64u << 20) /* bytes of the threads' together */
+#define MIN_THREADS 1024u     /* however little memory there is */
+#define THREAD_BYTES 16384u   /* each has a stack of its own in the kernel */
 #define MAX_FILES (64u << 20)
 #define MAX_AUXV 1024u /* words */
 #define PAGE DACSA_PAGE_SIZE
@@ -50,7 +52,8 @@ typedef struct {
   DacsaElfcore *elf;
   uint64_t signal;
   size_t bytes;
-  guint threads, left_out, no_fpu, from_vcpu, of_32_bits;
+  uint64_t threads, max_threads; /* so far; that there can be */
+  guint no_fpu, from_vcpu, of_32_bits;
   bool described; /* the notes of the process are there: they follow the first thread's first */
 } Notes;
 
@@ -195,7 +198,7 @@ visit_thread(uint64_t task, void *data)
 
   if (!dacsa_linux_task_mm(core->l, task, &mm, NULL) || mm == 0)
     return true; /* it has ended */
-  if (n->bytes >= MAX_NOTES) {
+  if (n->bytes >= MAX_NOTES || n->threads++ >= n->max_threads) {
     note(core, "cut short: too many threads");
     return false;
   }
@@ -360,6 +363,7 @@ dacsa_linux_core_notes(const DacsaLinuxCore *core, DacsaElfcore *elf)
   Notes n = {.core = core, .elf = elf};
   g_autoptr(GError) cause = NULL;
 
+  n.max_threads = MIN_THREADS + dacsa_linux_ram_bytes(core->l) / THREAD_BYTES;
   n.signal = get(core, core->leader, M_TASK_SIGNAL);
   if (!dacsa_linux_threads_each(core->l, core->leader, visit_thread, &n, &cause))
     note(core, cause->message);

@@ -193,6 +193,18 @@ drive_memory(const Drive *d, uint32_t pid)
 }
 
 static void
+drive_core(const Drive *d, uint32_t pid)
+{
+  g_autoptr(GError) error = NULL;
+  DacsaRuns *runs = NULL;
+
+  if (!d->os->core || !d->os->has_core || !ask(d)->has_core(d->guest, pid))
+    return;
+  bool ok = ask(d)->core(d->guest, pid, &runs, &error);
+  take_runs(d, ok, runs, &error);
+}
+
+static void
 drive_process(const Drive *d, uint32_t pid)
 {
   for (size_t i = 0; i < DACSA_PROCESS_N_TEXTS; i++) {
@@ -204,6 +216,7 @@ drive_process(const Drive *d, uint32_t pid)
   }
   drive_regions(d, pid);
   drive_memory(d, pid);
+  drive_core(d, pid);
   if (d->os->exe && d->os->has_exe && ask(d)->has_exe(d->guest, pid)) {
     g_autoptr(GError) error = NULL;
     DacsaRuns *runs = NULL;

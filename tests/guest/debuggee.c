@@ -19,9 +19,10 @@
 #define MADV_PAGEOUT 21
 #endif
 
-#define ANONYMOUS ((char *)0x10000000) /* pages: touched, never touched, swapped out if it can be  \
-                                        */
-#define MAPPED ((char *)0x20000000)    /* of a file, never touched */
+/* Pages that are touched, never touched, swapped out if there is swap; and one of a file, never
+ * touched. */
+#define ANONYMOUS ((char *)0x10000000)
+#define MAPPED ((char *)0x20000000)
 
 const char debuggee_text[] = "what a debugger reads";
 volatile int debuggee_done;

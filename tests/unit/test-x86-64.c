@@ -99,9 +99,9 @@ test_canonical(void)
   fake_paging_map(&five.paging, high5, 1, 0x7000, PTE_PRESENT);
   fake_paging_map(&five.paging, UINT64_C(0x00ffffffffe00000), 2, 0x400000, PTE_TABLE | PTE_LARGE);
   check_page(&five, high5, &(DacsaX86_64Page){high5, 0x7000, 0x1000, false, false, true, false});
-  check_page(
-      &five, UINT64_C(0x00ffffffffffffff),
-      &(DacsaX86_64Page){UINT64_C(0x00ffffffffe00000), 0x400000, 0x200000, true, true, true, false});
+  check_page(&five, UINT64_C(0x00ffffffffffffff),
+             &(DacsaX86_64Page){UINT64_C(0x00ffffffffe00000), 0x400000, 0x200000, true, true, true,
+                                false});
   check_fault(&five, UINT64_C(0x0100000000000000));
   check_fault(&five, UINT64_C(0xfe00000000000000));
 }
@@ -138,8 +138,10 @@ test_linux_entries(void)
   fake_paging_map(&f.paging, 0xa00000, 2, inverted_large, PTE_LARGE); /* about to be split */
   fake_paging_map(&f.paging, 0xc0000000, 3, 0x40000000, PTE_PROTNONE | PTE_LARGE);
   check_page(&f, 0x400123, &(DacsaX86_64Page){0x400000, 0x7000, 0x1000, false, false, true, false});
-  check_page(&f, 0x800000, &(DacsaX86_64Page){0x800000, 0x80000000, 0x200000, false, false, true, false});
-  check_page(&f, 0xa00000, &(DacsaX86_64Page){0xa00000, 0x80000000, 0x200000, false, false, true, false});
+  check_page(&f, 0x800000,
+             &(DacsaX86_64Page){0x800000, 0x80000000, 0x200000, false, false, true, false});
+  check_page(&f, 0xa00000,
+             &(DacsaX86_64Page){0xa00000, 0x80000000, 0x200000, false, false, true, false});
   check_fault(&f, 0x401000);
   check_fault(&f, 0xc0000000);
   f.tables.flags = 0; /* to the CPU none of them is there */
@@ -216,6 +218,55 @@ stop_after_three(const DacsaX86_64Page *page, void *data)
 
   (void)page;
   return ++*n < 3;
+}
+
+typedef struct {
+  guint present, absent;
+  uint64_t absent_gva[4], absent_size[4];
+} Absent;
+
+static bool
+visit_absent(const DacsaX86_64Page *page, void *data)
+{
+  Absent *a = data;
+
+  if (!page->absent) {
+    a->present++;
+    return true;
+  }
+  g_assert_cmpuint(a->absent, <, 4);
+  g_assert_cmphex(page->gpa, ==, 0);
+  a->absent_gva[a->absent] = page->gva;
+  a->absent_size[a->absent++] = page->size;
+  return true;
+}
+
+/* What is swapped out is visited only where that is asked for; of the upper levels never. */
+static void
+test_walk_absent(void)
+{
+  const uint64_t swapped = UINT64_C(0x7fffffff00) << 9 & ~UINT64_C(0x1ff);
+  g_auto(Fixture) f;
+  Absent a = {0};
+
+  set_up(&f, 4, DACSA_X86_64_LINUX);
+  fake_paging_map(&f.paging, 0x400000, 1, 0x7000, PTE_TABLE);
+  fake_paging_map(&f.paging, 0x401000, 1, swapped, 0);
+  fake_paging_map(&f.paging, 0x402000, 1, 0, 0);
+  fake_paging_map(&f.paging, 0x600000, 2, swapped, 0);
+  fake_paging_map(&f.paging, 0x80000000, 3, swapped, 0);
+  g_assert_true(dacsa_x86_64_walk(&f.tables, 0, 1u << 31, visit_absent, &a, NULL));
+  g_assert_cmpuint(a.present, ==, 1);
+  g_assert_cmpuint(a.absent, ==, 0);
+
+  f.tables.flags |= DACSA_X86_64_ABSENT;
+  g_assert_true(dacsa_x86_64_walk(&f.tables, 0, UINT64_C(1) << 32, visit_absent, &a, NULL));
+  g_assert_cmpuint(a.present, ==, 2);
+  g_assert_cmpuint(a.absent, ==, 2);
+  g_assert_cmphex(a.absent_gva[0], ==, 0x401000);
+  g_assert_cmphex(a.absent_size[0], ==, 0x1000);
+  g_assert_cmphex(a.absent_gva[1], ==, 0x600000);
+  g_assert_cmphex(a.absent_size[1], ==, 0x200000);
 }
 
 static void
@@ -362,6 +413,7 @@ main(int argc, char **argv)
   g_test_add_func("/x86-64/linux-entries", test_linux_entries);
   g_test_add_func("/x86-64/walk/ranges", test_walk_ranges);
   g_test_add_func("/x86-64/walk/five-levels", test_walk_five_levels);
+  g_test_add_func("/x86-64/walk/walk-absent", test_walk_absent);
   g_test_add_func("/x86-64/walk/stops", test_walk_stops);
   g_test_add_func("/x86-64/walk/unreadable", test_walk_unreadable);
   g_test_add_func("/x86-64/self-reference", test_self_reference);

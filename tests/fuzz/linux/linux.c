@@ -10,6 +10,7 @@
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/fuzz-mem.h"
 
+#include "parsers/cpus.h"
 #include "parsers/linux/linux.h"
 #include "parsers/linux/view.h"
 
@@ -82,6 +83,7 @@ make_kernel(unsigned shape, FuzzInput *in)
     k->members[M_MM_MT_ROOT].known = false;
   for (size_t i = 0; i < T_N; i++)
     k->types[i] = (uint32_t)(64 + i % 4 * 64);
+  k->types[T_PT_REGS] = 168; /* no other is read */
   for (size_t i = 0; i < E_N; i++)
     k->enumerators[i] = (int64_t)i;
   for (size_t i = 0; i < S_N; i++)
@@ -108,6 +110,22 @@ make_phys(const FuzzInput *in, size_t *ret_size)
   return phys;
 }
 
+/* One vCPU, in user mode or in the kernel, with all registers. */
+static GArray *
+make_cpus(unsigned shape)
+{
+  GArray *cpus = g_array_new(FALSE, TRUE, sizeof(DacsaCpu));
+  const DacsaCpu cpu = {.rip = DIRECT_MAP,
+                        .has_state = true,
+                        .cpl = shape & 4 ? 3 : 0,
+                        .gdt = DIRECT_MAP,
+                        .has_fpu = true,
+                        .fpu = {.fsw = (uint16_t)shape, .vector_bytes = 64}};
+
+  g_array_append_val(cpus, cpu);
+  return cpus;
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -123,7 +141,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
   g_autoptr(DacsaMem) phys = fuzz_mem_new(bytes, phys_size);
   l->phys = phys;
   l->memory = fuzz_mem_new_wrapped(in.data, in.size);
+  g_autoptr(GArray) cpus = make_cpus(shape);
   l->errors = errors;
+  l->cpus = cpus;
   l->levels = shape & 2 ? 5 : 4;
   g_mutex_init(&l->lock);
   dacsa_linux_once_init(l);
