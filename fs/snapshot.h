@@ -24,7 +24,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(DacsaSnapshot, dacsa_snapshot_unref)
 
 uint32_t dacsa_snapshot_serial(const DacsaSnapshot *snapshot);
 const DacsaRecord *dacsa_snapshot_record(const DacsaSnapshot *snapshot);
-DacsaMem *dacsa_snapshot_phys(DacsaSnapshot *snapshot);           /* borrowed */
+DacsaMem *dacsa_snapshot_phys(DacsaSnapshot *snapshot); /* borrowed */
 DacsaErrors *dacsa_snapshot_errors(DacsaSnapshot *snapshot);
 
 /* Which pages of it the child has; borrowed. */
