@@ -1,6 +1,8 @@
 /* The table of nodes, and the generators of their content. */
 #include "fs/nodes.h"
 
+#include "parsers/cpus.h"
+#include "parsers/vmcore.h"
 #include "snap/error.h"
 
 #include <inttypes.h>
@@ -204,6 +206,23 @@ generate_core(DacsaCache *cache, const DacsaPlace *place, DacsaFile **ret, GErro
 }
 
 static bool
+generate_vmcore(DacsaCache *cache, const DacsaPlace *place, DacsaFile **ret, GError **error)
+{
+  DacsaSnapshot *s = place->snapshot;
+  const DacsaRecord *record = dacsa_snapshot_record(s);
+  g_autoptr(GArray) cpus = dacsa_cpus_parse_all(record->registers);
+  DacsaVmcoreSource source = {record->layout, cpus, dacsa_snapshot_resident(s), NULL,
+                              dacsa_snapshot_errors(s)};
+
+  (void)cache;
+  (void)error;
+  if (!dacsa_snapshot_guest(s, &source.guest, NULL))
+    source.guest = NULL;
+  *ret = dacsa_file_new_runs(dacsa_vmcore_new(&source), dacsa_snapshot_phys(s));
+  return true;
+}
+
+static bool
 generate_isf(DacsaCache *cache, const DacsaPlace *place, DacsaFile **ret, GError **error)
 {
   g_autoptr(GString) out = g_string_new(NULL);
@@ -388,6 +407,8 @@ const DacsaNode dacsa_nodes[DACSA_N_ROWS] = {
     [DACSA_ROW_JSON_NETCONNS] = SYSTEM_TEXT("netconns.jsonl", JSON, JSON_NETCONNS),
     [DACSA_ROW_JSON_MOUNTS] = SYSTEM_TEXT("mounts.jsonl", JSON, JSON_MOUNTS),
     [DACSA_ROW_JSON_DMESG] = SYSTEM_TEXT("dmesg.jsonl", JSON, JSON_DMESG),
+
+    [DACSA_ROW_VMCORE] = GENERATED("vmcore", SNAPSHOT, DACSA_FLAG_BY_NAME, generate_vmcore),
 
     [DACSA_ROW_SYMBOLS] = {"symbols", DACSA_ROW_SNAPSHOT, DACSA_KIND_DIRECTORY, 0500,
                            DACSA_FLAG_BY_NAME, NULL, 0, has_isf},

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #define MAX_CPUS 4096u
+#define CPU "CPU#"
+#define N_NARROW 8u /* registers that a vCPU has in 32-bit mode */
 
 /* A part of the text. */
 typedef struct {
@@ -101,23 +103,26 @@ find_table(Text text, const char *name, uint64_t *ret, uint32_t *ret_limit)
 }
 
 static bool
-find_state(Text text, DacsaCpu *cpu)
+find_state(Text text, bool narrow, DacsaCpu *cpu)
 {
   static const char *const general[DACSA_CPU_N_GENERAL] = {
       "RAX=", "RBX=", "RCX=", "RDX=", "RSI=", "RDI=", "RBP=", "RSP=",
       "R8 =", "R9 =", "R10=", "R11=", "R12=", "R13=", "R14=", "R15="};
+  static const char *const narrow_general[N_NARROW] = {
+      "EAX=", "EBX=", "ECX=", "EDX=", "ESI=", "EDI=", "EBP=", "ESP="};
   static const char *const segments[DACSA_CPU_N_SEGMENTS] = {
       "ES =", "CS =", "SS =", "DS =", "FS =", "GS =", "LDT=", "TR ="};
   uint64_t cpl;
 
-  for (size_t i = 0; i < DACSA_CPU_N_GENERAL; i++)
-    if (!find_register(text, general[i], &cpu->general[i]))
+  for (size_t i = 0; i < (narrow ? N_NARROW : DACSA_CPU_N_GENERAL); i++)
+    if (!find_register(text, narrow ? narrow_general[i] : general[i], &cpu->general[i]))
       return false;
   for (size_t i = 0; i < DACSA_CPU_N_SEGMENTS; i++)
     if (!find_segment(text, segments[i], &cpu->segments[i]))
       return false;
-  if (!find_register(text, "RFL=", &cpu->rflags) || !find_register(text, "CR2=", &cpu->cr2) ||
-      !find_register(text, "EFER=", &cpu->efer) || !find_register(text, "CPL=", &cpl) || cpl > 3)
+  if (!find_register(text, narrow ? "EFL=" : "RFL=", &cpu->rflags) ||
+      !find_register(text, "CR2=", &cpu->cr2) || !find_register(text, "EFER=", &cpu->efer) ||
+      !find_register(text, "CPL=", &cpl) || cpl > 3)
     return false;
   cpu->cpl = (unsigned)cpl;
   return find_table(text, "GDT=", &cpu->gdt, &cpu->gdt_limit) &&
@@ -191,17 +196,23 @@ find_fpu(Text text, DacsaCpuFpu *fpu)
          find_stack(text, fpu) && find_vectors(text, fpu);
 }
 
+/* text: behind `CPU#`. narrow: of a vCPU in 32-bit or real mode. */
 static bool
-parse_cpu(Text text, DacsaCpu *ret)
+parse_cpu(Text text, bool narrow, DacsaCpu *ret)
 {
   DacsaCpu state = {0};
   DacsaCpuFpu fpu = {0};
+  const guint64 number = g_ascii_strtoull(text.at, NULL, 10);
 
-  if (!find_register(text, "RIP=", &state.rip) || !find_register(text, "CR0=", &state.cr0) ||
-      !find_register(text, "CR3=", &state.cr3) || !find_register(text, "CR4=", &state.cr4))
+  if (number >= MAX_CPUS)
+    return false;
+  state.number = (unsigned)number;
+  if (!find_register(text, narrow ? "EIP=" : "RIP=", &state.rip) ||
+      !find_register(text, "CR0=", &state.cr0) || !find_register(text, "CR3=", &state.cr3) ||
+      !find_register(text, "CR4=", &state.cr4))
     return false;
   *ret = state;
-  state.has_state = find_state(text, &state);
+  state.has_state = find_state(text, narrow, &state);
   if (state.has_state)
     *ret = state;
   ret->has_fpu = find_fpu(text, &fpu);
@@ -210,19 +221,32 @@ parse_cpu(Text text, DacsaCpu *ret)
   return true;
 }
 
-GArray *
-dacsa_cpus_parse(const char *text)
+static GArray *
+parse(const char *text, bool with_narrow)
 {
   GArray *cpus = g_array_new(FALSE, FALSE, sizeof(DacsaCpu));
-  const char *at = strstr(text, "CPU#");
+  const char *at = strstr(text, CPU);
 
   while (at && cpus->len < MAX_CPUS) {
-    const char *next = strstr(at + 1, "CPU#");
+    const char *next = strstr(at + 1, CPU);
+    const Text part = {at + strlen(CPU), next ? next : at + strlen(at)};
     DacsaCpu cpu;
 
-    if (parse_cpu((Text){at, next ? next : at + strlen(at)}, &cpu))
+    if (parse_cpu(part, false, &cpu) || (with_narrow && parse_cpu(part, true, &cpu)))
       g_array_append_val(cpus, cpu);
     at = next;
   }
   return cpus;
+}
+
+GArray *
+dacsa_cpus_parse(const char *text)
+{
+  return parse(text, false);
+}
+
+GArray *
+dacsa_cpus_parse_all(const char *text)
+{
+  return parse(text, true);
 }

@@ -61,6 +61,7 @@ typedef struct {
 
 typedef struct {
   uint64_t rip, cr0, cr3, cr4;
+  unsigned number; /* of the vCPU */
   /* The rest is 0 where the text does not have all of it. */
   bool has_state;
   uint64_t general[DACSA_CPU_N_GENERAL];
@@ -76,3 +77,6 @@ typedef struct {
 
 /* Owned array of DacsaCpu, in the text's order; those with no 64-bit registers are left out. */
 GArray *dacsa_cpus_parse(const char *text);
+
+/* The same with those in it too that run in 32-bit or real mode: r8 to r15 are 0 there. */
+GArray *dacsa_cpus_parse_all(const char *text);

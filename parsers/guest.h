@@ -111,6 +111,8 @@ typedef struct {
    * DacsaKernelMapping, ascending by gpa, disjoint. */
   bool (*vmcoreinfo)(DacsaGuest *guest, GString *out, GError **error);
   bool (*kernel_mappings)(DacsaGuest *guest, GArray **ret, GError **error);
+  /* The thread that runs on a CPU; 0: none, it is idle. */
+  bool (*running)(DacsaGuest *guest, uint32_t cpu, uint32_t *ret_pid, GError **error);
   /* A symbol table of the kernel for Volatility 3 (its ISF, JSON), made of what the guest knows of
    * itself. */
   bool (*isf)(DacsaGuest *guest, GString *out, GError **error);

@@ -30,6 +30,7 @@ typedef struct {
 } Step;
 
 struct DacsaKallsyms {
+  DacsaKallsymsTables tables;
   void *block; /* in which the arrays and the names lie */
   uint8_t *names;
   size_t names_len;
@@ -304,6 +305,7 @@ dacsa_kallsyms_load(DacsaMem *kernel, const DacsaKallsymsTables *tables,
   if (tables->num_syms == 0 || tables->num_syms > MAX_SYMBOLS)
     return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "kallsyms: %" PRIu64 " symbols cannot be",
                       tables->num_syms);
+  k->tables = *tables;
   k->n = (uint32_t)tables->num_syms;
   if (!load_tokens(k, kernel, tables, error) || !load_names(k, kernel, tables, error) ||
       !load_offsets(k, kernel, tables, error))
@@ -341,6 +343,12 @@ dacsa_kallsyms_find_optional(const DacsaKallsyms *k, const char *name)
   uint32_t i;
 
   return lookup(k, name, &i) ? address(k, i) : 0;
+}
+
+const DacsaKallsymsTables *
+dacsa_kallsyms_tables(const DacsaKallsyms *k)
+{
+  return k ? &k->tables : NULL;
 }
 
 uint32_t

@@ -41,6 +41,9 @@ bool dacsa_kallsyms_find(const DacsaKallsyms *kallsyms, const char *name, uint64
 /* The same, 0 where there is none: for what only some kernels have. */
 uint64_t dacsa_kallsyms_find_optional(const DacsaKallsyms *kallsyms, const char *name);
 
+/* Where it was loaded from; NULL: there is no table. Borrowed. */
+const DacsaKallsymsTables *dacsa_kallsyms_tables(const DacsaKallsyms *kallsyms);
+
 uint32_t dacsa_kallsyms_count(const DacsaKallsyms *kallsyms);
 
 /* Symbol i: its address, its type letter, its name (owned). i < the count. */

@@ -101,6 +101,7 @@
   M(TASK_NIVCSW, "task_struct.nivcsw") \
   M(TASK_FEATURES, "task_struct.thread.features") \
   M(TASK_FEATURES_LOCKED, "task_struct.thread.features_locked") \
+  M(RQ_CURR, "rq.curr") \
   M(TASK_CPU, "task_struct.cpu|task_struct.thread_info.cpu") \
   M(TASK_PRIO, "task_struct.prio") \
   M(TASK_STATIC_PRIO, "task_struct.static_prio") \
@@ -614,6 +615,8 @@
   S(NR_CPU_IDS, "nr_cpu_ids") \
   S(CPU_ONLINE_MASK, "__cpu_online_mask") \
   S(PER_CPU_OFFSET, "__per_cpu_offset") \
+  S(RUNQUEUES, "runqueues") \
+  S(PAGE_OFFSET_BASE, "page_offset_base") \
   S(BOOT_CPU_DATA, "boot_cpu_data") \
   S(SSB_MODE, "ssb_mode") \
   S(V2_USER_IBPB, "spectre_v2_user_ibpb") \

@@ -50,3 +50,6 @@ bool dacsa_linux_mounts(DacsaGuest *guest, GString *out, GError **error);
 bool dacsa_linux_json_mounts(DacsaGuest *guest, GString *out, GError **error);
 bool dacsa_linux_cpuinfo(DacsaGuest *guest, GString *out, GError **error);
 bool dacsa_linux_sysctl(DacsaGuest *guest, GString *out, GError **error);
+bool dacsa_linux_vmcoreinfo(DacsaGuest *guest, GString *out, GError **error);
+bool dacsa_linux_kernel_mappings(DacsaGuest *guest, GArray **ret, GError **error);
+bool dacsa_linux_running(DacsaGuest *guest, uint32_t cpu, uint32_t *ret_pid, GError **error);

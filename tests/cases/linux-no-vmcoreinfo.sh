@@ -1,22 +1,9 @@
 #!/bin/bash
 # A guest that has lost its VMCOREINFO, the text kernels keep for crash dumps, is shown like any other:
-# its kernel is found without.
+# its kernel is found without, and its vmcore has a text that says the same.
 . "$(dirname "$0")/../functions.sh"
-
-# vmcoreinfo_pages SNAPSHOT: guest-physical addresses of the pages that begin as VMCOREINFO does. (A
-# line of zeros, as long as memory, would be too long for grep.)
-vmcoreinfo_pages() {
-  tr '\0' '\n' <"$1/physmem" | grep -abo '^OSRELEASE=' | cut -d: -f1 | awk '$1 % 4096 == 0'
-}
-
-# wipe GUEST GPA: overwrites what is there in the running guest, as only someone on the host can.
-wipe() {
-  local hva
-  hva=$(qmp "$1" human-monitor-command "{\"command-line\":\"gpa2hva $2\"}" |
-    sed -n 's/.* is 0x\([0-9a-f]*\).*/\1/p')
-  dd if=/dev/zero "of=/proc/${guest_pid[$1]}/mem" bs=1 count=16 conv=notrunc \
-    seek=$((16#$hva)) status=none
-}
+# shellcheck source=tests/vmcoreinfo.sh
+. "$root/tests/vmcoreinfo.sh"
 
 # check_view GUEST PID: the snapshot shows the running kernel, and that process.
 check_view() {
@@ -27,21 +14,29 @@ check_view() {
   same "$(cat "$now/errors")" "" "errors"
 }
 
+# check_text GUEST: what the text that was made says is what the lost one said: the same lines in the
+# same order. Lines that this kernel does not write may be there besides.
+check_text() {
+  "$root/tests/elf-notes" "$mnt/$1/before/vmcore" VMCOREINFO >"$tmp/own"
+  "$root/tests/elf-notes" "$mnt/$1/now/vmcore" VMCOREINFO >"$tmp/made"
+  [ -s "$tmp/own" ] || fail "$1: there is no VMCOREINFO in its vmcore"
+  diff <(cat "$tmp/own") <(grep -Ff <(sed 's/=.*/=/' "$tmp/own") "$tmp/made") ||
+    fail "$1: the text made for its vmcore differs from its own"
+  echo "$1: $(wc -l <"$tmp/own") lines; besides: $(grep -vFf "$tmp/own" "$tmp/made" | tr '\n' ' ')"
+}
+
 # check_kernel GUEST
 check_kernel() {
-  local page pid
+  local pid
   start_guest "$1" -m 512M
   pid=$(start_in_guest "$1" ROLE=idle idle)
   mount_guest "$1"
   dacsa snapshot "$1" before >/dev/null
-  # There may be more than one copy: none may be left.
-  for page in $(vmcoreinfo_pages "$mnt/$1/before"); do
-    wipe "$1" "$page"
-  done
+  wipe_vmcoreinfo "$1" before
   dacsa snapshot "$1" now >/dev/null
-  [ -n "$(vmcoreinfo_pages "$mnt/$1/before")" ] || fail "$1: there is no VMCOREINFO"
   [ -z "$(vmcoreinfo_pages "$mnt/$1/now")" ] || fail "$1: VMCOREINFO is still there"
   check_view "$1" "$pid"
+  check_text "$1"
   dacsa drop "$1/before" "$1/now"
   stop_dacsa
   stop_guest "$1"

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define MAX_TEXT (1u << 30) /* no parser's cap is larger */
+#define MAX_DRIVEN_CPUS 4u
 
 typedef struct {
   DacsaGuest *guest;
@@ -94,6 +95,43 @@ drive_system(const Drive *d)
 
     take_runs(d, ok, runs, &error);
   }
+}
+
+/* Ascending and disjoint in the guest's memory. */
+static void
+check_mappings(const GArray *mappings)
+{
+  uint64_t end = 0;
+
+  for (guint i = 0; i < mappings->len; i++) {
+    const DacsaKernelMapping *m = &g_array_index(mappings, DacsaKernelMapping, i);
+
+    g_assert_true(m->gpa >= end && m->size > 0);
+    end = m->gpa + m->size;
+    g_assert_true(end > m->gpa);
+  }
+}
+
+/* What a core of the whole system is made of. */
+static void
+drive_vmcore(const Drive *d)
+{
+  g_autoptr(GString) out = g_string_new(NULL);
+  g_autoptr(GArray) mappings = NULL;
+  g_autoptr(GError) error = NULL;
+  uint32_t pid;
+
+  if (d->os->vmcoreinfo)
+    check_text(ask(d)->vmcoreinfo(d->guest, out, &error), out, &error);
+  if (d->os->kernel_mappings) {
+    bool ok = ask(d)->kernel_mappings(d->guest, &mappings, &error);
+
+    check_error(ok, &error);
+    if (ok)
+      check_mappings(mappings);
+  }
+  for (uint32_t cpu = 0; d->os->running && cpu < MAX_DRIVEN_CPUS; cpu++)
+    check_error(ask(d)->running(d->guest, cpu, &pid, &error), &error);
 }
 
 static void
@@ -266,6 +304,7 @@ drive_guest(DacsaGuest *guest, const DriveLimits *limits)
   if (limits->part == DRIVE_ALL || limits->part == DRIVE_SYSTEM) {
     drive_system(&d);
     drive_modules(&d);
+    drive_vmcore(&d);
   }
   if (guest->os->files && (limits->part == DRIVE_ALL || limits->part == DRIVE_FILES))
     drive_directory(&d, 0, 0);
