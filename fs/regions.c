@@ -172,7 +172,7 @@ add_region(DacsaRegions *regions, DacsaGuest *guest, uint32_t pid, const DacsaRe
   if (!*memory && !guest->os->memory(guest, pid, memory, error))
     return false;
   return add_pieces(pieces, region, label, *memory) ||
-         dacsa_fail(error, DACSA_ERROR_BAD_DATA, "cut short: too many pieces of large mappings");
+         dacsa_fail(error, DACSA_ERROR_BAD_DATA, "cut short: too many mappings");
 }
 
 static gint
