@@ -8,6 +8,7 @@ start_guest vm -m 256M
 for role in zoo threads shared 'touch 16' memfd-exec plant; do
   start_in_guest vm "ROLE=$role" "is-${role%% *}" >/dev/null
 done
+touch=$(start_in_guest vm ROLE='touch 8' mapped)
 mount_guest vm
 dacsa snapshot vm now >/dev/null
 snapshot=$mnt/vm/now
@@ -122,8 +123,8 @@ PYTHON
 # --- a snapshot that is dropped under its readers
 
 dacsa snapshot vm doomed >/dev/null
-python3 - "$mnt/vm/doomed" <<'PYTHON' || fail "readers of a dropped snapshot do not end as they should"
-import errno, os, sys, threading
+python3 - "$mnt/vm/doomed" "$touch" <<'PYTHON' || fail "readers of a dropped snapshot do not end as they should"
+import errno, os, signal, subprocess, sys, threading
 
 snapshot = sys.argv[1]
 allowed = (errno.EIO, errno.ENOENT, errno.ESTALE)
@@ -168,8 +169,22 @@ steps = [
 threads = [threading.Thread(target=endless, args=(step,), daemon=True) for step in steps]
 for thread in threads:
     thread.start()
+# One that has mapped a file, of which nobody has read that page.
+mapped = subprocess.Popen(
+    ["python3", "-c", """
+import mmap, sys
+file = open(sys.argv[1], "rb")
+content = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+print("mapped", flush=True)
+sys.stdin.readline()
+sum(content[::4096])
+""", f"{snapshot}/processes/{sys.argv[2]}/memory"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+assert mapped.stdout.readline() == b"mapped\n"
 begun.wait()
 os.rmdir(snapshot)
+mapped.communicate(b"\n", timeout=20)
+if mapped.returncode != -signal.SIGBUS:
+    sys.exit(f"the reader of a mapped file ends with {mapped.returncode}")
 for thread in threads:
     thread.join(20)
 if any(thread.is_alive() for thread in threads):
