@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define GIB DACSA_REGION_MAX
+#define NO_PID 100u /* and all after it */
 
 typedef struct {
   DacsaGuest guest;
@@ -22,7 +23,7 @@ fake_regions(DacsaGuest *guest, uint32_t pid, GArray **ret, GError **error)
   FakeGuest *g = (FakeGuest *)guest;
 
   g->regions_asked++;
-  if (pid >= 10)
+  if (pid >= NO_PID)
     return dacsa_fail(error, DACSA_ERROR_NOT_FOUND, "there is no process %u", pid);
   *ret = g_array_append_vals(g_array_new(FALSE, FALSE, sizeof(DacsaRegion)), g->regions, g->n);
   return true;
@@ -208,30 +209,59 @@ test_pieces(void)
   g_assert_cmpuint(guest.memory_asked, ==, 1);
 }
 
-/* Mappings to the end of all addresses, each with a page in every piece: an end, and it is told. */
+/* Mappings as large as there can be, each with a page in every piece. */
+#define HUGE_END (UINT64_C(1) << 46)
+static const DacsaRegion huge_regions[] = {
+    {0, HUGE_END, "rw-p", NULL},          {0x1000, HUGE_END + 1, "rw-p", NULL},
+    {0x2000, HUGE_END + 2, "rw-p", NULL}, {0x3000, HUGE_END + 3, "rw-p", NULL},
+    {0x4000, HUGE_END + 4, "rw-p", NULL}, {0x5000, HUGE_END + 5, "rw-p", NULL},
+};
+static const DacsaRun huge_runs[] = {{0, 0, 0, HUGE_END}};
+
+static FakeGuest
+huge_guest(void)
+{
+  return (FakeGuest){.guest = {&fake_os},
+                     .regions = huge_regions,
+                     .n = G_N_ELEMENTS(huge_regions),
+                     .runs = huge_runs,
+                     .n_runs = 1};
+}
+
+/* One process has too many: an end, and it is told. */
 static void
 test_too_many(void)
 {
-  g_autoptr(GArray) regions = g_array_new(FALSE, FALSE, sizeof(DacsaRegion));
-  static const DacsaRun runs[] = {{0, 0, 0, UINT64_C(1) << 46}};
   g_autoptr(DacsaErrors) errors = dacsa_errors_new();
   g_autoptr(DacsaRegions) table = dacsa_regions_new(errors);
-
-  for (uint64_t i = 0; i < 8; i++) {
-    const DacsaRegion region = {i << 12, (UINT64_C(1) << 46) + i, "rw-p", NULL};
-
-    g_array_append_val(regions, region);
-  }
-  FakeGuest guest = {.guest = {&fake_os},
-                     .regions = (const DacsaRegion *)(const void *)regions->data,
-                     .n = regions->len,
-                     .runs = runs,
-                     .n_runs = 1};
+  FakeGuest guest = huge_guest();
   Listed listed = list(table, &guest, 1);
   g_assert_cmpuint(listed.last, ==, 1u << 18);
   g_autofree char *text = dacsa_errors_text(errors);
   g_assert_cmpstr(text, ==, "processes/1/regions: cut short: too many mappings\n");
   g_string_free(listed.names, TRUE);
+}
+
+/* All of them together have: the first have theirs, the last has none. */
+static void
+test_full(void)
+{
+  static const char first[] = "00000000-40000000-anon";
+  g_autoptr(DacsaErrors) errors = dacsa_errors_new();
+  g_autoptr(DacsaRegions) table = dacsa_regions_new(errors);
+  FakeGuest guest = huge_guest();
+  g_autoptr(GError) error = NULL;
+  uint32_t number;
+
+  for (uint32_t pid = 1; pid <= 16; pid++) {
+    CHECK_OK(dacsa_regions_find(table, &guest.guest, pid, first, &number, &error), error);
+    g_assert_cmpuint(number, ==, (pid - 1) * (1u << 18) + 1);
+  }
+  CHECK_FAILS(dacsa_regions_find(table, &guest.guest, 17, first, &number, &error), error,
+              DACSA_ERROR_NOT_FOUND);
+  g_autofree char *text = dacsa_errors_text(errors);
+  g_assert_nonnull(
+      strstr(text, "processes/17/regions: cut short: too many mappings of all processes\n"));
 }
 
 /* -- numbers -- */
@@ -290,7 +320,7 @@ test_numbers(void)
     CHECK_FAILS(dacsa_regions_find(table, &guest.guest, 7, missing[i], &number, &error), error,
                 DACSA_ERROR_NOT_FOUND);
   }
-  CHECK_FAILS(dacsa_regions_list(table, &guest.guest, 10, remember, NULL, &error), error,
+  CHECK_FAILS(dacsa_regions_list(table, &guest.guest, NO_PID, remember, NULL, &error), error,
               DACSA_ERROR_NOT_FOUND);
 }
 
@@ -343,6 +373,7 @@ main(int argc, char **argv)
   g_test_add_func("/regions/damaged", test_damaged);
   g_test_add_func("/regions/pieces", test_pieces);
   g_test_add_func("/regions/too-many", test_too_many);
+  g_test_add_func("/regions/full", test_full);
   g_test_add_func("/regions/numbers", test_numbers);
   g_test_add_func("/regions/content", test_content);
   return g_test_run();
