@@ -10,7 +10,7 @@
 
 typedef struct DacsaRegions DacsaRegions;
 
-DacsaRegions *dacsa_regions_new(DacsaErrors *errors); /* borrows errors, and outlives them not */
+DacsaRegions *dacsa_regions_new(DacsaErrors *errors); /* borrows errors */
 void dacsa_regions_free(DacsaRegions *regions);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DacsaRegions, dacsa_regions_free)
 
