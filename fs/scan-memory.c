@@ -14,11 +14,11 @@ typedef struct {
   char gathered[BUFFER_BYTES];
 } Buffers;
 
-/* Pages in the gathered bytes. */
+/* A piece of the gathered bytes; from, to: where it is in the memory's file. */
 typedef struct {
-  size_t start; /* of the first page */
-  guint page, n;
-  guint keys; /* index of the first's key */
+  size_t start;
+  uint64_t from, to;
+  guint keys; /* index of the first page's key */
 } Segment;
 
 typedef struct {
@@ -59,7 +59,14 @@ segment_at(const Matcher *m, size_t offset)
 static size_t
 segment_end(const Segment *segment)
 {
-  return segment->start + segment->n * PAGE;
+  return segment->start + (size_t)(segment->to - segment->from);
+}
+
+/* Number of the page, among the segment's, that holds a gathered byte. */
+static guint
+page_of(const Segment *segment, size_t offset)
+{
+  return (guint)((segment->from + (offset - segment->start)) / PAGE - segment->from / PAGE);
 }
 
 /* Whether a signature that shows across seams shows without what we put there. */
@@ -97,13 +104,26 @@ add_finding(const Matcher *m, DacsaScanEngine *engine, const DacsaScanMatch *mat
   const bool within = match->start < segment_end(segment) && match->end <= segment_end(segment);
   if (!within && !shows_with_other_seams(m, engine, match))
     return;
-  const size_t offset = MIN(match->start, segment_end(segment) - 1) - segment->start;
-  const guint page = (guint)(offset / PAGE);
-  const guint n = within ? (guint)((match->end - 1 - segment->start) / PAGE) - page + 1 : 0;
-  dacsa_findings_add_memory(dacsa_scan_job_findings(m->job), m->unit, segment->page + page,
+  const size_t start = MIN(match->start, segment_end(segment) - 1);
+  const guint page = page_of(segment, start);
+  const guint n = within ? page_of(segment, match->end - 1) - page + 1 : 0;
+  const uint64_t offset = segment->from + (start - segment->start);
+  dacsa_findings_add_memory(dacsa_scan_job_findings(m->job), m->unit, (guint)(offset / PAGE),
                             (guint)(offset % PAGE),
                             &g_array_index(m->keys, DacsaScanKey, segment->keys + page),
                             n <= DACSA_FINDING_MAX_PAGES ? n : 0, match->signature);
+}
+
+/* Marks the segment's pages that a match touches. */
+static void
+mark_dirty(const Segment *segment, const DacsaScanMatch *match, bool *dirty)
+{
+  const size_t from = MAX(match->start, segment->start);
+  const size_t to = MIN(match->end, segment_end(segment));
+
+  if (from < to)
+    for (guint page = page_of(segment, from); page <= page_of(segment, to - 1); page++)
+      dirty[segment->keys + page] = true;
 }
 
 /* Notes what is clean: all pages that no match touches. */
@@ -115,20 +135,13 @@ note_clean(const Matcher *m, const GArray *matches)
 
   for (guint i = 0; i < m->segments->len; i++) {
     const Segment *segment = &g_array_index(m->segments, Segment, i);
+    const guint pages = page_of(segment, segment_end(segment) - 1) + 1;
     guint begin = 0;
 
-    for (guint n = 0; n < matches->len; n++) {
-      const DacsaScanMatch *match = &g_array_index(matches, DacsaScanMatch, n);
-      const size_t from = MAX(match->start, segment->start);
-      const size_t to = MIN(match->end, segment_end(segment));
-
-      for (size_t at = from; at < to; at = (at / PAGE + 1) * PAGE)
-        dirty[segment->keys + (at - segment->start) / PAGE] = true;
-      if (from < to)
-        dirty[segment->keys + (to - 1 - segment->start) / PAGE] = true;
-    }
-    for (guint page = 0; page <= segment->n; page++)
-      if (page == segment->n || dirty[segment->keys + page]) {
+    for (guint n = 0; n < matches->len; n++)
+      mark_dirty(segment, &g_array_index(matches, DacsaScanMatch, n), dirty);
+    for (guint page = 0; page <= pages; page++)
+      if (page == pages || dirty[segment->keys + page]) {
         if (page > begin)
           dacsa_scan_windows_clean(
               content, &g_array_index(m->keys, DacsaScanKey, segment->keys + begin), page - begin);
@@ -167,23 +180,42 @@ flush(Matcher *m)
 
 /* -- gathering -- */
 
-static void
-append_pages(Matcher *m, const char *data, const DacsaScanKey *keys, guint n)
-{
-  memcpy(m->buffers->gathered + m->used, data, n * PAGE);
-  g_array_append_vals(m->keys, keys, n);
-  m->used += n * PAGE;
-}
+/* Bytes of the memory's file, [from, to), in whole pages that are read, the first of which is page.
+ */
+typedef struct {
+  uint64_t from, to;
+  guint page;
+  const char *data;
+  const DacsaScanKey *keys;
+} Piece;
 
 static void
-begin_segment(Matcher *m, guint page)
+begin_segment(Matcher *m, uint64_t from)
 {
   if (m->used > 0) {
     memset(m->buffers->gathered + m->used, 0, SEAM);
     m->used += SEAM;
   }
-  const Segment segment = {m->used, page, 0, m->keys->len};
+  const Segment segment = {m->used, from, from, m->keys->len};
   g_array_append_val(m->segments, segment);
+}
+
+/* Appends what the piece has behind the end of the last segment, which begins no later. */
+static void
+continue_segment(Matcher *m, const Piece *piece)
+{
+  Segment *last = &g_array_index(m->segments, Segment, m->segments->len - 1);
+  const uint64_t from = last->to, to = piece->to;
+
+  if (to <= from)
+    return;
+  memcpy(m->buffers->gathered + m->used, piece->data + (from - piece->page * (uint64_t)PAGE),
+         to - from);
+  m->used += to - from;
+  last->to = to;
+  for (uint64_t page = last->from / PAGE + (m->keys->len - last->keys); page <= (to - 1) / PAGE;
+       page++)
+    g_array_append_val(m->keys, piece->keys[page - piece->page]);
 }
 
 /* What is gathered begins as the memory does, with the executable's header if that comes first: it
@@ -193,43 +225,39 @@ begin_buffer(Matcher *m, guint page)
 {
   char first[PAGE];
   DacsaScanKey key;
+  const Piece piece = {0, PAGE, 0, first, &key};
 
   if (page == 0 || !dacsa_scan_unit_read(m->unit, 0, 1, first) || memcmp(first, "\177ELF", 4) != 0)
     return;
-  begin_segment(m, 0);
   dacsa_scan_key_content(dacsa_scan_windows_salt(dacsa_scan_job_content(m->job)), first, PAGE,
                          &key);
-  append_pages(m, first, &key, 1);
-  g_array_index(m->segments, Segment, 0).n = 1;
+  begin_segment(m, 0);
+  continue_segment(m, &piece);
 }
 
-/* Pages that are to be matched: they may continue, or overlap, the last ones. */
-static void
-gather(Matcher *m, guint page, const char *data, const DacsaScanKey *keys, guint n)
+/* Whether a piece continues the last segment, also in the addresses. */
+static bool
+continues(const Matcher *m, const Piece *piece)
 {
-  Segment *last =
+  const Segment *last =
       m->segments->len > 0 ? &g_array_index(m->segments, Segment, m->segments->len - 1) : NULL;
-  const bool room = m->used + 2 * (SEAM + PAGE) + n * PAGE <= BUFFER_BYTES;
 
-  if (!room) {
+  return last && last->from <= piece->from && piece->from <= last->to &&
+         dacsa_scan_unit_address(m->unit, piece->page) -
+                 dacsa_scan_unit_address(m->unit, (guint)(last->from / PAGE)) ==
+             (piece->page - last->from / PAGE) * PAGE;
+}
+
+static void
+gather(Matcher *m, const Piece *piece)
+{
+  if (m->used + 2 * SEAM + PAGE + (piece->to - piece->from) > BUFFER_BYTES)
     flush(m);
-    last = NULL;
-  }
-  if (m->used == 0) {
-    begin_buffer(m, page);
-    last = NULL;
-  }
-  guint skip = 0;
-  if (last && last->page <= page && page <= last->page + last->n &&
-      dacsa_scan_unit_address(m->unit, page) - dacsa_scan_unit_address(m->unit, last->page) ==
-          (uint64_t)(page - last->page) * PAGE) {
-    skip = MIN(last->page + last->n - page, n);
-  } else {
-    begin_segment(m, page);
-    last = &g_array_index(m->segments, Segment, m->segments->len - 1);
-  }
-  append_pages(m, data + skip * PAGE, keys + skip, n - skip);
-  last->n += n - skip;
+  if (m->used == 0)
+    begin_buffer(m, piece->page);
+  if (!continues(m, piece))
+    begin_segment(m, piece->from);
+  continue_segment(m, piece);
 }
 
 /* -- reading -- */
@@ -247,31 +275,37 @@ read_pages(Matcher *m, guint page, guint n, char *buf)
     }
 }
 
-/* Pages that follow each other, of these frames: what they hold, and what of that is not known. */
+/* Pages that follow each other, of these frames: what they hold, and what of that is not known.
+ * known_before, known_after: as windows.h has it. */
 static void
-look_at_block(Matcher *m, guint page, guint n, const uint64_t *frames)
+look_at_block(Matcher *m, guint page, guint n, const uint64_t *frames, bool known_before,
+              bool known_after)
 {
-  const DacsaScanSalt *salt = dacsa_scan_windows_salt(dacsa_scan_job_content(m->job));
+  DacsaScanWindows *content = dacsa_scan_job_content(m->job);
   g_autoptr(GArray) parts = g_array_new(FALSE, FALSE, sizeof(DacsaScanPart));
   g_autofree DacsaScanKey *keys = g_new(DacsaScanKey, n);
   char *block = m->buffers->block;
 
   read_pages(m, page, n, block);
   for (guint i = 0; i < n; i++)
-    dacsa_scan_key_content(salt, block + i * PAGE, PAGE, &keys[i]);
+    dacsa_scan_key_content(dacsa_scan_windows_salt(content), block + i * PAGE, PAGE, &keys[i]);
   dacsa_scan_pages_set(m->pages, frames, keys, n);
-  dacsa_scan_windows_claim(dacsa_scan_job_content(m->job), keys, n, parts);
+  dacsa_scan_windows_claim(content, keys, n, parts);
   for (guint i = 0; i < parts->len; i++) {
-    const DacsaScanPart *part = &g_array_index(parts, DacsaScanPart, i);
+    Piece piece = {.page = page, .data = block, .keys = keys};
 
-    gather(m, page + part->first, block + part->first * PAGE, keys + part->first,
-           part->end - part->first);
+    dacsa_scan_windows_trim(content, &g_array_index(parts, DacsaScanPart, i), n, known_before,
+                            known_after, &piece.from, &piece.to);
+    piece.from += page * (uint64_t)PAGE;
+    piece.to += page * (uint64_t)PAGE;
+    gather(m, &piece);
   }
 }
 
-/* The parts of some pages that follow each other that no unit has shown: windows of frames. */
+/* The parts of some pages that follow each other that no unit has shown: windows of frames.
+ * is_first: no pages come before them. */
 static void
-look_at_pages(Matcher *m, guint page, guint n)
+look_at_pages(Matcher *m, guint page, guint n, bool is_first)
 {
   g_autoptr(GArray) parts = g_array_new(FALSE, FALSE, sizeof(DacsaScanPart));
   DacsaScanKey keys[BLOCK_PAGES];
@@ -287,7 +321,8 @@ look_at_pages(Matcher *m, guint page, guint n)
   for (guint i = 0; i < parts->len; i++) {
     const DacsaScanPart *part = &g_array_index(parts, DacsaScanPart, i);
 
-    look_at_block(m, page + part->first, part->end - part->first, frames + part->first);
+    look_at_block(m, page + part->first, part->end - part->first, frames + part->first,
+                  part->first > 0 || !is_first, part->end < n);
   }
 }
 
@@ -299,11 +334,11 @@ look_at_stretch(Matcher *m, const DacsaScanStretch *stretch)
   guint page = stretch->first, n = stretch->n;
 
   while (n > BLOCK_PAGES) {
-    look_at_pages(m, page, BLOCK_PAGES);
+    look_at_pages(m, page, BLOCK_PAGES, page == stretch->first);
     page += step;
     n -= step;
   }
-  look_at_pages(m, page, n);
+  look_at_pages(m, page, n, page == stretch->first);
 }
 
 void

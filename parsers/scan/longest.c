@@ -6,8 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST_OF_RULES ((size_t)8192) /* libyara/lexer.h, YR_LEX_BUF_SIZE; expressions reach 4096   \
-                                      */
+#define MOST_OF_RULES                                                                              \
+  ((size_t)8192) /* libyara/lexer.h, YR_LEX_BUF_SIZE; expressions reach 4096                       \
+                  */
 
 /* Adds the longest gap of `{n-m}` or `[n-m]`, at its bracket; true: it is of any length. */
 static bool

@@ -13,8 +13,9 @@ typedef struct {
 
 struct DacsaScanWindows {
   DacsaScanSalt salt;
-  guint width; /* pages in a window */
-  GMutex lock; /* of what follows */
+  guint width;    /* pages in a window */
+  size_t overlap; /* bytes of the longest pattern, less one */
+  GMutex lock;    /* of what follows */
   Slot *slots;
   size_t n_slots, used; /* n_slots is a power of two */
   uint32_t scan;
@@ -27,7 +28,8 @@ dacsa_scan_windows_new(const DacsaScanSalt *salt, size_t longest)
 
   w->salt = *salt;
   /* A pattern that begins with a page's last byte ends so many pages on. */
-  w->width = 1 + (guint)((MAX(longest, 1) - 1 + DACSA_SCAN_PAGE - 1) / DACSA_SCAN_PAGE);
+  w->overlap = MAX(longest, 1) - 1;
+  w->width = 1 + (guint)((w->overlap + DACSA_SCAN_PAGE - 1) / DACSA_SCAN_PAGE);
   w->n_slots = FIRST_SLOTS;
   w->slots = g_new0(Slot, w->n_slots);
   w->scan = 1;
@@ -41,9 +43,7 @@ dacsa_scan_windows_new_like(const DacsaScanWindows *other)
   DacsaScanSalt salt;
 
   dacsa_scan_salt_init(&salt);
-  DacsaScanWindows *w = dacsa_scan_windows_new(&salt, 1);
-  w->width = other->width;
-  return w;
+  return dacsa_scan_windows_new(&salt, other->overlap + 1);
 }
 
 void
@@ -66,6 +66,25 @@ guint
 dacsa_scan_windows_width(const DacsaScanWindows *w)
 {
   return w->width;
+}
+
+size_t
+dacsa_scan_windows_overlap(const DacsaScanWindows *w)
+{
+  return w->overlap;
+}
+
+void
+dacsa_scan_windows_trim(const DacsaScanWindows *w, const DacsaScanPart *part, guint n,
+                        bool known_before, bool known_after, uint64_t *ret_start, uint64_t *ret_end)
+{
+  const uint64_t edge = w->width - 1; /* pages */
+
+  /* What begins before this is in the window before, unless it reaches the part's page `edge`. */
+  *ret_start = part->first > 0 || known_before ? (part->first + edge) * DACSA_SCAN_PAGE - w->overlap
+                                               : part->first * (uint64_t)DACSA_SCAN_PAGE;
+  *ret_end = part->end < n || known_after ? (part->end - edge) * DACSA_SCAN_PAGE + w->overlap
+                                          : part->end * (uint64_t)DACSA_SCAN_PAGE;
 }
 
 /* Where the key is, or is to be put. */

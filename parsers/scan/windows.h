@@ -23,8 +23,18 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(DacsaScanWindows, dacsa_scan_windows_free)
 
 const DacsaScanSalt *dacsa_scan_windows_salt(const DacsaScanWindows *windows);
 
-/* Pages in a window: pages that lie on both sides of a cut are one less. */
+/* Pages in a window; and bytes of the longest pattern, less one. */
 guint dacsa_scan_windows_width(const DacsaScanWindows *windows);
+size_t dacsa_scan_windows_overlap(const DacsaScanWindows *windows);
+
+/*
+ * The bytes of a part, counted from page 0, that are to be scanned: where the window before the
+ * part is claimed, or that behind it, of the pages at that edge only what a pattern can reach that
+ * they do not hold alone. known_before, known_after: that it is so beyond the sequence's own ends.
+ */
+void dacsa_scan_windows_trim(const DacsaScanWindows *windows, const DacsaScanPart *part, guint n,
+                             bool known_before, bool known_after, uint64_t *ret_start,
+                             uint64_t *ret_end);
 
 /*
  * n pages follow each other. Appends to ret the parts (DacsaScanPart, ascending, apart) that are to

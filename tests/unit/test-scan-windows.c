@@ -158,6 +158,65 @@ test_width(void)
   CHECK_CLAIM(narrow, "2-5", 1, 2, 3, 99, 5, 6, 7, 8);
 }
 
+/* Whatever is claimed: each stretch of bytes no longer than the longest pattern lies in something
+ * that is to be scanned, now or before. Content of every kind, longest patterns of every length. */
+static void
+test_trim(void)
+{
+  static const size_t lengths[] = {0, 1, 2, 60, 4096, 4097, 4098, 8000, 16384};
+  g_autoptr(GRand) rand = g_rand_new_with_seed(11);
+  DacsaScanSalt salt;
+
+  dacsa_scan_salt_init(&salt);
+  for (size_t l = 0; l < G_N_ELEMENTS(lengths); l++) {
+    g_autoptr(DacsaScanWindows) w = dacsa_scan_windows_new(&salt, lengths[l]);
+    const uint64_t longest = MAX(lengths[l], 1);
+    DacsaScanKey keys[40];
+
+    for (guint round = 0; round < 20; round++) {
+      g_autoptr(GArray) parts = g_array_new(FALSE, FALSE, sizeof(DacsaScanPart));
+      bool covered[41] = {false}; /* windows' first pages: by some part now */
+
+      /* The first round's pages are all new; then a few change. */
+      for (guint i = 0; i < 40; i++)
+        if (round == 0 || g_rand_int_range(rand, 0, 12) == 0)
+          keys[i] = dacsa_scan_key_frame(g_rand_int(rand));
+      dacsa_scan_windows_claim(w, keys, 40, parts);
+      for (guint p = 0; p < parts->len; p++) {
+        const DacsaScanPart *part = &g_array_index(parts, DacsaScanPart, p);
+
+        for (guint i = part->first; i + dacsa_scan_windows_width(w) <= part->end; i++)
+          covered[i] = true;
+      }
+      /* At every page's edges: a pattern of the greatest length, if its pages' window is new. */
+      for (guint i = 0; i + dacsa_scan_windows_width(w) <= 40; i++) {
+        const uint64_t last_page = i + dacsa_scan_windows_width(w) - 1;
+        const uint64_t starts[] = {last_page * DACSA_SCAN_PAGE + 1 -
+                                       MIN(longest, last_page * DACSA_SCAN_PAGE + 1),
+                                   (i + 1) * DACSA_SCAN_PAGE - 1};
+        bool before = i > 0 && !covered[i - 1], after = !covered[i + 1];
+
+        for (guint s = 0; covered[i] && s < 2; s++) {
+          const uint64_t start = starts[s], end = start + longest;
+          bool found = false;
+
+          for (guint p = 0; p < parts->len; p++) {
+            uint64_t from, to;
+
+            dacsa_scan_windows_trim(w, &g_array_index(parts, DacsaScanPart, p), 40, false, false,
+                                    &from, &to);
+            found = found || (from <= start && end <= to);
+          }
+          /* What lies in a neighbouring window that is known need not be in a part. */
+          const bool in_before = before && end <= last_page * DACSA_SCAN_PAGE;
+          const bool in_after = after && start >= (i + 1) * DACSA_SCAN_PAGE;
+          g_assert_true(found || in_before || in_after || end > 40 * DACSA_SCAN_PAGE);
+        }
+      }
+    }
+  }
+}
+
 static void
 count_clean(const DacsaScanKey *key, uint32_t scan, void *data)
 {
@@ -234,6 +293,7 @@ main(int argc, char **argv)
   g_test_add_func("/windows/short", test_short);
   g_test_add_func("/windows/nothing-is-missed", test_nothing_is_missed);
   g_test_add_func("/windows/width", test_width);
+  g_test_add_func("/windows/trim", test_trim);
   g_test_add_func("/windows/clean", test_clean);
   g_test_add_func("/windows/keys", test_keys);
   g_test_add_func("/pages", test_pages);
