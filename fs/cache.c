@@ -83,8 +83,9 @@ dacsa_cache_put(DacsaCache *cache, uint64_t ino, DacsaFile *file)
   g_hash_table_insert(cache->entries, &entry->ino, entry);
   g_queue_push_head_link(&cache->queue, &entry->link);
   cache->used += entry->cost;
-  /* The newest stays even if it alone is over the budget: it is about to be used. */
-  while (cache->used > cache->budget && cache->queue.tail != &entry->link)
+  /* The newest two stay even if they alone are over the budget: one is about to be used, and what
+   * it was made of, just before, may be what the next one is made of. */
+  while (cache->used > cache->budget && cache->queue.length > 2)
     remove_entry(cache, cache->queue.tail->data);
   return dacsa_file_ref(file);
 }

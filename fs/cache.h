@@ -1,5 +1,5 @@
-/* Carved files, kept by inode number within a budget of memory; the least recently used go first.
- */
+/* Carved files, kept by inode number within a budget of memory; the least recently used go first,
+ * but for the last two. */
 #pragma once
 
 #include "fs/file.h"

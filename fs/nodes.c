@@ -194,6 +194,25 @@ generate_pagemap(DacsaCache *cache, const DacsaPlace *place, DacsaFile **ret, GE
   return true;
 }
 
+/* The part of `memory` that lies in a mapping. */
+static bool
+generate_region(DacsaCache *cache, const DacsaPlace *place, DacsaFile **ret, GError **error)
+{
+  DacsaRegions *regions = dacsa_snapshot_regions(place->snapshot);
+  DacsaPlace process = *place;
+  g_autoptr(DacsaFile) memory = NULL;
+  DacsaRegionRange range;
+
+  if (!dacsa_regions_get(regions, place->object, &range, error))
+    return false;
+  process.object = range.pid;
+  if (!open_memory(cache, &process, &memory, error))
+    return false;
+  DacsaRuns *runs = dacsa_regions_content(dacsa_file_runs(memory), range.start, range.end);
+  *ret = dacsa_file_new_runs(runs, dacsa_snapshot_phys(place->snapshot));
+  return true;
+}
+
 static bool
 generate_core(DacsaCache *cache, const DacsaPlace *place, DacsaFile **ret, GError **error)
 {
@@ -296,6 +315,15 @@ has_btf(const DacsaPlace *parent, unsigned which)
 }
 
 static bool
+has_regions(const DacsaPlace *parent, unsigned which)
+{
+  const DacsaGuestOs *os = os_of(parent);
+
+  (void)which;
+  return os && os->regions;
+}
+
+static bool
 has_core(const DacsaPlace *parent, unsigned which)
 {
   DacsaGuest *guest;
@@ -380,6 +408,9 @@ const DacsaNode dacsa_nodes[DACSA_N_ROWS] = {
     [DACSA_ROW_PAGEMAP] = GENERATED("pagemap", PROCESS, DACSA_FLAG_BY_NAME, generate_pagemap),
     [DACSA_ROW_CORE] = {"core", DACSA_ROW_PROCESS, DACSA_KIND_FILE, 0400, DACSA_FLAG_BY_NAME,
                         generate_core, 0, has_core},
+    [DACSA_ROW_REGIONS] = {"regions", DACSA_ROW_PROCESS, DACSA_KIND_DIRECTORY, 0500,
+                           DACSA_FLAG_BY_NAME, NULL, 0, has_regions},
+    [DACSA_ROW_REGION] = GENERATED(NULL, REGIONS, 0, generate_region),
     [DACSA_ROW_FDS] = PROCESS_TEXT("fds", FDS),
     [DACSA_ROW_PROCESS_NETCONNS] = PROCESS_TEXT("netconns", NETCONNS),
     [DACSA_ROW_THREADS] = PROCESS_TEXT("threads", THREADS),

@@ -1,4 +1,4 @@
-/* Processes, modules, cached files: one row for each directory that holds such. */
+/* Processes, their mappings, modules, cached files: one row for each directory that holds such. */
 #include "fs/objects.h"
 
 #include "fs/names.h"
@@ -85,6 +85,51 @@ process_list(const DacsaPlace *directory, DacsaObjectFunc func, void *data, GErr
     func(name, DACSA_ROW_PROCESS, pid, data);
   }
   return true;
+}
+
+/* -- mappings -- */
+
+static bool
+region_check(const DacsaPlace *place, GError **error)
+{
+  DacsaRegionRange range;
+
+  return dacsa_regions_get(dacsa_snapshot_regions(place->snapshot), place->object, &range, error);
+}
+
+static bool
+region_find(const DacsaPlace *directory, const char *name, unsigned *ret_row, uint32_t *ret_object,
+            GError **error)
+{
+  DacsaGuest *guest = guest_of(directory);
+
+  *ret_row = DACSA_ROW_REGION;
+  return guest ? dacsa_regions_find(dacsa_snapshot_regions(directory->snapshot), guest,
+                                    directory->object, name, ret_object, error)
+               : fail_gone(error);
+}
+
+typedef struct {
+  DacsaObjectFunc func;
+  void *data;
+} RegionLister;
+
+static void
+list_region(const char *name, uint32_t number, void *data)
+{
+  const RegionLister *lister = data;
+
+  lister->func(name, DACSA_ROW_REGION, number, lister->data);
+}
+
+static bool
+region_list(const DacsaPlace *directory, DacsaObjectFunc func, void *data, GError **error)
+{
+  DacsaGuest *guest = guest_of(directory);
+  RegionLister lister = {func, data};
+
+  return !guest || dacsa_regions_list(dacsa_snapshot_regions(directory->snapshot), guest,
+                                      directory->object, list_region, &lister, error);
 }
 
 /* -- modules -- */
@@ -213,18 +258,18 @@ static const struct {
   bool (*list)(const DacsaPlace *directory, DacsaObjectFunc func, void *data, GError **error);
 } holders[] = {
     {DACSA_ROW_PROCESSES, process_find, process_list},
+    {DACSA_ROW_REGIONS, region_find, region_list},
     {DACSA_ROW_KERNEL_MODULES, module_find, module_list},
     {DACSA_ROW_FILES, file_find, file_list},
     {DACSA_ROW_FILES_DIRECTORY, file_find, file_list},
 };
 
 static const struct {
-  unsigned row; /* it, and all rows below it, are of one object */
+  unsigned row; /* it, and all rows below it but those named before, are of one object */
   bool (*check)(const DacsaPlace *place, GError **error);
 } kinds[] = {
-    {DACSA_ROW_PROCESS, process_check},
-    {DACSA_ROW_KERNEL_MODULE, module_check},
-    {DACSA_ROW_FILES_DIRECTORY, file_check},
+    {DACSA_ROW_REGION, region_check},        {DACSA_ROW_PROCESS, process_check},
+    {DACSA_ROW_KERNEL_MODULE, module_check}, {DACSA_ROW_FILES_DIRECTORY, file_check},
     {DACSA_ROW_FILES_FILE, file_check},
 };
 
@@ -278,9 +323,13 @@ void
 dacsa_object_parent(const DacsaPlace *place, unsigned *ret_row, uint32_t *ret_object)
 {
   g_auto(DacsaGuestFile) file = {0};
+  DacsaRegionRange range;
 
   *ret_row = dacsa_nodes[place->row].parent;
   *ret_object = dacsa_object_row(*ret_row) ? place->object : 0;
+  if (*ret_row == DACSA_ROW_REGIONS &&
+      dacsa_regions_get(dacsa_snapshot_regions(place->snapshot), place->object, &range, NULL))
+    *ret_object = range.pid;
   if (*ret_row == DACSA_ROW_FILES && file_get(place, &file, NULL) && file.parent != 0) {
     *ret_row = DACSA_ROW_FILES_DIRECTORY;
     *ret_object = file.parent;

@@ -1,5 +1,6 @@
 /* What the rows without a name stand for inside a snapshot: processes by their pid, kernel modules
- * by their number + 1, cached files and directories by their id. An object is never 0. */
+ * by their number + 1, mappings by the number that fs/regions gives them, cached files and
+ * directories by their id. An object is never 0. */
 #pragma once
 
 #include "fs/place.h"

@@ -4,7 +4,7 @@
 #include "fs/registry.h"
 
 /* An inode number less one: scope (a VM's or snapshot's serial) | row | object (a pid, the number
- * of a module or of a cached file). No table is needed to go from one to the other. */
+ * of a module, a mapping or a cached file). No table is needed to go from one to the other. */
 #define DACSA_OBJECT_BITS 30u
 #define DACSA_ROW_BITS 10u
 

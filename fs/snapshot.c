@@ -24,6 +24,7 @@ struct DacsaSnapshot {
   DacsaResident *resident;
   GArray *cpus;
   DacsaErrors *errors;
+  DacsaRegions *regions;
   DacsaGuestMemo *memo;
   GMutex lock; /* of what follows, made once */
   bool searched;
@@ -53,6 +54,7 @@ dacsa_snapshot_new(uint32_t serial, DacsaRecord *record, DacsaSnapshotFds fds, D
   s->cached = dacsa_pagecache_new(s->phys, PAGECACHE_BYTES);
   s->cpus = dacsa_cpus_parse(record->registers);
   s->errors = dacsa_errors_new();
+  s->regions = dacsa_regions_new(s->errors);
   s->memo = dacsa_guest_memo_ref(memo);
   g_mutex_init(&s->lock);
   return s;
@@ -73,6 +75,7 @@ dacsa_snapshot_unref(DacsaSnapshot *s)
   dacsa_guest_free(s->guest);
   g_clear_error(&s->guest_error);
   dacsa_guest_memo_unref(s->memo);
+  dacsa_regions_free(s->regions);
   dacsa_errors_free(s->errors);
   g_array_unref(s->cpus);
   dacsa_mem_unref(s->cached);
@@ -106,6 +109,12 @@ DacsaResident *
 dacsa_snapshot_resident(DacsaSnapshot *s)
 {
   return s->resident;
+}
+
+DacsaRegions *
+dacsa_snapshot_regions(DacsaSnapshot *s)
+{
+  return s->regions;
 }
 
 DacsaErrors *

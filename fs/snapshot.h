@@ -2,7 +2,7 @@
  * reference; usable from several threads, and still safe, if useless, when it has been dropped. */
 #pragma once
 
-#include "parsers/guest.h"
+#include "fs/regions.h"
 #include "snap/record.h"
 #include "snap/resident.h"
 
@@ -26,6 +26,9 @@ uint32_t dacsa_snapshot_serial(const DacsaSnapshot *snapshot);
 const DacsaRecord *dacsa_snapshot_record(const DacsaSnapshot *snapshot);
 DacsaMem *dacsa_snapshot_phys(DacsaSnapshot *snapshot); /* borrowed */
 DacsaErrors *dacsa_snapshot_errors(DacsaSnapshot *snapshot);
+
+/* The mappings of its processes as files; borrowed. */
+DacsaRegions *dacsa_snapshot_regions(DacsaSnapshot *snapshot);
 
 /* Which pages of it the child has; borrowed. */
 DacsaResident *dacsa_snapshot_resident(DacsaSnapshot *snapshot);

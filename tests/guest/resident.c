@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define PRESENT (1ULL << 63)
+#define FRAME ((1ULL << 55) - 1) /* of an entry that is present */
 #define ENTRIES 65536
 
 static int
@@ -27,10 +28,11 @@ open_of(const char *pid, const char *name)
   return fd;
 }
 
+typedef void (*visit_fn)(uint64_t page, uint64_t frame, void *data);
+
 /* Calls visit for each page that is present between start and end. */
 static void
-each_present(int pagemap, uint64_t start, uint64_t end, void (*visit)(uint64_t page, void *data),
-             void *data)
+each_present(int pagemap, uint64_t start, uint64_t end, visit_fn visit, void *data)
 {
   static uint64_t entries[ENTRIES];
   for (uint64_t at = start; at < end;) {
@@ -39,14 +41,14 @@ each_present(int pagemap, uint64_t start, uint64_t end, void (*visit)(uint64_t p
       die("pagemap");
     for (size_t i = 0; i < n; i++)
       if (entries[i] & PRESENT)
-        visit(at + i * PAGE, data);
+        visit(at + i * PAGE, entries[i] & FRAME, data);
     at += n * PAGE;
   }
 }
 
 /* needed: of the permissions. */
 static void
-each_page(const char *pid, const char *needed, void (*visit)(uint64_t page, void *data), void *data)
+each_page(const char *pid, const char *needed, visit_fn visit, void *data)
 {
   char line[8192];
   int pagemap = open_of(pid, "pagemap");
@@ -74,8 +76,9 @@ print_run(const struct run *run)
 }
 
 static void
-extend_run(uint64_t page, void *data)
+extend_run(uint64_t page, uint64_t frame, void *data)
 {
+  (void)frame;
   struct run *run = data;
   if (page != run->end) {
     print_run(run);
@@ -95,9 +98,25 @@ resident(const char *arg)
 }
 
 static void
-write_page(uint64_t page, void *data)
+print_frame(uint64_t page, uint64_t frame, void *data)
+{
+  (void)data;
+  printf("%" PRIx64 " %" PRIx64 "\n", page, frame);
+}
+
+/* For each page of the process ARG its address and the number of its frame. */
+static int
+frames(const char *arg)
+{
+  each_page(arg, "", print_frame, NULL);
+  return 0;
+}
+
+static void
+write_page(uint64_t page, uint64_t frame, void *data)
 {
   char content[PAGE];
+  (void)frame;
   if (pread(*(int *)data, content, PAGE, page) != PAGE || fwrite(content, PAGE, 1, stdout) != 1)
     die("/proc/PID/mem");
 }
@@ -111,4 +130,5 @@ contents(const char *arg)
   return 0;
 }
 
-const struct role resident_roles[] = {{"resident", resident}, {"contents", contents}, {NULL, NULL}};
+const struct role resident_roles[] = {
+    {"resident", resident}, {"contents", contents}, {"frames", frames}, {NULL, NULL}};
