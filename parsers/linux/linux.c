@@ -3,6 +3,7 @@
 
 #include "parsers/linux/discover.h"
 #include "parsers/linux/files.h"
+#include "parsers/linux/isf.h"
 #include "parsers/linux/system.h"
 #include "parsers/linux/process.h"
 #include "parsers/linux/view.h"
@@ -149,6 +150,7 @@ const DacsaGuestOs dacsa_linux_os = {
             [DACSA_SYSTEM_JSON_MAPS] = dacsa_linux_json_maps,
         },
     .btf = dacsa_linux_btf,
+    .isf = dacsa_linux_isf,
     .modules = dacsa_linux_module_names,
     .module_memory = dacsa_linux_module_memory,
     .processes = linux_processes,
