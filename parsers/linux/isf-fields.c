@@ -3,9 +3,10 @@
 
 #include <bpf/btf.h>
 
-#define MAX_ANONYMOUS 16u   /* of anonymous structures in one another */
-#define MAX_FLATTENED 8192u /* members of a structure and its anonymous ones; struct page has 100  \
-                             */
+#define MAX_ANONYMOUS 16u /* of anonymous structures in one another */
+#define MAX_FLATTENED                                                                              \
+  8192u /* members of a structure and its anonymous ones; struct page has 100                      \
+         */
 
 /* In flattened, beside the number of members: */
 #define UNKNOWN 0u
@@ -123,6 +124,8 @@ write_field(DacsaIsf *isf, const struct btf_type *t, uint32_t i, GHashTable *see
   const bool has_bits = member_bits(isf, t, i, &bits);
 
   g_snprintf(made_up, sizeof(made_up), "unnamed_field_%u", i);
+  if (has_bits && !bits.unit)
+    isf->omitted++;
   if ((has_bits && (nameless || !bits.unit)) ||
       !dacsa_isf_begin_entry(isf, seen, nameless ? made_up : name))
     return;

@@ -125,6 +125,11 @@ static const Known known[] = {
     {"__per_cpu_offset", "long unsigned int", 0, TO_NEXT},
     {"nr_cpu_ids", "unsigned int", 0, 0},
     /* what else one looks at */
+    {"_text", "void", 0, 0},
+    {"_stext", "void", 0, 0},
+    {"_etext", "void", 0, 0},
+    {"_sinittext", "void", 0, 0},
+    {"_einittext", "void", 0, 0},
     {"saved_command_line", "char", 1, 0},
     {"jiffies", "long unsigned int", 0, 0},
     {"jiffies_64", "long long unsigned int", 0, 0},
@@ -236,6 +241,7 @@ write_known(const Writer *w, const Known *row, const Target *target, uint32_t co
 static void
 write_banner_type(DacsaIsf *isf, gsize size)
 {
+  dacsa_json_key(&isf->json, "type");
   open_around(isf, "array", (uint32_t)size);
   dacsa_json_open(&isf->json);
   dacsa_isf_write_base(isf, "char");
@@ -243,14 +249,24 @@ write_banner_type(DacsaIsf *isf, gsize size)
   dacsa_json_close(&isf->json);
 }
 
-/* Of what nothing is known, void: it has a place all the same (object_from_symbol("_text")). */
+static bool
+is_function(char letter)
+{
+  return strchr("tTwW", letter) != NULL;
+}
+
+/* Of data of which nothing is known, void: plugins may cast it. A function has no type: Volatility
+ * looks at each, once, and that takes longer than all else. */
 static void
-write_type(const Writer *w, uint32_t i, const char *name, uint64_t address)
+write_type(const Writer *w, uint32_t i, const char *name, char letter, uint64_t address)
 {
   const Known *row = g_hash_table_lookup(w->known, name);
   const uint32_t id = GPOINTER_TO_UINT(g_hash_table_lookup(w->variables, name));
   Target target;
 
+  if (!row && id == 0 && is_function(letter))
+    return;
+  dacsa_json_key(&w->isf->json, "type");
   if (row && find_target(w->isf, row, &target)) {
     uint32_t size = row->pointers > 0 ? 8 : target.size;
 
@@ -295,12 +311,11 @@ write_symbol(const Writer *w, uint32_t i)
     return;
   dacsa_json_key(&isf->json, name);
   dacsa_json_open(&isf->json);
-  dacsa_json_key(&isf->json, "type");
+  dacsa_json_add_number(&isf->json, "address", unshifted(w->symbols, address));
   if (is_banner)
     write_banner_type(isf, strlen(w->symbols->banner) + 1);
   else
-    write_type(w, i, name, address);
-  dacsa_json_add_number(&isf->json, "address", unshifted(w->symbols, address));
+    write_type(w, i, name, letter, address);
   if (is_banner)
     write_banner(isf, w->symbols->banner);
   dacsa_json_close(&isf->json);
