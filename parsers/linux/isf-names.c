@@ -1,7 +1,7 @@
 /*
  * Names of types in the ISF. C has several types of a name (structures of different files,
  * structures without one), the ISF has not: the first keeps its name, as in parsers/types; what has
- * none is called by the typedef that is made of it, as dwarf2json does; others by their number.
+ * none is called by the typedefs that are made of it, as dwarf2json does; others by their number.
  */
 #include "parsers/linux/isf.h"
 
@@ -11,9 +11,16 @@
 #define MAX_NAME 256u   /* letters; the kernel's own limit for a symbol is 512, for a type 128 */
 #define MAX_ATTEMPTS 8u /* at a name that is made up */
 
+/* Another name of a type. */
+typedef struct {
+  const char *name;
+  uint32_t id;
+} Alias;
+
 struct DacsaIsfNames {
   const DacsaTypes *types;
   const char **names; /* by id; NULL: none */
+  GArray *aliases;    /* Alias: second and further typedefs of what has no name itself */
   GHashTable *ids[DACSA_ISF_N_TABLES];
   GStringChunk *made_up;
 };
@@ -95,17 +102,25 @@ take_own(DacsaIsfNames *names)
   }
 }
 
-/* typedef struct { ... } kernel_cap_t. */
+/* typedef struct { ... } kernel_cap_t. BTF has structures that are alike but once, so one may have
+ * several such names. */
 static void
 take_typedefs(DacsaIsfNames *names)
 {
   for (uint32_t id = 1; id < dacsa_types_count(names->types); id++) {
     const struct btf_type *t = dacsa_types_by_id(names->types, id);
     const struct btf_type *of = btf_is_typedef(t) ? dacsa_types_by_id(names->types, t->type) : NULL;
+    const Alias alias = {usable(names->types, t->name_off), t->type};
+    const char *first = of && t->type != 0 ? names->names[t->type] : NULL;
     DacsaIsfTable table;
 
-    if (of && t->type != 0 && of->name_off == 0 && !names->names[t->type] && table_of(of, &table))
-      take_name(names, table, t->type, usable(names->types, t->name_off));
+    if (!of || t->type == 0 || of->name_off != 0 || !table_of(of, &table) ||
+        !take_name(names, table, t->type, alias.name))
+      continue;
+    if (first) {
+      names->names[t->type] = first;
+      g_array_append_val(names->aliases, alias);
+    }
   }
 }
 
@@ -143,6 +158,7 @@ dacsa_isf_names_new(const DacsaTypes *types)
 
   names->types = types;
   names->names = g_new0(const char *, dacsa_types_count(types));
+  names->aliases = g_array_new(FALSE, FALSE, sizeof(Alias));
   names->made_up = g_string_chunk_new(4096);
   for (guint i = 0; i < DACSA_ISF_N_TABLES; i++)
     names->ids[i] = g_hash_table_new(g_str_hash, g_str_equal);
@@ -160,6 +176,7 @@ dacsa_isf_names_free(DacsaIsfNames *names)
     return;
   for (guint i = 0; i < DACSA_ISF_N_TABLES; i++)
     g_hash_table_unref(names->ids[i]);
+  g_array_unref(names->aliases);
   g_string_chunk_free(names->made_up);
   g_free(names->names);
   g_free(names);
@@ -177,4 +194,34 @@ uint32_t
 dacsa_isf_names_find(const DacsaIsfNames *names, DacsaIsfTable table, const char *name)
 {
   return GPOINTER_TO_UINT(g_hash_table_lookup(names->ids[table], name));
+}
+
+const char *
+dacsa_isf_names_alias(const DacsaIsfNames *names, guint i, uint32_t *ret_id)
+{
+  const Alias *alias;
+
+  if (i >= names->aliases->len)
+    return NULL;
+  alias = &g_array_index(names->aliases, Alias, i);
+  *ret_id = alias->id;
+  return alias->name;
+}
+
+/* Of several typedefs the one that is meant: what comes last before the type itself. */
+const char *
+dacsa_isf_names_reference(const DacsaIsfNames *names, uint32_t id, DacsaIsfTable *ret_table)
+{
+  const char *alias = NULL;
+  uint32_t behind;
+
+  if (!dacsa_types_strip(names->types, id, &behind))
+    return NULL;
+  for (; id != behind; id = dacsa_types_by_id(names->types, id)->type) {
+    const struct btf_type *t = dacsa_types_by_id(names->types, id);
+
+    alias = btf_is_typedef(t) ? dacsa_types_name(names->types, t->name_off) : alias;
+  }
+  const char *name = dacsa_isf_names_get(names, behind, ret_table);
+  return alias && name && dacsa_isf_names_find(names, *ret_table, alias) == behind ? alias : name;
 }

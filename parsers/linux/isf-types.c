@@ -37,7 +37,7 @@ static void
 write_named(DacsaIsf *isf, const struct btf_type *t, uint32_t id)
 {
   DacsaIsfTable table;
-  const char *name = dacsa_isf_names_get(isf->names, id, &table);
+  const char *name = dacsa_isf_names_reference(isf->names, id, &table);
 
   if (!name) {
     isf->omitted++;
@@ -66,13 +66,13 @@ write_forward(DacsaIsf *isf, const struct btf_type *t)
     dacsa_isf_write_base(isf, "void");
 }
 
-/* What a chain of pointers and arrays ends in. t: NULL: in nothing. */
+/* What a chain of pointers and arrays ends in; t: what is behind id, NULL: nothing. */
 static void
 write_end(DacsaIsf *isf, const struct btf_type *t, uint32_t id)
 {
   if (!t)
     isf->omitted++;
-  if (!t || id == 0)
+  if (!t || btf_is_void(t))
     dacsa_isf_write_base(isf, "void");
   else if (btf_is_func_proto(t))
     dacsa_json_add_text(&isf->json, "kind", "function");
@@ -93,7 +93,6 @@ dacsa_isf_write_descriptor(DacsaIsf *isf, uint32_t id)
     uint32_t behind;
 
     t = dacsa_types_strip(isf->types, id, &behind) ? dacsa_types_by_id(isf->types, behind) : NULL;
-    id = behind;
     if (!t || (!btf_is_ptr(t) && !btf_is_array(t)))
       break;
     dacsa_json_add_text(&isf->json, "kind", btf_is_ptr(t) ? "pointer" : "array");
@@ -230,28 +229,48 @@ write_enum(DacsaIsf *isf, const struct btf_type *t, bool is_signed, GHashTable *
 
 /* -- the tables -- */
 
+typedef struct {
+  DacsaIsf *isf;
+  DacsaIsfTable which;
+  bool tells_signs;
+  GHashTable *seen; /* names within a type; owned */
+} Writer;
+
+/* name may be another than the type's first. */
+static void
+write_entry(const Writer *w, uint32_t id, const char *name)
+{
+  const struct btf_type *t = dacsa_types_by_id(w->isf->types, id);
+  DacsaIsfTable table;
+
+  if (!dacsa_isf_names_get(w->isf->names, id, &table) || table != w->which ||
+      dacsa_json_is_full(&w->isf->json))
+    return;
+  dacsa_json_key(&w->isf->json, name);
+  if (table == DACSA_ISF_BASE_TYPES)
+    write_int(w->isf, t, name);
+  else if (table == DACSA_ISF_USER_TYPES)
+    dacsa_isf_write_composite(w->isf, t, w->seen);
+  else
+    write_enum(w->isf, t, !w->tells_signs || btf_kflag(t), w->seen);
+  g_hash_table_remove_all(w->seen);
+}
+
 static void
 write_table(DacsaIsf *isf, DacsaIsfTable which)
 {
   g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-  const bool signs = tells_signs(isf->types);
+  const Writer w = {isf, which, tells_signs(isf->types), seen};
+  const char *name;
+  uint32_t id;
 
-  for (uint32_t id = 1; id < dacsa_types_count(isf->types); id++) {
-    const struct btf_type *t = dacsa_types_by_id(isf->types, id);
+  for (id = 1; id < dacsa_types_count(isf->types); id++) {
     DacsaIsfTable table;
-    const char *name = dacsa_isf_names_get(isf->names, id, &table);
 
-    if (!name || table != which || dacsa_json_is_full(&isf->json))
-      continue;
-    dacsa_json_key(&isf->json, name);
-    if (which == DACSA_ISF_BASE_TYPES)
-      write_int(isf, t, name);
-    else if (which == DACSA_ISF_USER_TYPES)
-      dacsa_isf_write_composite(isf, t, seen);
-    else
-      write_enum(isf, t, !signs || btf_kflag(t), seen);
-    g_hash_table_remove_all(seen);
+    write_entry(&w, id, dacsa_isf_names_get(isf->names, id, &table));
   }
+  for (guint i = 0; (name = dacsa_isf_names_alias(isf->names, i, &id)); i++)
+    write_entry(&w, id, name);
 }
 
 static void

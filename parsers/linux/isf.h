@@ -30,6 +30,13 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(DacsaIsfNames, dacsa_isf_names_free)
 /* The name of a type in the table that it stands in; NULL: it stands in none. Borrowed. */
 const char *dacsa_isf_names_get(const DacsaIsfNames *names, uint32_t id, DacsaIsfTable *ret_table);
 
+/* The same for a reference to it, which may be a typedef of several that name it. */
+const char *dacsa_isf_names_reference(const DacsaIsfNames *names, uint32_t id,
+                                      DacsaIsfTable *ret_table);
+
+/* The types' further names: number i, and whose it is. NULL: i is past them. */
+const char *dacsa_isf_names_alias(const DacsaIsfNames *names, guint i, uint32_t *ret_id);
+
 /* The id of the type of that name; 0: there is none. */
 uint32_t dacsa_isf_names_find(const DacsaIsfNames *names, DacsaIsfTable table, const char *name);
 

@@ -267,6 +267,7 @@ test_same_names(void)
   int aliased = add_struct(&b, NULL, 16);
   btf__add_typedef(b.btf, "twice", unnamed); /* is taken */
   btf__add_typedef(b.btf, "alias_t", aliased);
+  int other = btf__add_typedef(b.btf, "other_t", aliased); /* BTF has what is alike but once */
   g_autofree char *taken = g_strdup_printf("twice_%d", second);
   add_struct(&b, taken, 20);
   add_struct(&b, "user", 64);
@@ -274,6 +275,7 @@ test_same_names(void)
   add_field(&b, "second", second, 8);
   add_field(&b, "unnamed", unnamed, 16);
   add_field(&b, "aliased", aliased, 32);
+  add_field(&b, "other", other, 48);
   g_autoptr(JsonNode) root = write_document(&b, NULL);
   static const char *const members[] = {"first", "second", "unnamed", "aliased"};
 
@@ -287,7 +289,10 @@ test_same_names(void)
   }
   check_at(root, "user_types/twice/size", "4");
   check_at(root, "user_types/alias_t/size", "16");
-  g_assert_cmpuint(count_at(root, "user_types"), ==, 6);
+  check_at(root, "user_types/other_t/size", "16");
+  check_at(root, "user_types/user/fields/aliased/type", STRUCT("alias_t"));
+  check_at(root, "user_types/user/fields/other/type", STRUCT("other_t"));
+  g_assert_cmpuint(count_at(root, "user_types"), ==, 7);
 }
 
 static void
