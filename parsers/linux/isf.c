@@ -6,6 +6,8 @@
 #include "parsers/scratch.h"
 #include "snap/error.h"
 
+#include <malloc.h>
+
 #define MAX_ISF (192u << 20) /* bytes; kernels have 25 to 40 million */
 #define MAX_BTF (64u << 20)  /* bytes; kernels have 4 to 8 million */
 #define LINKED_TEXT                                                                                \
@@ -82,8 +84,8 @@ note_omitted(DacsaLinux *l, const DacsaIsf *isf)
     dacsa_errors_add(l->errors, WHERE, "cut short: too large");
 }
 
-bool
-dacsa_linux_isf(DacsaGuest *guest, GString *out, GError **error)
+static bool
+write_isf(DacsaGuest *guest, GString *out, GError **error)
 {
   DacsaLinux *l = (DacsaLinux *)guest;
   g_autoptr(GError) no_banner = NULL;
@@ -107,4 +109,14 @@ dacsa_linux_isf(DacsaGuest *guest, GString *out, GError **error)
   dacsa_json_close(&isf.json);
   note_omitted(l, &isf);
   return true;
+}
+
+bool
+dacsa_linux_isf(DacsaGuest *guest, GString *out, GError **error)
+{
+  bool written = write_isf(guest, out, error);
+
+  /* Some hundred thousand names were held for a moment, and that is not needed again soon. */
+  malloc_trim(0);
+  return written;
 }
