@@ -150,9 +150,9 @@ const DacsaGuestOs dacsa_linux_os = {
             [DACSA_SYSTEM_JSON_MAPS] = dacsa_linux_json_maps,
         },
     .btf = dacsa_linux_btf,
-    .isf = dacsa_linux_isf,
     .modules = dacsa_linux_module_names,
     .module_memory = dacsa_linux_module_memory,
+    .isf = dacsa_linux_isf,
     .processes = linux_processes,
     .process_text =
         {
