@@ -250,18 +250,27 @@ dacsa_types_free(DacsaTypes *types)
 
 /* -- what is asked -- */
 
-/* What is behind typedefs and qualifiers; NULL: a dangling or endless reference. */
-static const struct btf_type *
-strip(const DacsaTypes *types, __u32 id)
+bool
+dacsa_types_strip(const DacsaTypes *types, uint32_t id, uint32_t *ret)
 {
   for (unsigned depth = 0; depth < MAX_DEPTH; depth++) {
     const struct btf_type *t = type_by_id(types, id);
 
+    *ret = id;
     if (!t || (!btf_is_mod(t) && !btf_is_typedef(t)))
-      return t;
+      return t != NULL;
     id = t->type;
   }
-  return NULL;
+  return false;
+}
+
+/* What is behind typedefs and qualifiers; NULL: a dangling or endless reference. */
+static const struct btf_type *
+strip(const DacsaTypes *types, __u32 id)
+{
+  uint32_t behind;
+
+  return dacsa_types_strip(types, id, &behind) ? type_by_id(types, behind) : NULL;
 }
 
 /* Bytes of a type, through arrays, 0 where it has no size that fits; *ret_elements is the outermost
@@ -389,4 +398,22 @@ dacsa_types_enumerator(const DacsaTypes *types, const char *name, int64_t *ret, 
   *ret =
       btf_is_enum64(t) ? (int64_t)btf_enum64_value(&btf_enum64(t)[i]) : (int64_t)btf_enum(t)[i].val;
   return true;
+}
+
+uint32_t
+dacsa_types_count(const DacsaTypes *types)
+{
+  return types->offsets->len;
+}
+
+const struct btf_type *
+dacsa_types_by_id(const DacsaTypes *types, uint32_t id)
+{
+  return type_by_id(types, id);
+}
+
+const char *
+dacsa_types_name(const DacsaTypes *types, uint32_t offset)
+{
+  return name_by_offset(types, offset);
 }

@@ -36,3 +36,20 @@ bool dacsa_types_size(const DacsaTypes *types, const char *type, uint32_t *ret,
 /* The value of an enumerator of any enum. */
 bool dacsa_types_enumerator(const DacsaTypes *types, const char *name, int64_t *ret,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* -- the types themselves, for who writes them all down -- */
+
+struct btf_type; /* linux/btf.h */
+
+/* Types have the ids 1 to count - 1; 0 is void. */
+uint32_t dacsa_types_count(const DacsaTypes *types);
+
+/* A type with all that its kind has after it; borrowed. NULL: there is none with that id. What it
+ * refers to, types and names, may be anything. */
+const struct btf_type *dacsa_types_by_id(const DacsaTypes *types, uint32_t id);
+
+/* The id of what is behind typedefs and qualifiers. false: a dangling or endless reference. */
+bool dacsa_types_strip(const DacsaTypes *types, uint32_t id, uint32_t *ret);
+
+/* The name at an offset, "" for none; borrowed. NULL: there is nothing at that offset. */
+const char *dacsa_types_name(const DacsaTypes *types, uint32_t offset);

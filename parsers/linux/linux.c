@@ -4,6 +4,7 @@
 #include "parsers/linux/core.h"
 #include "parsers/linux/discover.h"
 #include "parsers/linux/files.h"
+#include "parsers/linux/isf.h"
 #include "parsers/linux/system.h"
 #include "parsers/linux/process.h"
 #include "parsers/linux/view.h"
@@ -156,6 +157,7 @@ const DacsaGuestOs dacsa_linux_os = {
     .running = dacsa_linux_running,
     .modules = dacsa_linux_module_names,
     .module_memory = dacsa_linux_module_memory,
+    .isf = dacsa_linux_isf,
     .processes = linux_processes,
     .process_text =
         {

@@ -5,7 +5,7 @@
 . "$root/tests/fuzz/functions.sh"
 
 # The slow ones: a whole guest is read each time.
-declare -A runs=([linux]=1000 [guest]=250 [discover]=15 [types]=8000 [kallsyms]=8000 [qmp]=3000 [x86-64]=4000 [vmcoreinfo]=4000)
+declare -A runs=([linux]=1000 [guest]=250 [discover]=15 [types]=8000 [isf]=8000 [kallsyms]=8000 [qmp]=3000 [x86-64]=4000 [vmcoreinfo]=4000)
 
 "$root/tests/setup" build-fuzz
 

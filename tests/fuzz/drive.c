@@ -135,6 +135,16 @@ drive_vmcore(const Drive *d)
 }
 
 static void
+drive_isf(const Drive *d)
+{
+  g_autoptr(GString) out = g_string_new(NULL);
+  g_autoptr(GError) error = NULL;
+
+  if (d->os->isf && d->limits->isf)
+    check_text(ask(d)->isf(d->guest, out, &error), out, &error);
+}
+
+static void
 drive_modules(const Drive *d)
 {
   g_autoptr(GError) error = NULL;
@@ -303,6 +313,7 @@ drive_guest(DacsaGuest *guest, const DriveLimits *limits)
     drive_processes(&d);
   if (limits->part == DRIVE_ALL || limits->part == DRIVE_SYSTEM) {
     drive_system(&d);
+    drive_isf(&d);
     drive_modules(&d);
     drive_vmcore(&d);
   }

@@ -23,6 +23,7 @@ typedef struct {
   guint files;         /* directories and files of the page cache, in all */
   uint64_t work;       /* that one answer may cost (parsers/work.h); 0: not limited */
   uint64_t read_bytes; /* of each file of guest memory, at its start and at its end */
+  bool isf;            /* the symbol table too: slow, and the same while the types are */
   DacsaMem *phys;      /* where that is read; borrowed */
 } DriveLimits;
 

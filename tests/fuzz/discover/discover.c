@@ -43,6 +43,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                       .modules = 1,
                                       .files = 16,
                                       .work = 1u << 18,
+                                      .isf = true,
                                       .read_bytes = 4096,
                                       .phys = image->phys});
     dacsa_guest_free(guest);

@@ -152,6 +152,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                         .modules = 4,
                                         .files = 64,
                                         .work = 1u << 13,
+                                        .isf = true,
                                         .read_bytes = 2 * PAGE,
                                         .phys = phys});
   dacsa_guest_free(&l->guest);
