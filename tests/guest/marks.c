@@ -11,6 +11,7 @@
 #include "guest.h"
 
 #include <elf.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -35,6 +36,7 @@
 #define PARENT_SIZE (8UL * MIB)
 #define CHILDREN 10
 #define MARKED_CHILD 3
+#define MODULE_MESSAGE "brd: max_part can't be larger than" /* longer than a marker */
 #define SIGNATURE_MAGIC "~Module signature appended~\n"
 
 /* FNV-1a of the name is the seed of a xorshift; no byte is zero. */
@@ -255,19 +257,20 @@ mark_library(void)
   tell("library", "file - - /libmarked.so");
 }
 
-/* The first section of strings in a module that has room. NULL: there is none. */
+/* The section that has this offset in the file, and its name. */
 static const Elf64_Shdr *
-strings_of(const char *module, const char **ret_name)
+section_at(const char *module, size_t offset, const char **ret_name)
 {
   const Elf64_Ehdr *elf = (const void *)module;
   const Elf64_Shdr *section = (const void *)(module + elf->e_shoff);
   const char *names = module + section[elf->e_shstrndx].sh_offset;
-  for (int i = 0; i < elf->e_shnum; i++) {
+  for (int i = 1; i < elf->e_shnum; i++) {
     *ret_name = names + section[i].sh_name;
-    if (strncmp(*ret_name, ".rodata.str", 11) == 0 && section[i].sh_size > MARK_SIZE + 8)
+    if (section[i].sh_offset <= offset && offset < section[i].sh_offset + section[i].sh_size)
       return &section[i];
   }
-  return NULL;
+  errno = ENOENT;
+  die("section_at");
 }
 
 /* In place of a message that it never has a reason to print. */
@@ -284,11 +287,13 @@ mark_module(void)
   char *module = map(size, RW, MAP_PRIVATE, fd);
   if (memcmp(module + size - magic, SIGNATURE_MAGIC, magic) == 0)
     end -= magic; /* unsigned is allowed, wrongly signed is not */
-  const Elf64_Shdr *strings = strings_of(module, &name);
-  if (!strings)
-    die("no strings in the module");
+  char *message = memmem(module, size, MODULE_MESSAGE, strlen(MODULE_MESSAGE));
+  if (!message)
+    die("the module has no such message");
+  size_t offset = message - module;
+  offset -= section_at(module, offset, &name)->sh_offset;
   snprintf(path, sizeof path, "/sys/module/brd/sections/%s", name);
-  put_mark(module + strings->sh_offset + 8, "module");
+  put_mark(message, "module");
   if (syscall(SYS_init_module, module, end, ""))
     die("init_module");
   memset(module, 0, size);
@@ -296,7 +301,7 @@ mark_module(void)
   fd = open(path, O_RDONLY);
   if (fd < 0 || read(fd, address, sizeof address - 1) <= 0)
     die(path);
-  tell("module", "module - %#lx brd", strtoul(address, NULL, 16) + 8);
+  tell("module", "module - %#lx brd", strtoul(address, NULL, 16) + offset);
 }
 
 static int
