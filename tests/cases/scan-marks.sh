@@ -256,6 +256,28 @@ check_cache() {
     fail "the first scan scanned $first bytes, the second $(summary bytes_scanned)"
 }
 
+# infected_files: which files hold the markers of the guest's lines on standard input.
+infected_files() {
+  awk -v snapshot="$mnt/vm/now" '
+    $2 == "memory" { print snapshot "/processes/" $3 "/memory" }
+    $2 == "exe" { print snapshot "/processes/" $3 "/exe" }
+    $2 == "module" { print snapshot "/kernel/modules/" $5 }' | sort -u
+}
+
+# check_clamscan: what clamscan finds is what doc/tools.md says. It gives up at a file's first match, and
+# it looks into nothing over 2 GiB and into no file that is not listed.
+check_clamscan() {
+  local status=0 raised=(--max-filesize=2047M --max-scansize=2047M)
+  clamscan -r --infected --no-summary -d "$tmp/database" "${raised[@]}" "$mnt/vm/now" >"$tmp/first" || status=$?
+  same $status 1 "clamscan's exit status and that for something found"
+  same "$(sed 's/: .*//' "$tmp/first" | sort)" "$(grep -v '^beyond ' "$tmp/marks" | infected_files)" "files"
+  ! grep -E 'Marks\.(first|child|beyond|memfd-held)\.' "$tmp/first" || fail "clamscan finds more than is told"
+  clamscan -r --infected --no-summary --allmatch -d "$tmp/database" "${raised[@]}" "$mnt/vm/now" >"$tmp/all" || :
+  # shellcheck disable=SC2086 # one word a name
+  same "$(sed 's/.*: Marks\.\(.*\)\.UNOFFICIAL FOUND$/\1/' "$tmp/all" | sort -u)" \
+    "$(printf '%s\n' hash $names | grep -vE '^(beyond|memfd-held)$' | sort)" "markers"
+}
+
 check_errors() {
   mkdir "$tmp/empty" "$tmp/broken"
   echo 'Broken:0:*:this-is-no-hexadecimal' >"$tmp/broken/broken.ndb"
@@ -282,6 +304,7 @@ plant
 write_hash_signature
 dacsa snapshot vm now >/dev/null
 check_guest_marks "$mnt/vm/now"
+check_clamscan
 check_cache
 check_text
 check_selection
