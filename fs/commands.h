@@ -12,6 +12,7 @@ int dacsa_cmd_snapshot(int argc, char **argv);
 int dacsa_cmd_list(int argc, char **argv);
 int dacsa_cmd_drop(int argc, char **argv);
 int dacsa_cmd_check(int argc, char **argv);
+int dacsa_cmd_scan(int argc, char **argv);
 
 /* Prints `dacsa: text` on standard error and returns 1, for `return dacsa_cmd_fail(...)`. */
 int dacsa_cmd_fail(const char *format, ...) G_GNUC_PRINTF(1, 2);

@@ -14,6 +14,7 @@ static const struct {
     {"snapshot", dacsa_cmd_snapshot, "take a snapshot of a running VM"},
     {"list", dacsa_cmd_list, "show the VMs and their snapshots"},
     {"drop", dacsa_cmd_drop, "remove snapshots"},
+    {"scan", dacsa_cmd_scan, "look for malware with ClamAV's signatures and YARA's rules"},
     {"check", dacsa_cmd_check, "say of each VM whether it can be snapshotted, and if not, why"},
 };
 

@@ -166,10 +166,10 @@ dacsa_linux_module_memory(DacsaGuest *guest, uint32_t i, DacsaRuns **ret, GError
     if (part->size > MAX_MODULE - size)
       return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "the module at 0x%" PRIx64 " is too large",
                         module->module);
+    /* What cannot be had is a hole: where each part stands is told by their sizes alone. */
     if (!dacsa_linux_kernel_runs(l, part->start, part->size, size, runs, &cause))
       dacsa_errors_add(l->errors, "kernel/modules", cause->message);
-    else
-      size += part->size;
+    size += part->size;
   }
   dacsa_runs_set_size(runs, size);
   *ret = g_steal_pointer(&runs);
@@ -333,7 +333,7 @@ dacsa_linux_modules(DacsaGuest *guest, GString *out, GError **error)
 
 /* -- json -- */
 
-enum { NAME, SIZE, REFERENCES, USED_BY, STATE, ADDRESS, TAINTS, VERSION, SRCVERSION, ARGUMENTS };
+enum { NAME, SIZE, REFERENCES, USED_BY, STATE, ADDRESS, TAINTS, VERSION, SRCVERSION, ARGUMENTS, MEMORY };
 
 static const DacsaColumn columns[] = {
     [NAME] = {"name", DACSA_CELL_TEXT},
@@ -346,6 +346,7 @@ static const DacsaColumn columns[] = {
     [VERSION] = {"version", DACSA_CELL_TEXT},
     [SRCVERSION] = {"srcversion", DACSA_CELL_TEXT},
     [ARGUMENTS] = {"arguments", DACSA_CELL_TEXT},
+    [MEMORY] = {"memory", DACSA_CELL_TEXT}, /* of kernel/modules/<name>: 0xADDRESS+SIZE ... */
 };
 
 /* A text that the module may have; what cannot be read is absent. */
@@ -385,6 +386,25 @@ set_facts(DacsaLinux *l, DacsaTable *table, const DacsaLinuxModule *module)
   dacsa_table_set_text(table, TAINTS, f.taints->str);
 }
 
+static void
+set_memory(const DacsaLinux *l, DacsaTable *table, uint64_t module)
+{
+  g_autoptr(GArray) parts = g_array_new(FALSE, FALSE, sizeof(DacsaLinuxModulePart));
+  g_autoptr(GString) text = g_string_new(NULL);
+
+  if (!module_parts(l, module, parts, NULL))
+    return;
+  g_array_sort(parts, compare_parts);
+  for (guint i = 0; i < parts->len; i++) {
+    const DacsaLinuxModulePart *part = &g_array_index(parts, DacsaLinuxModulePart, i);
+
+    if (part->size > 0)
+      g_string_append_printf(text, "%s0x%" PRIx64 "+%" PRIu64, text->len > 0 ? " " : "",
+                             part->start, part->size);
+  }
+  dacsa_table_set_text(table, MEMORY, text->str);
+}
+
 bool
 dacsa_linux_json_modules(DacsaGuest *guest, GString *out, GError **error)
 {
@@ -400,6 +420,7 @@ dacsa_linux_json_modules(DacsaGuest *guest, GString *out, GError **error)
     set_pointed(l, table, VERSION, module->module, M_MODULE_VERSION);
     set_pointed(l, table, SRCVERSION, module->module, M_MODULE_SRCVERSION);
     set_pointed(l, table, ARGUMENTS, module->module, M_MODULE_ARGS);
+    set_memory(l, table, module->module);
     if (!dacsa_table_end_row(table)) {
       dacsa_errors_add(l->errors, "json/modules.jsonl", "cut short: too large");
       break;

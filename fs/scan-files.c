@@ -1,0 +1,434 @@
+/* Files of dacsa scan: which there are, where the mount has them, what they are. */
+#include "fs/scan-files.h"
+
+#include "fs/names.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <json-glib/json-glib.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define BLOCK ((size_t)1 << 20)
+#define FILE_KEY                                                                                   \
+  UINT64_C(0x66696c65) /* tells a file's key from that of a page of the same bytes                 \
+                        */
+#define DELETED " (deleted)"
+
+/* One file, and who has it as executable. */
+typedef struct {
+  DacsaFindingKind kind;
+  char *path;       /* as the guest has it */
+  char *mount_path; /* where it is to be read */
+  GPtrArray *units; /* DacsaScanUnit: of an executable */
+  bool is_known;    /* the key */
+  DacsaScanKey key;
+} File;
+
+/* A file system of files/. */
+typedef struct {
+  char *name;  /* of the directory */
+  char *where; /* it is mounted at; NULL: nowhere */
+} FileSystem;
+
+struct DacsaScanFiles {
+  char *snapshot;
+  GMutex lock;             /* of what follows */
+  GPtrArray *all;          /* File */
+  GHashTable *by_identity; /* text that tells one file from another -> File */
+  GHashTable *systems;     /* device -> FileSystem */
+  GHashTable *found;       /* DacsaScanKey -> GPtrArray of signatures */
+};
+
+static void
+file_free(void *data)
+{
+  File *file = data;
+
+  g_free(file->path);
+  g_free(file->mount_path);
+  g_ptr_array_unref(file->units);
+  g_free(file);
+}
+
+static void
+system_free(void *data)
+{
+  FileSystem *system = data;
+
+  g_free(system->name);
+  g_free(system->where);
+  g_free(system);
+}
+
+static guint
+hash_key(gconstpointer key)
+{
+  return (guint)((const DacsaScanKey *)key)->a;
+}
+
+static gboolean
+equal_keys(gconstpointer a, gconstpointer b)
+{
+  return memcmp(a, b, sizeof(DacsaScanKey)) == 0;
+}
+
+/* -- where the mount has cached files -- */
+
+/* `major:minor-type-where` (parsers/linux/files.c), escaped. */
+static void
+add_system(GHashTable *systems, const char *name)
+{
+  g_autofree char *raw = dacsa_name_unescape(name);
+  const char *type = raw ? strchr(raw, '-') : NULL;
+  const char *where = type ? strchr(type + 1, '-') : NULL;
+  FileSystem *system;
+
+  if (!type)
+    return;
+  system = g_new0(FileSystem, 1);
+  system->name = g_strdup(name);
+  system->where = where && where[1] ? g_strdup(where + 1) : NULL;
+  g_hash_table_insert(systems, g_strndup(raw, (gsize)(type - raw)), system);
+}
+
+static GHashTable *
+find_systems(const char *snapshot)
+{
+  GHashTable *systems = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, system_free);
+  g_autofree char *path = g_build_filename(snapshot, "files", NULL);
+  g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+  const char *name;
+
+  while (dir && (name = g_dir_read_name(dir)))
+    add_system(systems, name);
+  return systems;
+}
+
+DacsaScanFiles *
+dacsa_scan_files_new(const char *snapshot)
+{
+  DacsaScanFiles *files = g_new0(DacsaScanFiles, 1);
+
+  files->snapshot = g_strdup(snapshot);
+  g_mutex_init(&files->lock);
+  files->all = g_ptr_array_new_with_free_func(file_free);
+  files->by_identity = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  files->found =
+      g_hash_table_new_full(hash_key, equal_keys, NULL, (GDestroyNotify)g_ptr_array_unref);
+  return files;
+}
+
+void
+dacsa_scan_files_free(DacsaScanFiles *files)
+{
+  if (!files)
+    return;
+  g_free(files->snapshot);
+  g_ptr_array_unref(files->all);
+  g_hash_table_unref(files->by_identity);
+  g_clear_pointer(&files->systems, g_hash_table_unref);
+  g_hash_table_unref(files->found);
+  g_mutex_clear(&files->lock);
+  g_free(files);
+}
+
+/* Where a file of a device is in the mount; NULL: it is not there. Owned. */
+static char *
+cached_path(DacsaScanFiles *files, const char *device, const char *path)
+{
+  if (!files->systems)
+    files->systems = find_systems(files->snapshot);
+  const FileSystem *system = g_hash_table_lookup(files->systems, device);
+  const char *below = path;
+
+  if (!system)
+    return NULL;
+  if (system->where && strcmp(system->where, "/") != 0 && g_str_has_prefix(path, system->where))
+    below += strlen(system->where);
+  GString *full = g_string_new(files->snapshot);
+  g_auto(GStrv) parts = g_strsplit(below, "/", -1);
+  g_string_append_printf(full, "/files/%s", system->name);
+  for (size_t i = 0; parts[i]; i++) {
+    g_autofree char *part = parts[i][0] ? dacsa_name_escape(parts[i]) : NULL;
+
+    if (part)
+      g_string_append_printf(full, "/%s", part);
+  }
+  return g_string_free(full, FALSE);
+}
+
+/* -- which there are -- */
+
+/* The file of an identity, made if need be; the lock is held. */
+static File *
+add_file(DacsaScanFiles *files, const char *identity, DacsaFindingKind kind, const char *path,
+         const char *mount_path)
+{
+  File *file = g_hash_table_lookup(files->by_identity, identity);
+
+  if (file)
+    return file;
+  file = g_new0(File, 1);
+  file->kind = kind;
+  file->path = g_strdup(path);
+  file->mount_path = g_strdup(mount_path);
+  file->units = g_ptr_array_new();
+  g_ptr_array_add(files->all, file);
+  g_hash_table_insert(files->by_identity, g_strdup(identity), file);
+  return file;
+}
+
+/* Path and frame of the first page that is mapped: two files of the same name differ there. */
+static char *
+mapped_identity(const DacsaScanUnit *unit, const DacsaScanMapping *mapping)
+{
+  uint64_t frame;
+
+  return dacsa_scan_unit_frames(unit, mapping->page, 1, &frame)
+             ? g_strdup_printf("%" G_GUINT64_FORMAT " %s", frame, mapping->path)
+             : NULL;
+}
+
+static void
+add_executable(DacsaScanFiles *files, const DacsaScanUnit *unit)
+{
+  g_autofree char *mount_path = g_build_filename(unit->path, "exe", NULL);
+  g_autofree char *identity = NULL;
+
+  for (guint i = 0; !identity && unit->exe && i < unit->mappings->len; i++) {
+    const DacsaScanMapping *mapping = &g_array_index(unit->mappings, DacsaScanMapping, i);
+
+    if (g_strcmp0(mapping->path, unit->exe) == 0)
+      identity = mapped_identity(unit, mapping);
+  }
+  if (!identity)
+    identity = g_strdup_printf("pid %u", unit->pid);
+  g_autofree char *exe = g_strconcat("exe ", identity, NULL);
+  g_ptr_array_add(
+      add_file(files, exe, DACSA_FINDING_EXE, unit->exe ? unit->exe : "?", mount_path)->units,
+      (void *)(uintptr_t)unit);
+}
+
+/* The device of what a process has mapped at an address, from its `maps`. Owned; NULL: none. */
+static char *
+mapped_device(const char *maps, uint64_t address)
+{
+  for (const char *line = maps; *line;) {
+    const char *end = strchrnul(line, '\n');
+    unsigned long long from, to;
+    char device[32];
+
+    if (sscanf(line, "%llx-%llx %*4s %*x %31[0-9a-f:]", &from, &to, device) == 3 &&
+        from <= address && address < to) {
+      unsigned major, minor;
+
+      return sscanf(device, "%x:%x", &major, &minor) == 2 ? g_strdup_printf("%u:%u", major, minor)
+                                                          : NULL;
+    }
+    line = *end ? end + 1 : end;
+  }
+  return NULL;
+}
+
+static void
+add_library(DacsaScanFiles *files, const DacsaScanUnit *unit, const DacsaScanMapping *mapping,
+            char **maps)
+{
+  g_autofree char *identity = mapped_identity(unit, mapping);
+  g_autofree char *device = NULL;
+  g_autofree char *mount_path = NULL;
+
+  if (!identity || g_hash_table_contains(files->by_identity, identity))
+    return;
+  if (!*maps) {
+    g_autofree char *path = g_build_filename(unit->path, "maps", NULL);
+
+    if (!g_file_get_contents(path, maps, NULL, NULL))
+      *maps = g_strdup("");
+  }
+  device = mapped_device(*maps, mapping->start);
+  mount_path = device ? cached_path(files, device, mapping->path) : NULL;
+  if (mount_path)
+    add_file(files, identity, DACSA_FINDING_FILE, mapping->path, mount_path);
+}
+
+void
+dacsa_scan_files_add_unit(DacsaScanFiles *files, const DacsaScanUnit *unit)
+{
+  g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&files->lock);
+  g_autofree char *maps = NULL;
+
+  add_executable(files, unit);
+  for (guint i = 0; i < unit->mappings->len; i++) {
+    const DacsaScanMapping *mapping = &g_array_index(unit->mappings, DacsaScanMapping, i);
+
+    if (mapping->executable && mapping->path && mapping->path[0] == '/' &&
+        g_strcmp0(mapping->path, unit->exe) != 0)
+      add_library(files, unit, mapping, &maps);
+  }
+}
+
+/* A line of json/fds.jsonl. */
+static void
+add_open_file(DacsaScanFiles *files, JsonObject *line, const GArray *wanted)
+{
+  const char *path = json_object_get_string_member_with_default(line, "path", "");
+  const char *device = json_object_get_string_member_with_default(line, "dev", "");
+  const char *type = json_object_get_string_member_with_default(line, "type", "");
+  const gint64 pid = json_object_get_int_member_with_default(line, "pid", 0);
+  const gint64 ino = json_object_get_int_member_with_default(line, "ino", 0);
+  bool is_wanted = !wanted;
+
+  for (guint i = 0; wanted && i < wanted->len; i++)
+    is_wanted = is_wanted || g_array_index(wanted, uint32_t, i) == pid;
+  if (!is_wanted || strcmp(type, "file") != 0 || !g_str_has_suffix(path, DELETED))
+    return;
+  g_autofree char *identity = g_strdup_printf("open %s %" G_GINT64_FORMAT, device, ino);
+  g_autofree char *mount_path = cached_path(files, device, path);
+  if (mount_path)
+    add_file(files, identity, DACSA_FINDING_FILE, path, mount_path);
+}
+
+void
+dacsa_scan_files_add_open(DacsaScanFiles *files, const GArray *wanted)
+{
+  g_autofree char *path = g_build_filename(files->snapshot, "json/fds.jsonl", NULL);
+  g_autofree char *text = NULL;
+  g_autoptr(JsonParser) parser = json_parser_new_immutable();
+
+  if (!g_file_get_contents(path, &text, NULL, NULL))
+    return;
+  for (char *line = text, *end; *line; line = end) {
+    end = strchr(line, '\n');
+    if (end)
+      *end++ = '\0';
+    else
+      end = line + strlen(line);
+    /* Most are sockets, and files that have their name. */
+    if (strstr(line, DELETED) && json_parser_load_from_data(parser, line, -1, NULL) &&
+        JSON_NODE_HOLDS_OBJECT(json_parser_get_root(parser)))
+      add_open_file(files, json_node_get_object(json_parser_get_root(parser)), wanted);
+  }
+}
+
+guint
+dacsa_scan_files_count(const DacsaScanFiles *files)
+{
+  return files->all->len;
+}
+
+/* -- scanning -- */
+
+/* The key of a file's content: what there is of it, and where. */
+static bool
+content_key(int fd, const DacsaScanSalt *salt, DacsaScanKey *ret, uint64_t *ret_bytes)
+{
+  g_autofree char *block = g_malloc(BLOCK);
+  struct stat st;
+  off_t at = 0;
+
+  if (fstat(fd, &st) < 0)
+    return false;
+  *ret = (DacsaScanKey){FILE_KEY, (uint64_t)st.st_size};
+  *ret_bytes = 0;
+  while ((at = lseek(fd, at, SEEK_DATA)) >= 0) {
+    off_t hole = lseek(fd, at, SEEK_HOLE);
+
+    while (at < hole) {
+      const ssize_t n = pread(fd, block, (size_t)MIN((off_t)BLOCK, hole - at), at);
+      /* What is there, where, and the key of all before it. */
+      struct {
+        DacsaScanKey before, here;
+        off_t at;
+      } link = {.before = *ret, .at = at};
+
+      if (n <= 0)
+        return false;
+      dacsa_scan_key_content(salt, block, (size_t)n, &link.here);
+      dacsa_scan_key_content(salt, &link, sizeof(link), ret);
+      at += n;
+      *ret_bytes += (uint64_t)n;
+    }
+  }
+  ret->a ^= FILE_KEY;
+  return errno == ENXIO;
+}
+
+static void
+match_file(DacsaScanFiles *files, DacsaScanJob *job, File *file, int fd)
+{
+  DacsaScanEngine *engine = dacsa_scan_job_engine(job, NULL);
+  g_autoptr(GPtrArray) names = NULL;
+  g_autoptr(GError) error = NULL;
+
+  if (!engine)
+    return;
+  if (!dacsa_scan_engine_file(engine, fd, &names, &error)) {
+    dacsa_scan_job_fail(job, "%s: %s", file->mount_path, error->message);
+    return;
+  }
+  if (names->len == 0) {
+    dacsa_scan_windows_clean(dacsa_scan_job_content(job), &file->key, 1);
+    return;
+  }
+  g_mutex_lock(&files->lock);
+  g_hash_table_insert(files->found, &file->key, g_steal_pointer(&names));
+  g_mutex_unlock(&files->lock);
+}
+
+/* A library that has left the cache is no failure: its mapped pages are scanned as memory. */
+static bool
+is_missing(const File *file, int errsv)
+{
+  return errsv == ENOENT || (file->kind == DACSA_FINDING_FILE && errsv == ENOTDIR);
+}
+
+void
+dacsa_scan_files_scan(DacsaScanFiles *files, DacsaScanJob *job, guint i)
+{
+  File *file = g_ptr_array_index(files->all, i);
+  DacsaScanWindows *content = dacsa_scan_job_content(job);
+  g_autoptr(GArray) parts = g_array_new(FALSE, FALSE, sizeof(DacsaScanPart));
+  DacsaScanCounts counts = {.files = 1};
+  const int fd = open(file->mount_path, O_RDONLY | O_CLOEXEC);
+
+  if (fd < 0) {
+    if (!is_missing(file, errno))
+      dacsa_scan_job_fail(job, "%s: %s", file->mount_path, g_strerror(errno));
+    return;
+  }
+  file->is_known =
+      content_key(fd, dacsa_scan_windows_salt(content), &file->key, &counts.seen_bytes);
+  if (!file->is_known)
+    dacsa_scan_job_fail(job, "%s: it cannot be read", file->mount_path);
+  else
+    dacsa_scan_windows_claim(content, &file->key, 1, parts);
+  if (parts->len > 0) {
+    counts.bytes = counts.seen_bytes;
+    match_file(files, job, file, fd);
+  }
+  close(fd);
+  dacsa_scan_job_count(job, &counts);
+}
+
+void
+dacsa_scan_files_tell(const DacsaScanFiles *files, DacsaScanJob *job)
+{
+  for (guint i = 0; i < files->all->len; i++) {
+    const File *file = g_ptr_array_index(files->all, i);
+    const GPtrArray *names = file->is_known ? g_hash_table_lookup(files->found, &file->key) : NULL;
+
+    for (guint n = 0; names && n < names->len; n++) {
+      const char *name = g_ptr_array_index(names, n);
+
+      for (guint u = 0; u < file->units->len; u++)
+        dacsa_findings_add_file(dacsa_scan_job_findings(job), file->kind,
+                                g_ptr_array_index(file->units, u), file->path, name);
+      if (file->units->len == 0)
+        dacsa_findings_add_file(dacsa_scan_job_findings(job), file->kind, NULL, file->path, name);
+    }
+  }
+}

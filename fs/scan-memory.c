@@ -1,0 +1,338 @@
+/* From a unit's pages to findings: claim, read, claim by content, gather, match. */
+#include "fs/scan-memory.h"
+
+#include <string.h>
+
+#define PAGE DACSA_SCAN_PAGE
+#define BLOCK_PAGES 1024u                /* read at once */
+#define BUFFER_BYTES ((size_t)16 << 20)  /* matched at once */
+#define SEAM 64u                         /* bytes between what does not belong together */
+#define OVERLAP (DACSA_SCAN_WINDOW - 1u) /* pages */
+
+/* A thread's buffers, kept from unit to unit. */
+typedef struct {
+  char block[BLOCK_PAGES * PAGE];
+  char gathered[BUFFER_BYTES];
+} Buffers;
+
+/* Pages in the gathered bytes. */
+typedef struct {
+  size_t start; /* of the first page */
+  guint page, n;
+  guint keys; /* index of the first's key */
+} Segment;
+
+typedef struct {
+  DacsaScanJob *job;
+  DacsaScanUnit *unit;
+  DacsaScanWindows *frames;
+  DacsaScanPages *pages;
+  Buffers *buffers;
+  size_t used; /* of gathered */
+  GArray *segments;
+  GArray *keys;        /* DacsaScanKey of the segments' pages */
+  uint64_t unreadable; /* pages */
+} Matcher;
+
+static Buffers *
+thread_buffers(void)
+{
+  static GPrivate buffers = G_PRIVATE_INIT(g_free);
+
+  if (!g_private_get(&buffers))
+    g_private_set(&buffers, g_malloc(sizeof(Buffers)));
+  return g_private_get(&buffers);
+}
+
+/* -- matching -- */
+
+static const Segment *
+segment_at(const Matcher *m, size_t offset)
+{
+  const Segment *found = NULL;
+
+  for (guint i = 0; i < m->segments->len; i++)
+    if (g_array_index(m->segments, Segment, i).start <= offset)
+      found = &g_array_index(m->segments, Segment, i);
+  return found;
+}
+
+static size_t
+segment_end(const Segment *segment)
+{
+  return segment->start + segment->n * PAGE;
+}
+
+/* Whether a signature that shows across seams shows without what we put there. */
+static bool
+shows_with_other_seams(const Matcher *m, DacsaScanEngine *engine, const DacsaScanMatch *match)
+{
+  const size_t len = match->end - match->start;
+  g_autofree char *copy = g_memdup2(m->buffers->gathered + match->start, len);
+  g_autoptr(GArray) again = NULL;
+  bool more;
+
+  for (guint i = 0; i + 1 < m->segments->len; i++) {
+    const size_t start = segment_end(&g_array_index(m->segments, Segment, i));
+    const size_t end = g_array_index(m->segments, Segment, i + 1).start;
+    const size_t from = MAX(start, match->start), to = MIN(end, match->end);
+
+    if (from < to)
+      memset(copy + (from - match->start), 0xa5, to - from);
+  }
+  if (!dacsa_scan_engine_memory(engine, copy, len, &again, &more, NULL))
+    return true;
+  for (guint i = 0; i < again->len; i++)
+    if (strcmp(g_array_index(again, DacsaScanMatch, i).signature, match->signature) == 0)
+      return true;
+  return false;
+}
+
+static void
+add_finding(const Matcher *m, DacsaScanEngine *engine, const DacsaScanMatch *match)
+{
+  const Segment *segment = segment_at(m, match->start);
+
+  if (!segment)
+    return;
+  const bool within = match->start < segment_end(segment) && match->end <= segment_end(segment);
+  if (!within && !shows_with_other_seams(m, engine, match))
+    return;
+  const size_t offset = MIN(match->start, segment_end(segment) - 1) - segment->start;
+  const guint page = (guint)(offset / PAGE);
+  const guint n = within ? (guint)((match->end - 1 - segment->start) / PAGE) - page + 1 : 0;
+  dacsa_findings_add_memory(dacsa_scan_job_findings(m->job), m->unit, segment->page + page,
+                            (guint)(offset % PAGE),
+                            &g_array_index(m->keys, DacsaScanKey, segment->keys + page),
+                            n <= DACSA_FINDING_MAX_PAGES ? n : 0, match->signature);
+}
+
+/* Notes what is clean: all pages that no match touches. */
+static void
+note_clean(const Matcher *m, const GArray *matches)
+{
+  DacsaScanWindows *content = dacsa_scan_job_content(m->job);
+  g_autofree bool *dirty = g_new0(bool, m->keys->len);
+
+  for (guint i = 0; i < m->segments->len; i++) {
+    const Segment *segment = &g_array_index(m->segments, Segment, i);
+    guint begin = 0;
+
+    for (guint n = 0; n < matches->len; n++) {
+      const DacsaScanMatch *match = &g_array_index(matches, DacsaScanMatch, n);
+      const size_t from = MAX(match->start, segment->start);
+      const size_t to = MIN(match->end, segment_end(segment));
+
+      for (size_t at = from; at < to; at = (at / PAGE + 1) * PAGE)
+        dirty[segment->keys + (at - segment->start) / PAGE] = true;
+      if (from < to)
+        dirty[segment->keys + (to - 1 - segment->start) / PAGE] = true;
+    }
+    for (guint page = 0; page <= segment->n; page++)
+      if (page == segment->n || dirty[segment->keys + page]) {
+        if (page > begin)
+          dacsa_scan_windows_clean(
+              content, &g_array_index(m->keys, DacsaScanKey, segment->keys + begin), page - begin);
+        begin = page + 1;
+      }
+  }
+}
+
+/* Matches what has been gathered, and forgets it. */
+static void
+flush(Matcher *m)
+{
+  g_autoptr(GArray) matches = NULL;
+  g_autoptr(GError) error = NULL;
+  DacsaScanEngine *engine = m->used > 0 ? dacsa_scan_job_engine(m->job, NULL) : NULL;
+  const DacsaScanCounts counts = {.bytes = m->used};
+  bool more = false;
+
+  /* Without signatures the whole scan fails, once. */
+  if (engine &&
+      !dacsa_scan_engine_memory(engine, m->buffers->gathered, m->used, &matches, &more, &error))
+    dacsa_scan_job_fail(m->job, "%s: %s", m->unit->path, error->message);
+  for (guint i = 0; matches && i < matches->len; i++)
+    add_finding(m, engine, &g_array_index(matches, DacsaScanMatch, i));
+  if (more)
+    dacsa_scan_job_fail(m->job, "%s: a signature shows in more places than are told",
+                        m->unit->path);
+  else if (matches)
+    note_clean(m, matches);
+  dacsa_scan_job_count(m->job, &counts);
+  m->used = 0;
+  g_array_set_size(m->segments, 0);
+  g_array_set_size(m->keys, 0);
+}
+
+/* -- gathering -- */
+
+static void
+append_pages(Matcher *m, const char *data, const DacsaScanKey *keys, guint n)
+{
+  memcpy(m->buffers->gathered + m->used, data, n * PAGE);
+  g_array_append_vals(m->keys, keys, n);
+  m->used += n * PAGE;
+}
+
+static void
+begin_segment(Matcher *m, guint page)
+{
+  if (m->used > 0) {
+    memset(m->buffers->gathered + m->used, 0, SEAM);
+    m->used += SEAM;
+  }
+  const Segment segment = {m->used, page, 0, m->keys->len};
+  g_array_append_val(m->segments, segment);
+}
+
+/* What is gathered begins as the memory does, with the executable's header if that comes first: it
+ * tells libclamav what this is the memory of, as it does where it is given the whole file. */
+static void
+begin_buffer(Matcher *m, guint page)
+{
+  char first[PAGE];
+  DacsaScanKey key;
+
+  if (page == 0 || !dacsa_scan_unit_read(m->unit, 0, 1, first) || memcmp(first, "\177ELF", 4) != 0)
+    return;
+  begin_segment(m, 0);
+  dacsa_scan_key_content(dacsa_scan_windows_salt(dacsa_scan_job_content(m->job)), first, PAGE,
+                         &key);
+  append_pages(m, first, &key, 1);
+  g_array_index(m->segments, Segment, 0).n = 1;
+}
+
+/* Pages that are to be matched: they may continue, or overlap, the last ones. */
+static void
+gather(Matcher *m, guint page, const char *data, const DacsaScanKey *keys, guint n)
+{
+  Segment *last =
+      m->segments->len > 0 ? &g_array_index(m->segments, Segment, m->segments->len - 1) : NULL;
+  const bool room = m->used + 2 * (SEAM + PAGE) + n * PAGE <= BUFFER_BYTES;
+
+  if (!room) {
+    flush(m);
+    last = NULL;
+  }
+  if (m->used == 0) {
+    begin_buffer(m, page);
+    last = NULL;
+  }
+  guint skip = 0;
+  if (last && last->page <= page && page <= last->page + last->n &&
+      dacsa_scan_unit_address(m->unit, page) - dacsa_scan_unit_address(m->unit, last->page) ==
+          (uint64_t)(page - last->page) * PAGE) {
+    skip = MIN(last->page + last->n - page, n);
+  } else {
+    begin_segment(m, page);
+    last = &g_array_index(m->segments, Segment, m->segments->len - 1);
+  }
+  append_pages(m, data + skip * PAGE, keys + skip, n - skip);
+  last->n += n - skip;
+}
+
+/* -- reading -- */
+
+/* Pages that cannot be read are zeros here, counted, and told. */
+static void
+read_pages(Matcher *m, guint page, guint n, char *buf)
+{
+  if (dacsa_scan_unit_read(m->unit, page, n, buf))
+    return;
+  for (guint i = 0; i < n; i++)
+    if (!dacsa_scan_unit_read(m->unit, page + i, 1, buf + i * PAGE)) {
+      memset(buf + i * PAGE, 0, PAGE);
+      m->unreadable++;
+    }
+}
+
+/* Pages that follow each other, of these frames: what they hold, and what of that is not known. */
+static void
+look_at_block(Matcher *m, guint page, guint n, const uint64_t *frames)
+{
+  const DacsaScanSalt *salt = dacsa_scan_windows_salt(dacsa_scan_job_content(m->job));
+  g_autoptr(GArray) parts = g_array_new(FALSE, FALSE, sizeof(DacsaScanPart));
+  g_autofree DacsaScanKey *keys = g_new(DacsaScanKey, n);
+  char *block = m->buffers->block;
+
+  read_pages(m, page, n, block);
+  for (guint i = 0; i < n; i++)
+    dacsa_scan_key_content(salt, block + i * PAGE, PAGE, &keys[i]);
+  dacsa_scan_pages_set(m->pages, frames, keys, n);
+  dacsa_scan_windows_claim(dacsa_scan_job_content(m->job), keys, n, parts);
+  for (guint i = 0; i < parts->len; i++) {
+    const DacsaScanPart *part = &g_array_index(parts, DacsaScanPart, i);
+
+    gather(m, page + part->first, block + part->first * PAGE, keys + part->first,
+           part->end - part->first);
+  }
+}
+
+/* The parts of some pages that follow each other that no unit has shown: windows of frames. */
+static void
+look_at_pages(Matcher *m, guint page, guint n)
+{
+  g_autoptr(GArray) parts = g_array_new(FALSE, FALSE, sizeof(DacsaScanPart));
+  DacsaScanKey keys[BLOCK_PAGES];
+  uint64_t frames[BLOCK_PAGES];
+
+  if (!dacsa_scan_unit_frames(m->unit, page, n, frames)) {
+    m->unreadable += n;
+    return;
+  }
+  for (guint i = 0; i < n; i++)
+    keys[i] = dacsa_scan_key_frame(frames[i]);
+  dacsa_scan_windows_claim(m->frames, keys, n, parts);
+  for (guint i = 0; i < parts->len; i++) {
+    const DacsaScanPart *part = &g_array_index(parts, DacsaScanPart, i);
+
+    look_at_block(m, page + part->first, part->end - part->first, frames + part->first);
+  }
+}
+
+/* Block by block; blocks overlap, so that each window is in one. */
+static void
+look_at_stretch(Matcher *m, const DacsaScanStretch *stretch)
+{
+  guint page = stretch->first, n = stretch->n;
+
+  while (n > BLOCK_PAGES) {
+    look_at_pages(m, page, BLOCK_PAGES);
+    page += BLOCK_PAGES - OVERLAP;
+    n -= BLOCK_PAGES - OVERLAP;
+  }
+  look_at_pages(m, page, n);
+}
+
+void
+dacsa_scan_memory(DacsaScanJob *job, DacsaScanUnit *unit, DacsaScanWindows *frames,
+                  DacsaScanPages *pages)
+{
+  g_autoptr(GArray) segments = g_array_new(FALSE, FALSE, sizeof(Segment));
+  g_autoptr(GArray) keys = g_array_new(FALSE, FALSE, sizeof(DacsaScanKey));
+  const DacsaScanCounts counts = {.seen_bytes = (uint64_t)unit->n_pages * PAGE,
+                                  .processes = unit->pid > 0,
+                                  .modules = unit->pid == 0};
+  Matcher m = {.job = job,
+               .unit = unit,
+               .frames = frames,
+               .pages = pages,
+               .buffers = thread_buffers(),
+               .segments = segments,
+               .keys = keys};
+  g_autoptr(GError) error = NULL;
+
+  if (!dacsa_scan_unit_open(unit, &error)) {
+    dacsa_scan_job_fail(job, "%s", error->message);
+    return;
+  }
+  for (guint i = 0; i < unit->stretches->len; i++)
+    look_at_stretch(&m, &g_array_index(unit->stretches, DacsaScanStretch, i));
+  flush(&m);
+  dacsa_scan_unit_close(unit);
+  if (m.unreadable > 0)
+    dacsa_scan_job_fail(job, "%s: %" G_GUINT64_FORMAT " pages cannot be read", unit->path,
+                        m.unreadable);
+  dacsa_scan_job_count(job, &counts);
+}

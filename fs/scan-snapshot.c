@@ -1,0 +1,289 @@
+/* One snapshot's scan. */
+#include "fs/scan-snapshot.h"
+
+#include "fs/client.h"
+#include "fs/names.h"
+#include "fs/scan-files.h"
+#include "fs/scan-memory.h"
+#include "snap/error.h"
+
+#include <json-glib/json-glib.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PROGRESS_US (G_USEC_PER_SEC / 5)
+
+/* What the tables say of a process. */
+typedef struct {
+  char *command, *exe;
+} Facts;
+
+typedef struct {
+  DacsaScanJob *job;
+  const DacsaScanTarget *target;
+  const DacsaScanSnapshotOptions *options;
+  DacsaScanWindows *frames;
+  DacsaScanPages *pages;
+  DacsaScanFiles *files;
+  GHashTable *facts;  /* pid -> Facts */
+  GPtrArray *modules; /* JsonObject, of json/modules.jsonl */
+  GMutex lock;        /* of what follows */
+  GCond finished;
+  GPtrArray *units;
+  guint left, total; /* of the present phase */
+} Scan;
+
+/* -- the tables -- */
+
+static void
+facts_free(void *data)
+{
+  Facts *facts = data;
+
+  g_free(facts->command);
+  g_free(facts->exe);
+  g_free(facts);
+}
+
+typedef void (*RowFunc)(JsonObject *row, Scan *scan);
+
+/* Calls func for the lines of a table; of a guest's that has none, for none. */
+static void
+each_row(Scan *scan, const char *table, RowFunc func)
+{
+  g_autofree char *path = g_build_filename(scan->target->path, "json", table, NULL);
+  g_autofree char *text = dacsa_client_read(path);
+  g_autoptr(JsonParser) parser = json_parser_new_immutable();
+
+  for (char *line = text, *end; *line; line = end) {
+    end = strchr(line, '\n');
+    if (end)
+      *end++ = '\0';
+    else
+      end = line + strlen(line);
+    if (json_parser_load_from_data(parser, line, -1, NULL) &&
+        JSON_NODE_HOLDS_OBJECT(json_parser_get_root(parser)))
+      func(json_node_get_object(json_parser_get_root(parser)), scan);
+  }
+}
+
+static void
+add_facts(JsonObject *row, Scan *scan)
+{
+  const gint64 pid = json_object_get_int_member_with_default(row, "pid", 0);
+  Facts *facts = g_new0(Facts, 1);
+
+  facts->command = g_strdup(json_object_get_string_member_with_default(row, "comm", NULL));
+  facts->exe = g_strdup(json_object_get_string_member_with_default(row, "exe", NULL));
+  g_hash_table_insert(scan->facts, GSIZE_TO_POINTER((gsize)pid), facts);
+}
+
+static void
+add_module(JsonObject *row, Scan *scan)
+{
+  g_ptr_array_add(scan->modules, json_object_ref(row));
+}
+
+/* -- what the threads do -- */
+
+static void
+keep_unit(Scan *scan, DacsaScanUnit *unit)
+{
+  g_mutex_lock(&scan->lock);
+  g_ptr_array_add(scan->units, unit);
+  g_mutex_unlock(&scan->lock);
+}
+
+static void
+scan_process(Scan *scan, const char *name)
+{
+  const uint32_t pid = (uint32_t)g_ascii_strtoull(name, NULL, 10);
+  g_autofree char *path = g_build_filename(scan->target->path, "processes", name, NULL);
+  const Facts *facts = g_hash_table_lookup(scan->facts, GSIZE_TO_POINTER(pid));
+  g_autoptr(GError) error = NULL;
+  DacsaScanUnit *unit;
+
+  if (facts && facts->command && scan->options->exclude &&
+      g_regex_match(scan->options->exclude, facts->command, 0, NULL))
+    return;
+  if (!dacsa_scan_unit_process(path, pid, &unit, &error)) {
+    if (!g_error_matches(error, DACSA_ERROR, DACSA_ERROR_NOT_FOUND))
+      dacsa_scan_job_fail(scan->job, "%s: %s", path, error->message);
+    return;
+  }
+  unit->name = facts ? g_strdup(facts->command) : NULL;
+  unit->exe = facts ? g_strdup(facts->exe) : NULL;
+  keep_unit(scan, unit);
+  dacsa_scan_memory(scan->job, unit, scan->frames, scan->pages);
+  if (dacsa_scan_unit_open(unit, NULL))
+    dacsa_scan_files_add_unit(scan->files, unit);
+  dacsa_scan_unit_close(unit);
+}
+
+static void
+scan_module(Scan *scan, JsonObject *row)
+{
+  const char *name = json_object_get_string_member_with_default(row, "name", "");
+  const char *parts = json_object_get_string_member_with_default(row, "memory", "");
+  g_autofree char *file = dacsa_name_escape(name);
+  g_autofree char *path = g_build_filename(scan->target->path, "kernel", "modules", file, NULL);
+  g_autoptr(GError) error = NULL;
+  DacsaScanUnit *unit;
+
+  if (!dacsa_scan_unit_module(path, name, parts, &unit, &error)) {
+    if (!g_error_matches(error, DACSA_ERROR, DACSA_ERROR_NOT_FOUND))
+      dacsa_scan_job_fail(scan->job, "%s: %s", path, error->message);
+    return;
+  }
+  keep_unit(scan, unit);
+  dacsa_scan_memory(scan->job, unit, scan->frames, scan->pages);
+}
+
+/* -- phases -- */
+
+/* One thing to do: the first that is set. */
+typedef struct {
+  char *pid;
+  JsonObject *module;
+  guint file;
+} Task;
+
+static void
+run_task(void *data, void *user_data)
+{
+  Scan *scan = user_data;
+  Task *task = data;
+
+  if (task->pid)
+    scan_process(scan, task->pid);
+  else if (task->module)
+    scan_module(scan, task->module);
+  else
+    dacsa_scan_files_scan(scan->files, scan->job, task->file);
+  g_free(task->pid);
+  g_free(task);
+  g_mutex_lock(&scan->lock);
+  if (--scan->left == 0)
+    g_cond_signal(&scan->finished);
+  g_mutex_unlock(&scan->lock);
+}
+
+static void
+show_progress(Scan *scan, const char *what)
+{
+  DacsaScanCounts counts;
+
+  dacsa_scan_job_counts(scan->job, &counts);
+  fprintf(stderr, "\r\033[K%s/%s: %u of %u %s, %" G_GUINT64_FORMAT " MB matched", scan->target->vm,
+          scan->target->snapshot, scan->total - scan->left, scan->total, what,
+          counts.bytes / 1000000);
+}
+
+/* Runs the tasks by all threads; returns when all are done. */
+static void
+run_phase(Scan *scan, GPtrArray *tasks, const char *what)
+{
+  GThreadPool *pool = g_thread_pool_new(run_task, scan, (gint)scan->options->threads, TRUE, NULL);
+
+  scan->left = scan->total = tasks->len;
+  for (guint i = 0; i < tasks->len; i++)
+    g_thread_pool_push(pool, g_ptr_array_index(tasks, i), NULL);
+  g_mutex_lock(&scan->lock);
+  while (scan->left > 0) {
+    g_cond_wait_until(&scan->finished, &scan->lock, g_get_monotonic_time() + PROGRESS_US);
+    if (scan->options->progress)
+      show_progress(scan, what);
+  }
+  g_mutex_unlock(&scan->lock);
+  g_thread_pool_free(pool, FALSE, TRUE);
+  if (scan->options->progress)
+    fputs("\r\033[K", stderr);
+}
+
+static Task *
+task_new(void)
+{
+  return g_new0(Task, 1);
+}
+
+static GPtrArray *
+memory_tasks(const Scan *scan)
+{
+  GPtrArray *tasks = g_ptr_array_new();
+  g_autofree char *path = g_build_filename(scan->target->path, "processes", NULL);
+  g_autoptr(GPtrArray) names = scan->target->pids ? NULL : dacsa_client_directories(path);
+
+  for (guint i = 0; names && i < names->len; i++) {
+    Task *task = task_new();
+
+    task->pid = g_strdup(g_ptr_array_index(names, i));
+    g_ptr_array_add(tasks, task);
+  }
+  for (guint i = 0; scan->target->pids && i < scan->target->pids->len; i++) {
+    Task *task = task_new();
+
+    task->pid = g_strdup_printf("%u", g_array_index(scan->target->pids, uint32_t, i));
+    g_ptr_array_add(tasks, task);
+  }
+  for (guint i = 0; !scan->target->pids && i < scan->modules->len; i++) {
+    Task *task = task_new();
+
+    task->module = g_ptr_array_index(scan->modules, i);
+    g_ptr_array_add(tasks, task);
+  }
+  return tasks;
+}
+
+static GPtrArray *
+file_tasks(const Scan *scan)
+{
+  GPtrArray *tasks = g_ptr_array_new();
+
+  for (guint i = 0; i < dacsa_scan_files_count(scan->files); i++) {
+    Task *task = task_new();
+
+    task->file = i;
+    g_ptr_array_add(tasks, task);
+  }
+  return tasks;
+}
+
+void
+dacsa_scan_snapshot(DacsaScanJob *job, const DacsaScanTarget *target,
+                    const DacsaScanSnapshotOptions *options, GPtrArray *ret_units)
+{
+  DacsaScanSalt salt;
+  dacsa_scan_salt_init(&salt);
+  g_autoptr(DacsaScanWindows) frames = dacsa_scan_windows_new(&salt);
+  g_autoptr(DacsaScanPages) pages = dacsa_scan_pages_new();
+  g_autoptr(DacsaScanFiles) files = dacsa_scan_files_new(target->path);
+  g_autoptr(GHashTable) facts = g_hash_table_new_full(NULL, NULL, NULL, facts_free);
+  g_autoptr(GPtrArray) modules = g_ptr_array_new_with_free_func((GDestroyNotify)json_object_unref);
+  Scan scan = {.job = job,
+               .target = target,
+               .options = options,
+               .frames = frames,
+               .pages = pages,
+               .files = files,
+               .facts = facts,
+               .modules = modules,
+               .units = ret_units};
+
+  g_mutex_init(&scan.lock);
+  g_cond_init(&scan.finished);
+  each_row(&scan, "processes.jsonl", add_facts);
+  if (!target->pids)
+    each_row(&scan, "modules.jsonl", add_module);
+  g_autoptr(GPtrArray) of_memory = memory_tasks(&scan);
+  run_phase(&scan, of_memory, "processes and modules");
+  dacsa_scan_files_add_open(files, target->pids);
+  g_autoptr(GPtrArray) of_files = file_tasks(&scan);
+  run_phase(&scan, of_files, "files");
+  dacsa_findings_spread(dacsa_scan_job_findings(job), ret_units, pages);
+  dacsa_scan_files_tell(files, job);
+  if (dacsa_findings_full(dacsa_scan_job_findings(job)))
+    dacsa_scan_job_fail(job, "%s: there are more findings than are told", target->path);
+  g_mutex_clear(&scan.lock);
+  g_cond_clear(&scan.finished);
+}

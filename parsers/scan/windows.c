@@ -1,0 +1,159 @@
+/* A hash table of windows: open addressing, as there are millions of them. */
+#include "parsers/scan/windows.h"
+
+#include <string.h>
+
+#define FIRST_SLOTS 4096u
+
+typedef struct {
+  DacsaScanKey key;
+  uint32_t scan; /* that saw it clean last; 0: claimed, no more is known */
+  bool used;
+} Slot;
+
+struct DacsaScanWindows {
+  DacsaScanSalt salt;
+  GMutex lock; /* of what follows */
+  Slot *slots;
+  size_t n_slots, used; /* n_slots is a power of two */
+  uint32_t scan;
+};
+
+DacsaScanWindows *
+dacsa_scan_windows_new(const DacsaScanSalt *salt)
+{
+  DacsaScanWindows *w = g_new0(DacsaScanWindows, 1);
+
+  w->salt = *salt;
+  w->n_slots = FIRST_SLOTS;
+  w->slots = g_new0(Slot, w->n_slots);
+  w->scan = 1;
+  g_mutex_init(&w->lock);
+  return w;
+}
+
+void
+dacsa_scan_windows_free(DacsaScanWindows *w)
+{
+  if (!w)
+    return;
+  g_free(w->slots);
+  g_mutex_clear(&w->lock);
+  g_free(w);
+}
+
+const DacsaScanSalt *
+dacsa_scan_windows_salt(const DacsaScanWindows *w)
+{
+  return &w->salt;
+}
+
+/* Where the key is, or is to be put. */
+static Slot *
+find(const DacsaScanWindows *w, const DacsaScanKey *key)
+{
+  size_t i = (size_t)(key->a ^ key->b) & (w->n_slots - 1);
+
+  while (w->slots[i].used && (w->slots[i].key.a != key->a || w->slots[i].key.b != key->b))
+    i = (i + 1) & (w->n_slots - 1);
+  return &w->slots[i];
+}
+
+static void
+grow(DacsaScanWindows *w)
+{
+  g_autofree Slot *old = w->slots;
+  const size_t n_old = w->n_slots;
+
+  w->n_slots *= 2;
+  w->slots = g_new0(Slot, w->n_slots);
+  for (size_t i = 0; i < n_old; i++)
+    if (old[i].used)
+      *find(w, &old[i].key) = old[i];
+}
+
+/* The key's slot; *ret_added: it was not there. */
+static Slot *
+add(DacsaScanWindows *w, const DacsaScanKey *key, bool *ret_added)
+{
+  if (w->used >= w->n_slots / 4 * 3)
+    grow(w);
+  Slot *slot = find(w, key);
+  *ret_added = !slot->used;
+  if (*ret_added) {
+    *slot = (Slot){*key, 0, true};
+    w->used++;
+  }
+  return slot;
+}
+
+/* Number of windows in a sequence: a short one is a window of its own. */
+static guint
+count_windows(guint n)
+{
+  return n > DACSA_SCAN_WINDOW ? n - DACSA_SCAN_WINDOW + 1 : n > 0;
+}
+
+void
+dacsa_scan_windows_claim(DacsaScanWindows *w, const DacsaScanKey *pages, guint n, GArray *ret)
+{
+  const guint width = MIN(n, DACSA_SCAN_WINDOW);
+  g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&w->lock);
+  DacsaScanPart part = {0, 0};
+
+  for (guint i = 0; i < count_windows(n); i++) {
+    DacsaScanKey key;
+    bool is_new;
+
+    dacsa_scan_key_sequence(&w->salt, pages + i, width, &key);
+    Slot *slot = add(w, &key, &is_new);
+    if (slot->scan > 0)
+      slot->scan = w->scan;
+    if (!is_new)
+      continue;
+    if (part.end < i || part.end == 0) {
+      if (part.end > 0)
+        g_array_append_val(ret, part);
+      part.first = i;
+    }
+    part.end = i + width;
+  }
+  if (part.end > 0)
+    g_array_append_val(ret, part);
+}
+
+void
+dacsa_scan_windows_clean(DacsaScanWindows *w, const DacsaScanKey *pages, guint n)
+{
+  const guint width = MIN(n, DACSA_SCAN_WINDOW);
+  g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&w->lock);
+
+  for (guint i = 0; i < count_windows(n); i++) {
+    DacsaScanKey key;
+    bool is_new;
+
+    dacsa_scan_key_sequence(&w->salt, pages + i, width, &key);
+    add(w, &key, &is_new)->scan = w->scan;
+  }
+}
+
+void
+dacsa_scan_windows_each_clean(DacsaScanWindows *w, DacsaScanWindowFunc func, void *data)
+{
+  g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&w->lock);
+
+  for (size_t i = 0; i < w->n_slots; i++)
+    if (w->slots[i].used && w->slots[i].scan > 0)
+      func(&w->slots[i].key, w->slots[i].scan, data);
+}
+
+void
+dacsa_scan_windows_add_clean(DacsaScanWindows *w, const DacsaScanKey *key, uint32_t scan)
+{
+  g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&w->lock);
+  bool is_new;
+  Slot *slot = add(w, key, &is_new);
+
+  slot->scan = MAX(slot->scan, scan);
+  w->scan = MAX(w->scan, scan + 1);
+}
