@@ -7,34 +7,15 @@ export XDG_CACHE_HOME=$tmp/cache
 names="anonymous antivirus first last boundary beyond deleted library module memfd-mapped memfd-held parent child"
 places="anonymous edges boundary deleted library module memfds family beyond"
 
-# write_signatures: marks.ndb and, for two of them, marks.yar. The markers are calculated, here and in
-# the guest (tests/guest/marks.c): nothing carries them there.
+# write_signatures: marks.ndb and, for two of them, marks.yar.
 write_signatures() {
-  # shellcheck disable=SC2086 # one word a name
-  python3 - "$tmp" $names <<'PYTHON'
-import sys
-
-MASK = (1 << 64) - 1
-
-def marker(name):
-    x = 0xCBF29CE484222325
-    for byte in name.encode():
-        x = (x ^ byte) * 0x100000001B3 & MASK
-    mark = []
-    for _ in range(32):
-        x ^= x << 13 & MASK
-        x ^= x >> 7
-        x ^= x << 17 & MASK
-        mark.append((x >> 32) % 255 + 1)
-    return bytes(mark).hex()
-
-directory, *names = sys.argv[1:]
-with open(directory + "/database/marks.ndb", "w") as ndb:
-    ndb.writelines(f"Marks.{name}:0:*:{marker(name)}\n" for name in names)
-with open(directory + "/marks.yar", "w") as yar:
-    for name in ("anonymous", "child"):
-        yar.write(f"rule {name} {{ strings: $mark = {{ {marker(name)} }} condition: $mark }}\n")
-PYTHON
+  local name
+  for name in $names; do
+    echo "Marks.$name:0:*:$("$root/tests/guest/marker" "$name")"
+  done >"$tmp/database/marks.ndb"
+  for name in anonymous child; do
+    echo "rule $name { strings: \$mark = { $("$root/tests/guest/marker" $name) } condition: \$mark }"
+  done >"$tmp/marks.yar"
 }
 
 # plant: a process in the guest for each place.
@@ -287,7 +268,7 @@ check_errors() {
   expect_error 2 'broken' dacsa scan --database "$tmp/broken" vm/now
   expect_error 2 'empty' dacsa scan --database "$tmp/empty" vm/now
   expect_error 2 'empty.ndb' dacsa scan --database "$tmp/empty.ndb" vm/now
-  expect_error 2 'broken.yar' dacsa scan --rules "$tmp/broken.yar" vm/now
+  expect_error 2 'broken.yar' dacsa scan --database "$tmp/database" --rules "$tmp/broken.yar" vm/now
   expect_error 2 'nothing' dacsa scan --database "$tmp/database" vm/nothing
 }
 
