@@ -41,7 +41,7 @@ write_hash_signature() {
 # check_guest_marks: the guest is what it is said to be: each marker is in its process, at its address,
 # and the boundary is one. By `memory`, `memory.map` and `pagemap`, without any scanner.
 check_guest_marks() {
-  python3 - "$1" "$tmp/database/marks.ndb" "$tmp/marks" <<'PYTHON'
+  python3 - "$1" "$tmp/database/marks.ndb" "$tmp/marks" <<'PYTHON' || fail "the guest is not as it should be"
 import struct, sys
 
 snapshot, ndb, marks = sys.argv[1:]
@@ -90,7 +90,7 @@ PYTHON
 # compare_findings SNAPSHOT OUTPUT [NAME...]: `scan --json` told of just what the guest says of these
 # markers, of all without any; each place once, and the paths and commands are right.
 compare_findings() {
-  python3 - "$tmp/marks" "$@" <<'PYTHON'
+  python3 - "$tmp/marks" "$@" <<'PYTHON' || fail "scan --json is not right about $1"
 import collections, json, os, re, sys
 
 marks, snapshot, output, *names = sys.argv[1:]
@@ -204,7 +204,7 @@ check_selection() {
   read -r pid _ <<<"$(place_of boundary)"
   scan 1 --no-cache --json "$mnt/vm/now/processes/$pid"
   compare_findings "$mnt/vm/now" "$tmp/out" boundary
-  scan 1 --no-cache --json --exclude '^clamd$' --exclude libmarked vm/now
+  scan 1 --no-cache --json --exclude '^clamd$|libmarked' vm/now
   # shellcheck disable=SC2046,SC2086 # one word a name
   compare_findings "$mnt/vm/now" "$tmp/out" hash $(printf '%s\n' $names | grep -vE '^(antivirus|library)$')
   scan 0 --no-cache --no-summary "$mnt/vm/now/processes/1"
