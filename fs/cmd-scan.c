@@ -26,8 +26,8 @@
 enum { CLEAN = 0, FOUND = 1, FAILED = 2 };
 
 typedef struct {
-  char *mount, *cache, *exclude;
-  GStrv databases, rules;
+  char *mount, *cache;
+  GStrv databases, rules, exclude;
   int jobs;
   gboolean json, no_summary, no_cache;
   GArray *targets; /* DacsaScanTarget */
@@ -302,8 +302,9 @@ static int
 scan_as_told(Scan *scan, int n, char **words)
 {
   g_autoptr(GError) error = NULL;
+  g_autofree char *pattern = scan->exclude ? g_strjoinv("|", scan->exclude) : NULL;
   g_autoptr(GRegex) exclude =
-      scan->exclude ? g_regex_new(scan->exclude, G_REGEX_OPTIMIZE | G_REGEX_RAW, 0, &error) : NULL;
+      pattern ? g_regex_new(pattern, G_REGEX_OPTIMIZE | G_REGEX_RAW, 0, &error) : NULL;
 
   if (error)
     return dacsa_cmd_usage("scan", "--exclude: %s", error->message);
@@ -333,8 +334,10 @@ dacsa_cmd_scan(int argc, char **argv)
        "ClamAV signatures, a file or directory, or `none`; repeatable [" DEFAULT_DATABASE "]",
        "PATH"},
       {"rules", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &scan.rules, "YARA rules; repeatable", "FILE"},
-      {"exclude", 0, 0, G_OPTION_ARG_STRING, &scan.exclude,
-       "pass over processes whose command, and what is mapped from paths that it matches", "REGEX"},
+      {"exclude", 0, 0, G_OPTION_ARG_STRING_ARRAY, &scan.exclude,
+       "pass over processes whose command, and what is mapped from paths that it matches; "
+       "repeatable",
+       "REGEX"},
       {"jobs", 'j', 0, G_OPTION_ARG_INT, &scan.jobs, "threads [one a CPU]", "N"},
       {"json", 0, 0, G_OPTION_ARG_NONE, &scan.json, "an object a line", NULL},
       {"no-summary", 0, 0, G_OPTION_ARG_NONE, &scan.no_summary, "findings alone", NULL},
@@ -365,7 +368,7 @@ dacsa_cmd_scan(int argc, char **argv)
   g_array_unref(scan.targets);
   g_free(scan.mount);
   g_free(scan.cache);
-  g_free(scan.exclude);
+  g_strfreev(scan.exclude);
   g_strfreev(scan.databases);
   g_strfreev(scan.rules);
   g_free(scan.tmpdir);

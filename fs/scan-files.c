@@ -135,9 +135,10 @@ dacsa_scan_files_free(DacsaScanFiles *files)
   g_free(files);
 }
 
-/* Where a file of a device is in the mount; NULL: it is not there. Owned. */
+/* Where a file of a device is in the mount, if it is cached; NULL: nowhere. Owned. Of several that
+ * have no name any more but the same last one, it is told by its inode (parsers/filetree.c). */
 static char *
-cached_path(DacsaScanFiles *files, const char *device, const char *path)
+cached_path(DacsaScanFiles *files, const char *device, uint64_t ino, const char *path)
 {
   if (!files->systems)
     files->systems = find_systems(files->snapshot);
@@ -156,6 +157,12 @@ cached_path(DacsaScanFiles *files, const char *device, const char *path)
 
     if (part)
       g_string_append_printf(full, "/%s", part);
+  }
+  const gsize len = full->len;
+  if (g_str_has_suffix(path, DELETED)) {
+    g_string_append_printf(full, "#%" G_GUINT64_FORMAT, ino);
+    if (access(full->str, F_OK) < 0)
+      g_string_truncate(full, len);
   }
   return g_string_free(full, FALSE);
 }
@@ -212,21 +219,20 @@ add_executable(DacsaScanFiles *files, const DacsaScanUnit *unit)
       (void *)(uintptr_t)unit);
 }
 
-/* The device of what a process has mapped at an address, from its `maps`. Owned; NULL: none. */
+/* The device (owned) and inode of what a process has mapped at an address, from its `maps`; NULL:
+ * none. */
 static char *
-mapped_device(const char *maps, uint64_t address)
+mapped_device(const char *maps, uint64_t address, uint64_t *ret_ino)
 {
   for (const char *line = maps; *line;) {
     const char *end = strchrnul(line, '\n');
-    unsigned long long from, to;
-    char device[32];
+    unsigned long long from, to, ino;
+    unsigned major, minor;
 
-    if (sscanf(line, "%llx-%llx %*4s %*x %31[0-9a-f:]", &from, &to, device) == 3 &&
+    if (sscanf(line, "%llx-%llx %*4s %*x %x:%x %llu", &from, &to, &major, &minor, &ino) == 5 &&
         from <= address && address < to) {
-      unsigned major, minor;
-
-      return sscanf(device, "%x:%x", &major, &minor) == 2 ? g_strdup_printf("%u:%u", major, minor)
-                                                          : NULL;
+      *ret_ino = ino;
+      return g_strdup_printf("%u:%u", major, minor);
     }
     line = *end ? end + 1 : end;
   }
@@ -240,6 +246,7 @@ add_library(DacsaScanFiles *files, const DacsaScanUnit *unit, const DacsaScanMap
   g_autofree char *identity = mapped_identity(unit, mapping);
   g_autofree char *device = NULL;
   g_autofree char *mount_path = NULL;
+  uint64_t ino;
 
   if (!identity || g_hash_table_contains(files->by_identity, identity))
     return;
@@ -249,8 +256,8 @@ add_library(DacsaScanFiles *files, const DacsaScanUnit *unit, const DacsaScanMap
     if (!g_file_get_contents(path, maps, NULL, NULL))
       *maps = g_strdup("");
   }
-  device = mapped_device(*maps, mapping->start);
-  mount_path = device ? cached_path(files, device, mapping->path) : NULL;
+  device = mapped_device(*maps, mapping->start, &ino);
+  mount_path = device ? cached_path(files, device, ino, mapping->path) : NULL;
   if (mount_path)
     add_file(files, identity, DACSA_FINDING_FILE, mapping->path, mount_path);
 }
@@ -284,10 +291,11 @@ add_open_file(DacsaScanFiles *files, JsonObject *line, const GArray *wanted)
 
   for (guint i = 0; wanted && i < wanted->len; i++)
     is_wanted = is_wanted || g_array_index(wanted, uint32_t, i) == pid;
-  if (!is_wanted || strcmp(type, "file") != 0 || !g_str_has_suffix(path, DELETED))
+  if (!is_wanted || !g_str_has_suffix(path, DELETED) ||
+      (strcmp(type, "REG") != 0 && strcmp(type, "memfd") != 0))
     return;
   g_autofree char *identity = g_strdup_printf("open %s %" G_GINT64_FORMAT, device, ino);
-  g_autofree char *mount_path = cached_path(files, device, path);
+  g_autofree char *mount_path = cached_path(files, device, (uint64_t)ino, path);
   if (mount_path)
     add_file(files, identity, DACSA_FINDING_FILE, path, mount_path);
 }
