@@ -15,8 +15,8 @@
  * archives could go on for ever. */
 #define MOST_SCANNED (LARGEST + ((size_t)400 << 20))
 
-#define MOST_PLACES 256   /* of one signature in a buffer */
-#define MOST_MATCHES 2048 /* in a buffer, beyond which a signature's place is the whole of it */
+#define MOST_PLACES 256  /* of one signature in a buffer */
+#define MOST_MATCHES 512 /* in a buffer, beyond which a signature's place is the whole of it */
 #define LONGEST_COMPLAINT 1000u
 
 struct DacsaScanClam {
@@ -259,6 +259,17 @@ shows(size_t start, size_t end, void *data)
   return names && g_hash_table_contains(names, b->name);
 }
 
+/* DacsaScanAgain. */
+static size_t
+again(const DacsaScanRange *range, size_t start, size_t end, void *data)
+{
+  const Buffer *b = (const Buffer *)data;
+  const void *at =
+      memmem(b->data + start, end - start, b->data + range->start, range->end - range->start);
+
+  return at ? (size_t)((const uint8_t *)at - b->data) : end;
+}
+
 static void
 add_match(GArray *matches, const DacsaScanRange *range, const char *name)
 {
@@ -270,7 +281,7 @@ add_match(GArray *matches, const DacsaScanRange *range, const char *name)
 static void
 locate(Buffer *b, size_t len, GArray *matches, bool *ret_more)
 {
-  DacsaScanSearch search = {len, DACSA_SCAN_LONGEST, MOST_PLACES, shows, b};
+  DacsaScanSearch search = {len, DACSA_SCAN_LONGEST, MOST_PLACES, shows, again, b};
   bool more = false;
   g_autoptr(GArray) found = dacsa_scan_locate(&search, &more);
 

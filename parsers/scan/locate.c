@@ -82,15 +82,42 @@ largest_start(const Locate *l, size_t start, size_t end)
   return low;
 }
 
+/* The next one in [start, end), if it is as the last one was. */
+static bool
+find_again(const Locate *l, size_t start, size_t end, DacsaScanRange *ret)
+{
+  if (l->found->len == 0 || !l->search->again)
+    return false;
+  const DacsaScanRange *last = &g_array_index(l->found, DacsaScanRange, l->found->len - 1);
+  size_t len = last->end - last->start;
+  size_t at = l->search->again(last, start, end, l->search->data);
+  if (at >= end || end - at < len)
+    return false;
+  *ret = (DacsaScanRange){at, at + len};
+  return shows(l, at, at + len) && !shows(l, at + 1, at + len) && !shows(l, start, at + len - 1);
+}
+
+static DacsaScanRange
+find_exactly(const Locate *l, size_t start, size_t end)
+{
+  DacsaScanRange range;
+
+  if (find_again(l, start, end, &range))
+    return range;
+  range.end = smallest_end(l, start, end);
+  range.start = largest_start(l, start, range.end);
+  return range;
+}
+
 /* All of a stretch that shows it. */
 static void
 to_the_byte(Locate *l, size_t start, size_t end)
 {
   do {
-    size_t to = smallest_end(l, start, end);
+    DacsaScanRange range = find_exactly(l, start, end);
 
-    add(l, largest_start(l, start, to), to);
-    start = to;
+    add(l, range.start, range.end);
+    start = range.end;
   } while (!is_full(l) && shows(l, start, end));
 }
 

@@ -15,16 +15,21 @@
 typedef bool (*DacsaScanShows)(size_t start, size_t end, void *data);
 
 typedef struct {
+  size_t start, end;
+} DacsaScanRange;
+
+/* A guess that saves looks: where in [start, end) are the bytes of that range again? end: nowhere.
+ */
+typedef size_t (*DacsaScanAgain)(const DacsaScanRange *range, size_t start, size_t end, void *data);
+
+typedef struct {
   size_t len;     /* of the buffer; the signature shows in [0, len) */
   size_t longest; /* no pattern is longer */
   unsigned most;  /* occurrences to find, at least 1 */
   DacsaScanShows shows;
+  DacsaScanAgain again; /* NULL: cannot tell */
   void *data;
 } DacsaScanSearch;
-
-typedef struct {
-  size_t start, end;
-} DacsaScanRange;
 
 /*
  * Owned array of DacsaScanRange, ascending, none overlapping another, at least one. Each has been

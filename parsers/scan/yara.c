@@ -209,24 +209,30 @@ compare_ranges(gconstpointer a, gconstpointer b)
   return x->start < y->start ? -1 : x->start > y->start;
 }
 
+/* libyara 4.2 packs its YR_MATCHes without regard to their alignment: each is copied. */
+static void
+add_places(GArray *places, const void *first)
+{
+  YR_MATCH match;
+
+  for (const void *at = first; at; at = match.next) {
+    memcpy(&match, at, sizeof(match));
+    size_t start = (size_t)(match.base + match.offset);
+    DacsaScanRange place = {start, start + (size_t)match.match_length};
+
+    if (!match.is_private)
+      g_array_append_val(places, place);
+  }
+}
+
 /* The places of a rule's strings, ascending. Owned. */
 static GArray *
 string_places(YR_SCAN_CONTEXT *context, YR_RULE *rule)
 {
   GArray *places = g_array_new(false, false, sizeof(DacsaScanRange));
   YR_STRING *string;
-  YR_MATCH *match;
 
-  yr_rule_strings_foreach(rule, string)
-  {
-    yr_string_matches_foreach(context, string, match)
-    {
-      size_t start = (size_t)(match->base + match->offset);
-      DacsaScanRange place = {start, start + (size_t)match->match_length};
-
-      g_array_append_val(places, place);
-    }
-  }
+  yr_rule_strings_foreach(rule, string) add_places(places, context->matches[string->idx].head);
   g_array_sort(places, compare_ranges);
   return places;
 }

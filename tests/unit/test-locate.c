@@ -60,7 +60,7 @@ fake_shows(size_t start, size_t end, void *data)
 static GArray *
 locate(Fake *f, size_t len, unsigned most, bool *ret_more)
 {
-  DacsaScanSearch search = {len, LONGEST, most, fake_shows, f};
+  DacsaScanSearch search = {len, LONGEST, most, fake_shows, NULL, f};
 
   f->bytes = f->looks = 0;
   return dacsa_scan_locate(&search, ret_more);
@@ -161,6 +161,50 @@ test_cap(void)
   g_assert_cmpuint(all->len, ==, 256);
 }
 
+/* A true guess saves looks and changes nothing; a false one changes nothing. */
+static size_t
+next_place(const DacsaScanRange *range, size_t start, size_t end, void *data)
+{
+  const Fake *f = (const Fake *)data;
+
+  for (guint i = 0; i < f->places->len; i++) {
+    const DacsaScanRange *p = &g_array_index(f->places, DacsaScanRange, i);
+
+    if (p->start >= start && p->end <= end && p->end - p->start == range->end - range->start)
+      return p->start;
+  }
+  return end;
+}
+
+static size_t
+nonsense_place(const DacsaScanRange *range, size_t start, size_t end, void *data)
+{
+  (void)range, (void)data;
+  return start + (end - start) / 2;
+}
+
+static void
+test_guesses(void)
+{
+  static const DacsaScanAgain guesses[] = {NULL, next_place, nonsense_place};
+  unsigned looks[G_N_ELEMENTS(guesses)];
+
+  for (size_t g = 0; g < G_N_ELEMENTS(guesses); g++) {
+    bool more = true;
+    g_auto(Fake) f;
+
+    fake_init(&f);
+    for (size_t i = 0; i < 200; i++)
+      plant(&f, i * 3000 + (i % 50 == 7 ? 500 : 0), i % 50 == 7 ? 41 : 40);
+    DacsaScanSearch search = {MIB, LONGEST, 1000, fake_shows, guesses[g], &f};
+    g_autoptr(GArray) found = dacsa_scan_locate(&search, &more);
+    looks[g] = f.looks;
+    g_assert_cmpmem(found->data, found->len * sizeof(DacsaScanRange), f.places->data,
+                    f.places->len * sizeof(DacsaScanRange));
+  }
+  g_assert_cmpuint(looks[1] * 4, <, looks[0]);
+}
+
 /* What is too short to be looked at shows with what stands before it. */
 static void
 test_short(void)
@@ -222,7 +266,7 @@ test_nonsense(void)
 {
   bool more = true;
   g_autoptr(GRand) rand = g_rand_new_with_seed(7);
-  DacsaScanSearch search = {MIB, LONGEST, 100, whole_only, NULL};
+  DacsaScanSearch search = {MIB, LONGEST, 100, whole_only, NULL, NULL};
   g_autoptr(GArray) found = dacsa_scan_locate(&search, &more);
 
   g_assert_cmpuint(found->len, ==, 1);
@@ -247,6 +291,7 @@ main(int argc, char **argv)
   g_test_add_func("/locate/cost", test_cost);
   g_test_add_func("/locate/many", test_many);
   g_test_add_func("/locate/cap", test_cap);
+  g_test_add_func("/locate/guesses", test_guesses);
   g_test_add_func("/locate/short", test_short);
   g_test_add_func("/locate/scattered", test_scattered);
   g_test_add_func("/locate/nonsense", test_nonsense);

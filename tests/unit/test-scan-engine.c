@@ -5,6 +5,7 @@
 #include "parsers/scratch.h"
 
 #include <glib/gstdio.h>
+#include <gio/gio.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <string.h>
@@ -405,6 +406,121 @@ test_bad_files(void)
   g_assert_null(names);
 }
 
+/* --- archives --- */
+
+static uint32_t
+crc32(const char *text)
+{
+  uint32_t crc = ~0u;
+
+  for (; *text; text++) {
+    crc ^= (unsigned char)*text;
+    for (int bit = 0; bit < 8; bit++)
+      crc = crc >> 1 ^ (crc & 1 ? 0xedb88320u : 0);
+  }
+  return ~crc;
+}
+
+static void
+put_le(GByteArray *out, uint64_t value, guint bytes)
+{
+  uint64_t le = GUINT64_TO_LE(value);
+
+  g_byte_array_append(out, (const guint8 *)&le, bytes);
+}
+
+/* Raw deflate. */
+static GByteArray *
+deflated(const char *text)
+{
+  g_autoptr(GError) error = NULL;
+  g_autoptr(GZlibCompressor) zlib = g_zlib_compressor_new(G_ZLIB_COMPRESSOR_FORMAT_RAW, 9);
+  GByteArray *out = g_byte_array_new();
+  gsize in_len = 0, out_len = 0;
+
+  g_byte_array_set_size(out, (guint)strlen(text) + 1000);
+  g_converter_convert(G_CONVERTER(zlib), text, strlen(text), out->data, out->len,
+                      G_CONVERTER_INPUT_AT_END, &in_len, &out_len, &error);
+  g_assert_no_error(error);
+  g_byte_array_set_size(out, (guint)out_len);
+  return out;
+}
+
+/* What a member's two headers have in common (APPNOTE.TXT 4.3.7, 4.3.12). */
+static void
+put_member(GByteArray *zip, const char *text, const GByteArray *data)
+{
+  put_le(zip, 20, 2);         /* version that is needed */
+  put_le(zip, 0, 2);          /* flags */
+  put_le(zip, 8, 2);          /* deflate */
+  put_le(zip, 0x58210000, 4); /* time and date */
+  put_le(zip, crc32(text), 4);
+  put_le(zip, data->len, 4);
+  put_le(zip, strlen(text), 4);
+  put_le(zip, 1, 2); /* the name's length */
+  put_le(zip, 0, 2); /* the extra field's */
+}
+
+/* A zip archive with one member, deflated. Owned. */
+static GByteArray *
+zip_of(const char *text)
+{
+  g_autoptr(GByteArray) data = deflated(text);
+  GByteArray *zip = g_byte_array_new();
+
+  put_le(zip, 0x04034b50, 4);
+  put_member(zip, text, data);
+  put_le(zip, 'm', 1);
+  g_byte_array_append(zip, data->data, data->len);
+  guint directory = zip->len;
+  put_le(zip, 0x02014b50, 4);
+  put_le(zip, 20, 2); /* made by */
+  put_member(zip, text, data);
+  put_le(zip, 0, 8); /* comment, disk, attributes */
+  put_le(zip, 0, 6); /* attributes, offset of the member */
+  put_le(zip, 'm', 1);
+  guint size = zip->len - directory;
+  put_le(zip, 0x06054b50, 4);
+  put_le(zip, 0, 4); /* disks */
+  put_le(zip, 1, 2);
+  put_le(zip, 1, 2);
+  put_le(zip, size, 4);
+  put_le(zip, directory, 4);
+  put_le(zip, 0, 2);
+  return zip;
+}
+
+/* Only unpacking shows it: as a file, as the start of a memory, and in the midst of one. */
+static void
+test_zip(void)
+{
+  g_auto(Place) p;
+  g_autoptr(GError) error = NULL;
+  g_autofree uint8_t *data = noise(MIB);
+  g_autoptr(GByteArray) zip = zip_of("text text text " MARKER " text text text text");
+
+  place_init(&p);
+  g_assert_null(memmem(zip->data, zip->len, MARKER, strlen(MARKER)));
+  g_autofree char *db = put_marker(&p);
+  g_autoptr(DacsaScanEngine) engine = load(&p, db, NULL);
+  g_autofree char *path = put(&p, "a.zip", "%s", "");
+  g_file_set_contents(path, (const char *)zip->data, (gssize)zip->len, &error);
+  g_assert_no_error(error);
+  g_autoptr(GPtrArray) names = match_file(engine, path);
+  check_names(names, (const char *[]){"Test.Marker.UNOFFICIAL", NULL});
+  for (size_t at = 0; at < MIB; at += 500000) {
+    memcpy(data + at, zip->data, zip->len);
+    g_autoptr(GArray) found = match(engine, data, MIB, false);
+    g_assert_cmpuint(found->len, ==, 1);
+    const DacsaScanMatch *m = &g_array_index(found, DacsaScanMatch, 0);
+    g_test_message("zip of %u bytes at %zu found at %zu-%zu", zip->len, at, m->start, m->end);
+    g_assert_cmpuint(m->start, <=, at);
+    g_assert_cmpuint(m->end, <=, at + zip->len);
+    g_assert_cmpuint(m->end, >, at);
+    memset(data + at, 'x', zip->len);
+  }
+}
+
 /* --- errors --- */
 
 static void
@@ -601,6 +717,7 @@ main(int argc, char **argv)
   g_test_add_func("/scan-engine/yara", test_yara);
   g_test_add_func("/scan-engine/both", test_both);
   g_test_add_func("/scan-engine/files", test_files);
+  g_test_add_func("/scan-engine/zip", test_zip);
   g_test_add_func("/scan-engine/bad-files", test_bad_files);
   g_test_add_func("/scan-engine/bad-databases", test_bad_databases);
   g_test_add_func("/scan-engine/half-broken", test_half_broken);
