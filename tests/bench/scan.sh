@@ -31,8 +31,8 @@ settled() {
 start_programs() {
   guest_run vm 'mkdir /run/settled; mkfifo /run/silence; exec 9<>/run/silence'
   in_guest 1 "perl -e '\$0 = \"keeper\"; while (length \$all < 64 << 20 and \$file = shift @ARGV) {
-    open F, \$file; local \$/; \$all .= <F> } \$SIG{USR1} = sub { for (1 .. 500) {
-    substr \$all, 4096 * int rand 16000, 64, \"\$_ is new \" x 7 } mkdir \"/run/settled/again\" };
+    open F, \$file; local \$/; \$all .= <F> } \$SIG{USR1} = sub { for (1 .. 160) {
+    substr \$all, 4096 * int rand 16000, 64, sprintf \"%64s\", \$_ } mkdir \"/run/settled/again\" };
     mkdir \"/run/settled/\$\$\"; sleep 1 while 1' \$(find /usr/lib /usr/share -type f -size -2000k | head -n 4000)"
   in_guest 1 "perl -MPOSIX -MSocket -MIO::Socket -e '\$page{\$_} = \"page \$_ \" x 40 for 1 .. 12000;
     for (1 .. 12) { last unless fork } mkdir \"/run/settled/\$\$\"; \$seen{\$_} = \$\$ for 1 .. 500; <STDIN>'"
