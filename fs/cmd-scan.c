@@ -7,6 +7,7 @@
 #include "fs/confine.h"
 #include "fs/scan-snapshot.h"
 #include "fs/scan-target.h"
+#include "parsers/scan/longest.h"
 #include "snap/error.h"
 
 #include <errno.h>
@@ -231,7 +232,7 @@ open_clean(const Scan *scan, DacsaScanClean **ret, GError **error)
   g_autofree char *version = NULL;
 
   return dacsa_scan_version(&options, &version, error) &&
-         dacsa_scan_clean_open(directory, version, ret, error);
+         dacsa_scan_clean_open(directory, version, dacsa_scan_longest(&options), ret, error);
 }
 
 static int

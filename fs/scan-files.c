@@ -374,12 +374,12 @@ match_file(DacsaScanFiles *files, DacsaScanJob *job, File *file, int fd)
 
   if (!engine)
     return;
-  if (!dacsa_scan_engine_file(engine, fd, &names, &error)) {
+  const bool ok = dacsa_scan_engine_file(engine, fd, &names, &error);
+  if (!ok)
     dacsa_scan_job_fail(job, "%s: %s", file->mount_path, error->message);
-    return;
-  }
-  if (names->len == 0) {
-    dacsa_scan_windows_clean(dacsa_scan_job_content(job), &file->key, 1);
+  if (!names || names->len == 0) {
+    if (ok)
+      dacsa_scan_windows_clean(dacsa_scan_job_content(job), &file->key, 1);
     return;
   }
   g_mutex_lock(&files->lock);

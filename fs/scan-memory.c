@@ -4,10 +4,9 @@
 #include <string.h>
 
 #define PAGE DACSA_SCAN_PAGE
-#define BLOCK_PAGES 1024u                /* read at once */
-#define BUFFER_BYTES ((size_t)16 << 20)  /* matched at once */
-#define SEAM 64u                         /* bytes between what does not belong together */
-#define OVERLAP (DACSA_SCAN_WINDOW - 1u) /* pages */
+#define BLOCK_PAGES 1024u               /* read at once */
+#define BUFFER_BYTES ((size_t)16 << 20) /* matched at once */
+#define SEAM 64u                        /* bytes between what does not belong together */
 
 /* A thread's buffers, kept from unit to unit. */
 typedef struct {
@@ -149,15 +148,16 @@ flush(Matcher *m)
   bool more = false;
 
   /* Without signatures the whole scan fails, once. */
-  if (engine &&
-      !dacsa_scan_engine_memory(engine, m->buffers->gathered, m->used, &matches, &more, &error))
+  const bool ok = engine && dacsa_scan_engine_memory(engine, m->buffers->gathered, m->used,
+                                                     &matches, &more, &error);
+  if (error)
     dacsa_scan_job_fail(m->job, "%s: %s", m->unit->path, error->message);
   for (guint i = 0; matches && i < matches->len; i++)
     add_finding(m, engine, &g_array_index(matches, DacsaScanMatch, i));
   if (more)
     dacsa_scan_job_fail(m->job, "%s: a signature shows in more places than are told",
                         m->unit->path);
-  else if (matches)
+  else if (ok)
     note_clean(m, matches);
   dacsa_scan_job_count(m->job, &counts);
   m->used = 0;
@@ -295,12 +295,13 @@ look_at_pages(Matcher *m, guint page, guint n)
 static void
 look_at_stretch(Matcher *m, const DacsaScanStretch *stretch)
 {
+  const guint step = BLOCK_PAGES - (dacsa_scan_windows_width(m->frames) - 1);
   guint page = stretch->first, n = stretch->n;
 
   while (n > BLOCK_PAGES) {
     look_at_pages(m, page, BLOCK_PAGES);
-    page += BLOCK_PAGES - OVERLAP;
-    n -= BLOCK_PAGES - OVERLAP;
+    page += step;
+    n -= step;
   }
   look_at_pages(m, page, n);
 }

@@ -253,9 +253,7 @@ void
 dacsa_scan_snapshot(DacsaScanJob *job, const DacsaScanTarget *target,
                     const DacsaScanSnapshotOptions *options, GPtrArray *ret_units)
 {
-  DacsaScanSalt salt;
-  dacsa_scan_salt_init(&salt);
-  g_autoptr(DacsaScanWindows) frames = dacsa_scan_windows_new(&salt);
+  g_autoptr(DacsaScanWindows) frames = dacsa_scan_windows_new_like(dacsa_scan_job_content(job));
   g_autoptr(DacsaScanPages) pages = dacsa_scan_pages_new();
   g_autoptr(DacsaScanFiles) files = dacsa_scan_files_new(target->path);
   g_autoptr(GHashTable) facts = g_hash_table_new_full(NULL, NULL, NULL, facts_free);

@@ -16,6 +16,7 @@
 #define MOST_SCANNED (LARGEST + ((size_t)400 << 20))
 
 #define MOST_PLACES 256  /* of one signature in a buffer */
+#define MOST_LOOKS 4096u /* at parts of a buffer; then places are as small as they have got */
 #define MOST_MATCHES 512 /* in a buffer, beyond which a signature's place is the whole of it */
 #define LONGEST_COMPLAINT 1000u
 
@@ -218,6 +219,7 @@ typedef struct {
   const uint8_t *data;
   GHashTable *seen; /* DacsaScanRange -> set of names: signatures that lie together share scans */
   const char *name; /* that is being located */
+  unsigned looks;
 } Buffer;
 
 static guint
@@ -234,15 +236,16 @@ range_equal(gconstpointer a, gconstpointer b)
   return memcmp(a, b, sizeof(DacsaScanRange)) == 0;
 }
 
-/* The names in a part: borrowed. NULL: it cannot be scanned. */
+/* The names in a part: borrowed. NULL: it cannot be scanned (error), or one has looked enough. */
 static GHashTable *
 names_in(Buffer *b, size_t start, size_t end, GError **error)
 {
   DacsaScanRange range = {start, end};
   GHashTable *names = (GHashTable *)g_hash_table_lookup(b->seen, &range);
 
-  if (names)
+  if (names || b->looks >= MOST_LOOKS)
     return names;
+  b->looks++;
   names = scan_map(b->clam, cl_fmap_open_memory(b->data + start, end - start), error);
   if (names)
     g_hash_table_insert(b->seen, g_memdup2(&range, sizeof(range)), names);
@@ -290,6 +293,14 @@ locate(Buffer *b, size_t len, GArray *matches, bool *ret_more)
   *ret_more = *ret_more || more;
 }
 
+static bool
+check_size(size_t len, GError **error)
+{
+  return len <= LARGEST ||
+         dacsa_fail(error, DACSA_ERROR_UNSUPPORTED,
+                    "%zu bytes: libclamav takes no more than %zu at once", len, LARGEST);
+}
+
 bool
 dacsa_scan_clam_memory(DacsaScanClam *clam, const void *data, size_t len, GArray *matches,
                        bool *ret_more, GError **error)
@@ -303,6 +314,8 @@ dacsa_scan_clam_memory(DacsaScanClam *clam, const void *data, size_t len, GArray
 
   if (len == 0)
     return true;
+  if (!check_size(len, error))
+    return false;
   GHashTable *names = names_in(&b, 0, len, error);
   if (!names)
     return false;
@@ -313,7 +326,7 @@ dacsa_scan_clam_memory(DacsaScanClam *clam, const void *data, size_t len, GArray
       locate(&b, len, matches, ret_more);
     else
       add_match(matches, &whole, b.name);
-    *ret_more = *ret_more || matches->len >= MOST_MATCHES;
+    *ret_more = *ret_more || matches->len >= MOST_MATCHES || b.looks >= MOST_LOOKS;
   }
   return true;
 }
@@ -357,9 +370,8 @@ dacsa_scan_clam_file(DacsaScanClam *clam, int fd, size_t len, GPtrArray *names, 
 
   if (len == 0)
     return true;
-  if (len > LARGEST)
-    return dacsa_fail(error, DACSA_ERROR_UNSUPPORTED, "libclamav takes no file above %zu bytes",
-                      LARGEST);
+  if (!check_size(len, error))
+    return false;
   g_autoptr(GHashTable) found =
       scan_map(clam, cl_fmap_open_handle(&file, 0, len, read_at, 1), error);
   if (file.failed != 0) {

@@ -125,8 +125,8 @@ open_file(const char *directory, const char *version, int *ret, GError **error)
 }
 
 bool
-dacsa_scan_clean_open(const char *directory, const char *version, DacsaScanClean **ret,
-                      GError **error)
+dacsa_scan_clean_open(const char *directory, const char *version, size_t longest,
+                      DacsaScanClean **ret, GError **error)
 {
   g_autoptr(GArray) entries = g_array_new(FALSE, TRUE, sizeof(Entry));
   Header header = {0};
@@ -140,11 +140,11 @@ dacsa_scan_clean_open(const char *directory, const char *version, DacsaScanClean
     flock(fd, LOCK_SH);
   if (fd >= 0 && read_file(fd, &header, entries)) {
     clean->signatures = (unsigned)header.signatures;
-    clean->windows = dacsa_scan_windows_new(&header.salt);
+    clean->windows = dacsa_scan_windows_new(&header.salt, longest);
     add_entries(clean->windows, entries);
   } else {
     dacsa_scan_salt_init(&header.salt);
-    clean->windows = dacsa_scan_windows_new(&header.salt);
+    clean->windows = dacsa_scan_windows_new(&header.salt, longest);
   }
   if (fd >= 0)
     flock(fd, LOCK_UN);

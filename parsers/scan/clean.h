@@ -11,10 +11,11 @@ typedef struct DacsaScanClean DacsaScanClean;
 
 /*
  * Opens the file of a version (engine.h) in a directory, which is made if need be. NULL: nothing is
- * kept. A file that is damaged counts as empty. OS: it cannot be opened, or others may write there.
+ * kept. longest: as windows.h has it, the same for a version. A file that is damaged counts as
+ * empty. OS: it cannot be opened, or others may write there.
  */
-bool dacsa_scan_clean_open(const char *directory, const char *version, DacsaScanClean **ret,
-                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
+bool dacsa_scan_clean_open(const char *directory, const char *version, size_t longest,
+                           DacsaScanClean **ret, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void dacsa_scan_clean_free(DacsaScanClean *clean);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DacsaScanClean, dacsa_scan_clean_free)
 

@@ -80,13 +80,14 @@ dacsa_scan_engine_memory(DacsaScanEngine *engine, const void *data, size_t len, 
 
   g_array_set_clear_func(matches, clear_match);
   *ret_more = false;
-  if (engine->clam && !dacsa_scan_clam_memory(engine->clam, data, len, matches, ret_more, error))
-    return false;
-  if (engine->yara && !dacsa_scan_yara_memory(engine->yara, data, len, matches, ret_more, error))
-    return false;
+  bool ok =
+      !engine->clam || dacsa_scan_clam_memory(engine->clam, data, len, matches, ret_more, error);
+  if (engine->yara &&
+      !dacsa_scan_yara_memory(engine->yara, data, len, matches, ret_more, ok ? error : NULL))
+    ok = false;
   g_array_sort(matches, compare_matches);
   *ret = g_steal_pointer(&matches);
-  return true;
+  return ok;
 }
 
 static int
@@ -113,12 +114,12 @@ dacsa_scan_engine_file(DacsaScanEngine *engine, int fd, GPtrArray **ret, GError 
 
   if (fstat(fd, &st) != 0)
     return dacsa_fail_errno(error, errno, "the file's size");
-  if (st.st_size > 0 && engine->clam &&
-      !dacsa_scan_clam_file(engine->clam, fd, (size_t)st.st_size, names, error))
-    return false;
-  if (st.st_size > 0 && engine->yara && !dacsa_scan_yara_file(engine->yara, fd, names, error))
-    return false;
+  bool any = st.st_size > 0;
+  bool ok = !any || !engine->clam ||
+            dacsa_scan_clam_file(engine->clam, fd, (size_t)st.st_size, names, error);
+  if (any && engine->yara && !dacsa_scan_yara_file(engine->yara, fd, names, ok ? error : NULL))
+    ok = false;
   drop_doubles(names);
   *ret = g_steal_pointer(&names);
-  return true;
+  return ok;
 }

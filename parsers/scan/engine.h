@@ -21,11 +21,13 @@ typedef struct DacsaScanEngine DacsaScanEngine;
 typedef struct {
   const char *const *databases; /* files and directories for libclamav; NULL: none */
   const char *const *rules;     /* files of YARA rules, source or compiled; NULL: none */
-  const char *tmpdir;           /* where libclamav may unpack what it finds; exists */
+  const char *tmpdir; /* where libclamav may unpack what it finds; exists. Each match makes
+                         a directory there and removes it: best a tmpfs */
 } DacsaScanOptions;
 
-/* BAD_DATA, NOT_FOUND, OS: one of the files is broken, missing, unreadable; the error names it and
- * says what to do. No signature at all is an error too. */
+/* Libraries are set up too, so before dacsa_confine. BAD_DATA, NOT_FOUND, OS: one of the files is
+ * broken, missing, unreadable; the error names it and says what to do. No signature at all is an
+ * error too. */
 bool dacsa_scan_engine_load(const DacsaScanOptions *options, DacsaScanEngine **ret,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void dacsa_scan_engine_free(DacsaScanEngine *engine);
@@ -48,12 +50,18 @@ typedef struct {
   char *signature; /* as clamscan prints it; a YARA rule as YARA.<namespace>.<rule>; owned */
 } DacsaScanMatch;
 
-/* Matches memory as a raw file. Owned array of DacsaScanMatch, which it clears, ascending by start;
- * every signature at every place, up to a cap that is told in *ret_more (there were more). */
+/*
+ * Matches memory as a raw file. Owned array of DacsaScanMatch, which it clears, ascending by start;
+ * every signature at every place, up to a cap that is told in *ret_more (there were more). However
+ * much matches, each signature that does is named: at the worst with all of the buffer for its
+ * place. UNSUPPORTED: more than about 2 GiB, or too hard for an expression of YARA's. What was
+ * found all the same is in *ret then: what one library cannot do hides nothing from the other.
+ */
 bool dacsa_scan_engine_memory(DacsaScanEngine *engine, const void *data, size_t len, GArray **ret,
                               bool *ret_more, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Matches a whole file as what it is (ELF, PE, script, archive ...), with signatures of whole
- * files' hashes. Owned array of names (char *), none twice. */
+ * files' hashes. Owned array of names (char *), none twice. OS: it cannot be read to its end;
+ * UNSUPPORTED: as above. Then, too, *ret has what was found all the same. */
 bool dacsa_scan_engine_file(DacsaScanEngine *engine, int fd, GPtrArray **ret,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Pages in a window: so many that DACSA_SCAN_LONGEST bytes from any byte of the first lie in it. */
+/* The most pages in a window: so many that 16 KiB from any byte of the first lie in it. */
 #define DACSA_SCAN_WINDOW 5u
 #define DACSA_SCAN_PAGE ((size_t)4096)
 

@@ -13,6 +13,7 @@ typedef struct {
 
 struct DacsaScanWindows {
   DacsaScanSalt salt;
+  guint width; /* pages in a window */
   GMutex lock; /* of what follows */
   Slot *slots;
   size_t n_slots, used; /* n_slots is a power of two */
@@ -20,15 +21,28 @@ struct DacsaScanWindows {
 };
 
 DacsaScanWindows *
-dacsa_scan_windows_new(const DacsaScanSalt *salt)
+dacsa_scan_windows_new(const DacsaScanSalt *salt, size_t longest)
 {
   DacsaScanWindows *w = g_new0(DacsaScanWindows, 1);
 
   w->salt = *salt;
+  /* A pattern that begins with a page's last byte ends so many pages on. */
+  w->width = 1 + (guint)((MAX(longest, 1) - 1 + DACSA_SCAN_PAGE - 1) / DACSA_SCAN_PAGE);
   w->n_slots = FIRST_SLOTS;
   w->slots = g_new0(Slot, w->n_slots);
   w->scan = 1;
   g_mutex_init(&w->lock);
+  return w;
+}
+
+DacsaScanWindows *
+dacsa_scan_windows_new_like(const DacsaScanWindows *other)
+{
+  DacsaScanSalt salt;
+
+  dacsa_scan_salt_init(&salt);
+  DacsaScanWindows *w = dacsa_scan_windows_new(&salt, 1);
+  w->width = other->width;
   return w;
 }
 
@@ -46,6 +60,12 @@ const DacsaScanSalt *
 dacsa_scan_windows_salt(const DacsaScanWindows *w)
 {
   return &w->salt;
+}
+
+guint
+dacsa_scan_windows_width(const DacsaScanWindows *w)
+{
+  return w->width;
 }
 
 /* Where the key is, or is to be put. */
@@ -89,19 +109,19 @@ add(DacsaScanWindows *w, const DacsaScanKey *key, bool *ret_added)
 
 /* Number of windows in a sequence: a short one is a window of its own. */
 static guint
-count_windows(guint n)
+count_windows(const DacsaScanWindows *w, guint n)
 {
-  return n > DACSA_SCAN_WINDOW ? n - DACSA_SCAN_WINDOW + 1 : n > 0;
+  return n > w->width ? n - w->width + 1 : n > 0;
 }
 
 void
 dacsa_scan_windows_claim(DacsaScanWindows *w, const DacsaScanKey *pages, guint n, GArray *ret)
 {
-  const guint width = MIN(n, DACSA_SCAN_WINDOW);
+  const guint width = MIN(n, w->width);
   g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&w->lock);
   DacsaScanPart part = {0, 0};
 
-  for (guint i = 0; i < count_windows(n); i++) {
+  for (guint i = 0; i < count_windows(w, n); i++) {
     DacsaScanKey key;
     bool is_new;
 
@@ -125,10 +145,10 @@ dacsa_scan_windows_claim(DacsaScanWindows *w, const DacsaScanKey *pages, guint n
 void
 dacsa_scan_windows_clean(DacsaScanWindows *w, const DacsaScanKey *pages, guint n)
 {
-  const guint width = MIN(n, DACSA_SCAN_WINDOW);
+  const guint width = MIN(n, w->width);
   g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&w->lock);
 
-  for (guint i = 0; i < count_windows(n); i++) {
+  for (guint i = 0; i < count_windows(w, n); i++) {
     DacsaScanKey key;
     bool is_new;
 

@@ -1,6 +1,6 @@
 /*
  * Which stretches of pages have been scanned. Pages that follow each other are covered window by
- * window: each DACSA_SCAN_WINDOW of them, at every page's start, so that no pattern hides on a
+ * window: each so many of them, at every page's start, that no pattern hides on a
  * boundary. A page is whatever its key says: a frame, or some content. Threads may share it.
  */
 #pragma once
@@ -14,12 +14,17 @@ typedef struct {
   guint first, end;
 } DacsaScanPart;
 
-/* salt is copied. */
-DacsaScanWindows *dacsa_scan_windows_new(const DacsaScanSalt *salt);
+/* salt is copied. longest: bytes of the longest pattern, <= DACSA_SCAN_LONGEST (engine.h). */
+DacsaScanWindows *dacsa_scan_windows_new(const DacsaScanSalt *salt, size_t longest);
+/* An empty one of the same width, with a secret of its own. */
+DacsaScanWindows *dacsa_scan_windows_new_like(const DacsaScanWindows *other);
 void dacsa_scan_windows_free(DacsaScanWindows *windows);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DacsaScanWindows, dacsa_scan_windows_free)
 
 const DacsaScanSalt *dacsa_scan_windows_salt(const DacsaScanWindows *windows);
+
+/* Pages in a window: pages that lie on both sides of a cut are one less. */
+guint dacsa_scan_windows_width(const DacsaScanWindows *windows);
 
 /*
  * n pages follow each other. Appends to ret the parts (DacsaScanPart, ascending, apart) that are to

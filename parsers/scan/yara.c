@@ -23,21 +23,24 @@ fail(GError **error, const char *path, int result)
 {
   static const struct {
     int result;
+    DacsaError code;
     const char *why;
   } known[] = {
-      {ERROR_INSUFFICIENT_MEMORY, "no memory"},
-      {ERROR_COULD_NOT_OPEN_FILE, "it cannot be opened"},
-      {ERROR_COULD_NOT_MAP_FILE, "it cannot be read to the end"},
-      {ERROR_INVALID_FILE, "it is no file of compiled rules"},
-      {ERROR_CORRUPT_FILE, "it is damaged"},
-      {ERROR_UNSUPPORTED_FILE_VERSION, "it was compiled by another version of YARA"},
-      {ERROR_SCAN_TIMEOUT, "it takes too long"},
-      {ERROR_TOO_MANY_RE_FIBERS, "a regular expression has too many partial matches in it"},
+      {ERROR_INSUFFICIENT_MEMORY, DACSA_ERROR_OS, "no memory"},
+      {ERROR_COULD_NOT_OPEN_FILE, DACSA_ERROR_OS, "it cannot be opened"},
+      {ERROR_COULD_NOT_MAP_FILE, DACSA_ERROR_OS, "it cannot be read to the end"},
+      {ERROR_INVALID_FILE, DACSA_ERROR_BAD_DATA, "it is no file of compiled rules"},
+      {ERROR_CORRUPT_FILE, DACSA_ERROR_BAD_DATA, "it is damaged"},
+      {ERROR_UNSUPPORTED_FILE_VERSION, DACSA_ERROR_BAD_DATA,
+       "it was compiled by another version of YARA"},
+      {ERROR_SCAN_TIMEOUT, DACSA_ERROR_UNSUPPORTED, "it takes too long"},
+      {ERROR_TOO_MANY_RE_FIBERS, DACSA_ERROR_UNSUPPORTED,
+       "a regular expression has too many partial matches in it"},
   };
 
   for (size_t i = 0; i < G_N_ELEMENTS(known); i++)
     if (known[i].result == result)
-      return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "%s: %s", path, known[i].why);
+      return dacsa_fail(error, known[i].code, "%s: %s", path, known[i].why);
   return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "%s: libyara's error %d", path, result);
 }
 

@@ -44,7 +44,7 @@ open_clean(const Place *place)
   g_autoptr(GError) error = NULL;
   DacsaScanClean *clean = NULL;
 
-  CHECK_OK(dacsa_scan_clean_open(place->keep, "version", &clean, &error), error);
+  CHECK_OK(dacsa_scan_clean_open(place->keep, "version", 16384, &clean, &error), error);
   return clean;
 }
 
@@ -165,10 +165,12 @@ test_written_by_others(Place *place, gconstpointer data)
   (void)data;
   save(open_clean(place));
   g_chmod(place->file, 0666);
-  CHECK_FAILS(dacsa_scan_clean_open(place->keep, "version", &clean, &error), error, DACSA_ERROR_OS);
+  CHECK_FAILS(dacsa_scan_clean_open(place->keep, "version", 16384, &clean, &error), error,
+              DACSA_ERROR_OS);
   g_chmod(place->file, 0600);
   g_chmod(place->keep, 0777);
-  CHECK_FAILS(dacsa_scan_clean_open(place->keep, "version", &clean, &error), error, DACSA_ERROR_OS);
+  CHECK_FAILS(dacsa_scan_clean_open(place->keep, "version", 16384, &clean, &error), error,
+              DACSA_ERROR_OS);
   g_chmod(place->keep, 0700);
 }
 
@@ -179,7 +181,7 @@ test_nowhere(void)
   g_autoptr(GError) error = NULL;
   DacsaScanClean *clean = NULL;
 
-  CHECK_OK(dacsa_scan_clean_open(NULL, "version", &clean, &error), error);
+  CHECK_OK(dacsa_scan_clean_open(NULL, "version", 16384, &clean, &error), error);
   scan(clean, 100);
   g_assert_cmpuint(claim(clean, 100), ==, 0);
   save(clean);

@@ -1,6 +1,7 @@
 /* Windows of pages: each is claimed once, none is missed, and neighbours count. */
 #include "check.h"
 
+#include "parsers/scan/engine.h"
 #include "parsers/scan/pages.h"
 #include "parsers/scan/windows.h"
 
@@ -14,7 +15,7 @@ windows_new(void)
   DacsaScanSalt salt;
 
   dacsa_scan_salt_init(&salt);
-  return dacsa_scan_windows_new(&salt);
+  return dacsa_scan_windows_new(&salt, DACSA_SCAN_LONGEST);
 }
 
 /* Claims pages by their numbers; the parts as text, `first-end first-end`. */
@@ -136,6 +137,27 @@ test_nothing_is_missed(void)
   g_assert_cmpuint(claimed_twice, <, g_hash_table_size(scanned) / 2);
 }
 
+/* The width is what the longest pattern asks for. */
+static void
+test_width(void)
+{
+  static const struct {
+    size_t longest;
+    guint width;
+  } cases[] = {{0, 1}, {1, 1}, {2, 2}, {4097, 2}, {4098, 3}, {8193, 3}, {DACSA_SCAN_LONGEST, 5}};
+  DacsaScanSalt salt;
+
+  dacsa_scan_salt_init(&salt);
+  for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+    g_autoptr(DacsaScanWindows) w = dacsa_scan_windows_new(&salt, cases[i].longest);
+
+    g_assert_cmpuint(dacsa_scan_windows_width(w), ==, cases[i].width);
+  }
+  g_autoptr(DacsaScanWindows) narrow = dacsa_scan_windows_new(&salt, 60);
+  CHECK_CLAIM(narrow, "0-8", 1, 2, 3, 4, 5, 6, 7, 8);
+  CHECK_CLAIM(narrow, "2-5", 1, 2, 3, 99, 5, 6, 7, 8);
+}
+
 static void
 count_clean(const DacsaScanKey *key, uint32_t scan, void *data)
 {
@@ -211,6 +233,7 @@ main(int argc, char **argv)
   g_test_add_func("/windows/parts", test_parts);
   g_test_add_func("/windows/short", test_short);
   g_test_add_func("/windows/nothing-is-missed", test_nothing_is_missed);
+  g_test_add_func("/windows/width", test_width);
   g_test_add_func("/windows/clean", test_clean);
   g_test_add_func("/windows/keys", test_keys);
   g_test_add_func("/pages", test_pages);
