@@ -225,9 +225,9 @@ start_guest() {
 # start_debian NAME [QEMU ARGS]: the same kernel with a full Debian (tests/guest/build-debian). What it
 # writes to its disk is forgotten.
 start_debian() {
-  kernel_args="userland=debian ${kernel_args:-}" start_guest "$@" -m 768M \
+  kernel_args="userland=debian ${kernel_args:-}" start_guest "$1" -m 768M \
     -drive "if=none,id=debian,format=raw,file=$guest_images/debian.img,snapshot=on" \
-    -device virtio-blk-pci,drive=debian,serial=debian
+    -device virtio-blk-pci,drive=debian,serial=debian "${@:2}"
 }
 
 # guest_truth NAME FILE [report-brief]: what the guest says of itself, into the tar archive FILE, as
