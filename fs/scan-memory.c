@@ -4,9 +4,9 @@
 #include <string.h>
 
 #define PAGE DACSA_SCAN_PAGE
-#define BLOCK_PAGES 1024u               /* read at once */
-#define BUFFER_BYTES ((size_t)16 << 20) /* matched at once */
-#define SEAM 64u                        /* bytes between what does not belong together */
+#define BLOCK_PAGES 256u               /* read at once */
+#define BUFFER_BYTES ((size_t)8 << 20) /* matched at once */
+#define SEAM 64u                       /* bytes between what does not belong together */
 
 /* A thread's buffers, kept from unit to unit. */
 typedef struct {
@@ -23,7 +23,7 @@ typedef struct {
 
 typedef struct {
   DacsaScanJob *job;
-  DacsaScanUnit *unit;
+  const DacsaScanUnit *unit;
   DacsaScanWindows *frames;
   DacsaScanPages *pages;
   Buffers *buffers;
@@ -326,30 +326,32 @@ look_at_pages(Matcher *m, guint page, guint n, bool is_first)
   }
 }
 
-/* Block by block; blocks overlap, so that each window is in one. */
+/* Block by block; blocks overlap, so that each window is in one. Of the stretch only windows that
+ * begin in pages [first, end). */
 static void
-look_at_stretch(Matcher *m, const DacsaScanStretch *stretch)
+look_at_stretch(Matcher *m, const DacsaScanStretch *stretch, guint first, guint end)
 {
-  const guint step = BLOCK_PAGES - (dacsa_scan_windows_width(m->frames) - 1);
-  guint page = stretch->first, n = stretch->n;
+  const guint edge = dacsa_scan_windows_width(m->frames) - 1;
+  const guint stretch_end = stretch->first + stretch->n;
+  guint page = MAX(stretch->first, first);
+  guint n = page < MIN(stretch_end, end) ? MIN(stretch_end, end + edge) - page : 0;
 
   while (n > BLOCK_PAGES) {
     look_at_pages(m, page, BLOCK_PAGES, page == stretch->first);
-    page += step;
-    n -= step;
+    page += BLOCK_PAGES - edge;
+    n -= BLOCK_PAGES - edge;
   }
-  look_at_pages(m, page, n, page == stretch->first);
+  if (n > 0)
+    look_at_pages(m, page, n, page == stretch->first);
 }
 
 void
-dacsa_scan_memory(DacsaScanJob *job, DacsaScanUnit *unit, DacsaScanWindows *frames,
-                  DacsaScanPages *pages)
+dacsa_scan_memory(DacsaScanJob *job, const DacsaScanUnit *unit, guint first, guint n,
+                  DacsaScanWindows *frames, DacsaScanPages *pages)
 {
   g_autoptr(GArray) segments = g_array_new(FALSE, FALSE, sizeof(Segment));
   g_autoptr(GArray) keys = g_array_new(FALSE, FALSE, sizeof(DacsaScanKey));
-  const DacsaScanCounts counts = {.seen_bytes = (uint64_t)unit->n_pages * PAGE,
-                                  .processes = unit->pid > 0,
-                                  .modules = unit->pid == 0};
+  const DacsaScanCounts counts = {.seen_bytes = (uint64_t)n * PAGE};
   Matcher m = {.job = job,
                .unit = unit,
                .frames = frames,
@@ -357,16 +359,10 @@ dacsa_scan_memory(DacsaScanJob *job, DacsaScanUnit *unit, DacsaScanWindows *fram
                .buffers = thread_buffers(),
                .segments = segments,
                .keys = keys};
-  g_autoptr(GError) error = NULL;
 
-  if (!dacsa_scan_unit_open(unit, &error)) {
-    dacsa_scan_job_fail(job, "%s", error->message);
-    return;
-  }
   for (guint i = 0; i < unit->stretches->len; i++)
-    look_at_stretch(&m, &g_array_index(unit->stretches, DacsaScanStretch, i));
+    look_at_stretch(&m, &g_array_index(unit->stretches, DacsaScanStretch, i), first, first + n);
   flush(&m);
-  dacsa_scan_unit_close(unit);
   if (m.unreadable > 0)
     dacsa_scan_job_fail(job, "%s: %" G_GUINT64_FORMAT " pages cannot be read", unit->path,
                         m.unreadable);

@@ -6,7 +6,8 @@
 
 #include "fs/scan-job.h"
 
-/* frames, pages: of the snapshot that the unit is of. What cannot be read or matched is told as the
+/* A unit that is open, its pages from `first` on, n of them; threads may do several parts at once.
+ * frames, pages: of the snapshot that the unit is of. What cannot be read or matched is told as the
  * job's failure. */
-void dacsa_scan_memory(DacsaScanJob *job, DacsaScanUnit *unit, DacsaScanWindows *frames,
-                       DacsaScanPages *pages);
+void dacsa_scan_memory(DacsaScanJob *job, const DacsaScanUnit *unit, guint first, guint n,
+                       DacsaScanWindows *frames, DacsaScanPages *pages);

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define PROGRESS_US (G_USEC_PER_SEC / 5)
+#define SLICE_PAGES 16384u /* of a large process, by one thread */
 
 /* What the tables say of a process. */
 typedef struct {
@@ -30,6 +31,7 @@ typedef struct {
   GPtrArray *modules; /* JsonObject, of json/modules.jsonl */
   GMutex lock;        /* of what follows */
   GCond finished;
+  GThreadPool *pool;
   GPtrArray *units;
   guint left, total; /* of the present phase */
 } Scan;
@@ -87,12 +89,67 @@ add_module(JsonObject *row, Scan *scan)
 
 /* -- what the threads do -- */
 
-static void
-keep_unit(Scan *scan, DacsaScanUnit *unit)
+/* One thing to do: the first that is set. */
+typedef struct {
+  char *pid;
+  JsonObject *module;
+  DacsaScanUnit *unit; /* a slice of it */
+  guint slice;
+  gint *slices; /* how many are left */
+  guint file;
+} Task;
+
+static guint
+count_slices(const DacsaScanUnit *unit)
 {
+  return (unit->n_pages - 1) / SLICE_PAGES + 1;
+}
+
+/* A slice of a unit's memory. Who does the last one closes the unit, whose files are known then. */
+static void
+scan_slice(Scan *scan, DacsaScanUnit *unit, guint slice, gint *slices)
+{
+  const guint first = slice * SLICE_PAGES;
+
+  dacsa_scan_memory(scan->job, unit, first, MIN(SLICE_PAGES, unit->n_pages - first), scan->frames,
+                    scan->pages);
+  if (!g_atomic_int_dec_and_test(slices))
+    return;
+  if (unit->pid > 0)
+    dacsa_scan_files_add_unit(scan->files, unit);
+  dacsa_scan_unit_close(unit);
+  g_free(slices);
+}
+
+/* Takes the unit: its first slice is done here, the others are tasks for whoever has time. */
+static void
+scan_unit(Scan *scan, DacsaScanUnit *unit)
+{
+  const DacsaScanCounts counts = {.processes = unit->pid > 0, .modules = unit->pid == 0};
+  g_autoptr(GError) error = NULL;
+  gint *slices = g_new(gint, 1);
+
   g_mutex_lock(&scan->lock);
   g_ptr_array_add(scan->units, unit);
   g_mutex_unlock(&scan->lock);
+  if (!dacsa_scan_unit_open(unit, &error)) {
+    dacsa_scan_job_fail(scan->job, "%s", error->message);
+    g_free(slices);
+    return;
+  }
+  dacsa_scan_job_count(scan->job, &counts);
+  *slices = (gint)count_slices(unit);
+  for (guint i = 1; i < count_slices(unit); i++) {
+    Task *task = g_new0(Task, 1);
+
+    *task = (Task){.unit = unit, .slice = i, .slices = slices};
+    g_mutex_lock(&scan->lock);
+    scan->left++;
+    scan->total++;
+    g_mutex_unlock(&scan->lock);
+    g_thread_pool_push(scan->pool, task, NULL);
+  }
+  scan_slice(scan, unit, 0, slices);
 }
 
 static void
@@ -114,11 +171,7 @@ scan_process(Scan *scan, const char *name)
   }
   unit->name = facts ? g_strdup(facts->command) : NULL;
   unit->exe = facts ? g_strdup(facts->exe) : NULL;
-  keep_unit(scan, unit);
-  dacsa_scan_memory(scan->job, unit, scan->frames, scan->pages);
-  if (dacsa_scan_unit_open(unit, NULL))
-    dacsa_scan_files_add_unit(scan->files, unit);
-  dacsa_scan_unit_close(unit);
+  scan_unit(scan, unit);
 }
 
 static void
@@ -131,23 +184,13 @@ scan_module(Scan *scan, JsonObject *row)
   g_autoptr(GError) error = NULL;
   DacsaScanUnit *unit;
 
-  if (!dacsa_scan_unit_module(path, name, parts, &unit, &error)) {
-    if (!g_error_matches(error, DACSA_ERROR, DACSA_ERROR_NOT_FOUND))
-      dacsa_scan_job_fail(scan->job, "%s: %s", path, error->message);
-    return;
-  }
-  keep_unit(scan, unit);
-  dacsa_scan_memory(scan->job, unit, scan->frames, scan->pages);
+  if (dacsa_scan_unit_module(path, name, parts, &unit, &error))
+    scan_unit(scan, unit);
+  else if (!g_error_matches(error, DACSA_ERROR, DACSA_ERROR_NOT_FOUND))
+    dacsa_scan_job_fail(scan->job, "%s: %s", path, error->message);
 }
 
 /* -- phases -- */
-
-/* One thing to do: the first that is set. */
-typedef struct {
-  char *pid;
-  JsonObject *module;
-  guint file;
-} Task;
 
 static void
 run_task(void *data, void *user_data)
@@ -159,6 +202,8 @@ run_task(void *data, void *user_data)
     scan_process(scan, task->pid);
   else if (task->module)
     scan_module(scan, task->module);
+  else if (task->unit)
+    scan_slice(scan, task->unit, task->slice, task->slices);
   else
     dacsa_scan_files_scan(scan->files, scan->job, task->file);
   g_free(task->pid);
@@ -184,11 +229,10 @@ show_progress(Scan *scan, const char *what)
 static void
 run_phase(Scan *scan, GPtrArray *tasks, const char *what)
 {
-  GThreadPool *pool = g_thread_pool_new(run_task, scan, (gint)scan->options->threads, TRUE, NULL);
-
+  scan->pool = g_thread_pool_new(run_task, scan, (gint)scan->options->threads, TRUE, NULL);
   scan->left = scan->total = tasks->len;
   for (guint i = 0; i < tasks->len; i++)
-    g_thread_pool_push(pool, g_ptr_array_index(tasks, i), NULL);
+    g_thread_pool_push(scan->pool, g_ptr_array_index(tasks, i), NULL);
   g_mutex_lock(&scan->lock);
   while (scan->left > 0) {
     g_cond_wait_until(&scan->finished, &scan->lock, g_get_monotonic_time() + PROGRESS_US);
@@ -196,7 +240,7 @@ run_phase(Scan *scan, GPtrArray *tasks, const char *what)
       show_progress(scan, what);
   }
   g_mutex_unlock(&scan->lock);
-  g_thread_pool_free(pool, FALSE, TRUE);
+  g_thread_pool_free(scan->pool, FALSE, TRUE);
   if (scan->options->progress)
     fputs("\r\033[K", stderr);
 }

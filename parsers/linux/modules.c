@@ -333,7 +333,19 @@ dacsa_linux_modules(DacsaGuest *guest, GString *out, GError **error)
 
 /* -- json -- */
 
-enum { NAME, SIZE, REFERENCES, USED_BY, STATE, ADDRESS, TAINTS, VERSION, SRCVERSION, ARGUMENTS, MEMORY };
+enum {
+  NAME,
+  SIZE,
+  REFERENCES,
+  USED_BY,
+  STATE,
+  ADDRESS,
+  TAINTS,
+  VERSION,
+  SRCVERSION,
+  ARGUMENTS,
+  MEMORY
+};
 
 static const DacsaColumn columns[] = {
     [NAME] = {"name", DACSA_CELL_TEXT},

@@ -163,7 +163,8 @@ test_json(void)
   g_assert_nonnull(strstr(text, "{\"name\":\"llc\",\"size\":16384,\"references\":2,"
                                 "\"used_by\":\"bridge,stp\",\"state\":\"Live\","
                                 "\"address\":\"0xffffffffc0002800\",\"taints\":\"\","
-                                "\"srcversion\":\"ABC\",\"arguments\":\"debug=1\"}\n"));
+                                "\"srcversion\":\"ABC\",\"arguments\":\"debug=1\",\"memory\":"
+                                "\"0xffffffffc0002800+16384\"}\n"));
   fake_linux_check_errors(&f, NULL);
 }
 
