@@ -32,7 +32,7 @@ typedef struct {
   char *mount, *cache;
   GStrv databases, rules, exclude;
   int jobs;
-  gboolean json, no_summary, no_cache;
+  gboolean json, no_summary, no_cache, physmem;
   GArray *targets; /* DacsaScanTarget */
   char *tmpdir;
 } Scan;
@@ -118,7 +118,8 @@ print_summary(const Scan *scan, DacsaScanJob *job, unsigned signatures, const To
 static void
 scan_targets(const Scan *scan, DacsaScanJob *job, GRegex *exclude, Totals *ret)
 {
-  const DacsaScanSnapshotOptions options = {(guint)scan->jobs, isatty(STDERR_FILENO), exclude};
+  const DacsaScanSnapshotOptions options = {(guint)scan->jobs, isatty(STDERR_FILENO), scan->physmem,
+                                            exclude};
 
   *ret = (Totals){0, 0};
   for (guint i = 0; i < scan->targets->len; i++) {
@@ -351,6 +352,8 @@ dacsa_cmd_scan(int argc, char **argv)
        "pass over processes whose command, and what is mapped from paths that it matches; "
        "repeatable",
        "REGEX"},
+      {"physmem", 0, 0, G_OPTION_ARG_NONE, &scan.physmem,
+       "look into all of the guest's memory too, whether a process has it or not", NULL},
       {"jobs", 'j', 0, G_OPTION_ARG_INT, &scan.jobs, "threads [one a CPU]", "N"},
       {"json", 0, 0, G_OPTION_ARG_NONE, &scan.json, "an object a line", NULL},
       {"no-summary", 0, 0, G_OPTION_ARG_NONE, &scan.no_summary, "findings alone", NULL},

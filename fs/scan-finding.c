@@ -84,11 +84,14 @@ dacsa_findings_full(const DacsaFindings *findings)
 static Finding *
 memory_finding_new(const DacsaScanUnit *unit, guint page, guint offset, const char *signature)
 {
+  static const DacsaFindingKind kinds[] = {[DACSA_UNIT_PROCESS] = DACSA_FINDING_MEMORY,
+                                           [DACSA_UNIT_MODULE] = DACSA_FINDING_MODULE,
+                                           [DACSA_UNIT_PHYSMEM] = DACSA_FINDING_PHYSMEM};
   Finding *finding = g_new0(Finding, 1);
   const uint64_t address = dacsa_scan_unit_address(unit, page) + offset;
   const DacsaScanMapping *mapping = dacsa_scan_unit_mapping(unit, address);
 
-  finding->kind = unit->pid > 0 ? DACSA_FINDING_MEMORY : DACSA_FINDING_MODULE;
+  finding->kind = kinds[unit->kind];
   finding->unit = unit;
   finding->address = address;
   finding->path = mapping ? g_strdup(mapping->path) : NULL;
@@ -314,6 +317,9 @@ print_line(const Finding *finding, const char *vm, const char *snapshot)
   case DACSA_FINDING_FILE:
     printf("file %s", path);
     break;
+  case DACSA_FINDING_PHYSMEM:
+    printf("physmem 0x%" PRIx64, finding->address);
+    break;
   }
   printf(": %s FOUND%s\n", signature, is_antivirus(finding->unit) ? " (antivirus)" : "");
 }
@@ -335,7 +341,7 @@ static const DacsaColumn columns[] = {
 static void
 print_json(const Finding *finding, const char *vm, const char *snapshot)
 {
-  static const char *const kinds[] = {"memory", "module", "exe", "file"};
+  static const char *const kinds[] = {"memory", "module", "exe", "file", "physmem"};
   g_autoptr(DacsaTable) table = dacsa_table_new(columns, G_N_ELEMENTS(columns));
   g_autoptr(GString) out = g_string_new(NULL);
   g_autofree char *address = g_strdup_printf("0x%" PRIx64, finding->address);
@@ -348,7 +354,7 @@ print_json(const Finding *finding, const char *vm, const char *snapshot)
   if (finding->unit && finding->unit->pid > 0)
     dacsa_table_set_text(table, COMMAND, finding->unit->name);
   dacsa_table_set_text(table, PATH, finding->path);
-  if (finding->kind == DACSA_FINDING_MEMORY || finding->kind == DACSA_FINDING_MODULE)
+  if (finding->kind != DACSA_FINDING_EXE && finding->kind != DACSA_FINDING_FILE)
     dacsa_table_set_text(table, ADDRESS, address);
   dacsa_table_set_text(table, SIGNATURE, finding->signature);
   if (is_antivirus(finding->unit))

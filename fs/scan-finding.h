@@ -8,10 +8,11 @@
 #include "parsers/scan/pages.h"
 
 typedef enum {
-  DACSA_FINDING_MEMORY, /* of a process */
-  DACSA_FINDING_MODULE, /* memory of one */
-  DACSA_FINDING_EXE,    /* a process's executable, as a file */
-  DACSA_FINDING_FILE,   /* a file that the guest has cached */
+  DACSA_FINDING_MEMORY,  /* of a process */
+  DACSA_FINDING_MODULE,  /* memory of one */
+  DACSA_FINDING_EXE,     /* a process's executable, as a file */
+  DACSA_FINDING_FILE,    /* a file that the guest has cached */
+  DACSA_FINDING_PHYSMEM, /* physical memory */
 } DacsaFindingKind;
 
 #define DACSA_FINDING_MAX_PAGES (4u * DACSA_SCAN_WINDOW) /* that are looked for elsewhere */

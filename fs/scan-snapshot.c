@@ -93,6 +93,7 @@ add_module(JsonObject *row, Scan *scan)
 typedef struct {
   char *pid;
   JsonObject *module;
+  bool physmem;
   DacsaScanUnit *unit; /* a slice of it */
   guint slice;
   gint *slices; /* how many are left */
@@ -115,7 +116,7 @@ scan_slice(Scan *scan, DacsaScanUnit *unit, guint slice, gint *slices)
                     scan->pages);
   if (!g_atomic_int_dec_and_test(slices))
     return;
-  if (unit->pid > 0)
+  if (unit->kind == DACSA_UNIT_PROCESS)
     dacsa_scan_files_add_unit(scan->files, unit);
   dacsa_scan_unit_close(unit);
   g_free(slices);
@@ -125,7 +126,8 @@ scan_slice(Scan *scan, DacsaScanUnit *unit, guint slice, gint *slices)
 static void
 scan_unit(Scan *scan, DacsaScanUnit *unit)
 {
-  const DacsaScanCounts counts = {.processes = unit->pid > 0, .modules = unit->pid == 0};
+  const DacsaScanCounts counts = {.processes = unit->kind == DACSA_UNIT_PROCESS,
+                                  .modules = unit->kind == DACSA_UNIT_MODULE};
   g_autoptr(GError) error = NULL;
   gint *slices = g_new(gint, 1);
 
@@ -190,6 +192,19 @@ scan_module(Scan *scan, JsonObject *row)
     dacsa_scan_job_fail(scan->job, "%s: %s", path, error->message);
 }
 
+static void
+scan_physmem(Scan *scan)
+{
+  g_autofree char *path = g_build_filename(scan->target->path, "physmem", NULL);
+  g_autoptr(GError) error = NULL;
+  DacsaScanUnit *unit;
+
+  if (dacsa_scan_unit_physmem(path, &unit, &error))
+    scan_unit(scan, unit);
+  else
+    dacsa_scan_job_fail(scan->job, "%s", error->message);
+}
+
 /* -- phases -- */
 
 static void
@@ -202,6 +217,8 @@ run_task(void *data, void *user_data)
     scan_process(scan, task->pid);
   else if (task->module)
     scan_module(scan, task->module);
+  else if (task->physmem)
+    scan_physmem(scan);
   else if (task->unit)
     scan_slice(scan, task->unit, task->slice, task->slices);
   else
@@ -268,6 +285,13 @@ memory_tasks(const Scan *scan)
     Task *task = task_new();
 
     task->pid = g_strdup_printf("%u", g_array_index(scan->target->pids, uint32_t, i));
+    g_ptr_array_add(tasks, task);
+  }
+  /* A guest whose system is not known has no processes, but may be infected all the same. */
+  if (!scan->target->pids && (scan->options->physmem || tasks->len == 0)) {
+    Task *task = task_new();
+
+    task->physmem = true;
     g_ptr_array_add(tasks, task);
   }
   for (guint i = 0; !scan->target->pids && i < scan->modules->len; i++) {

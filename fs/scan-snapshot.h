@@ -7,6 +7,7 @@
 typedef struct {
   guint threads;
   bool progress;   /* on standard error */
+  bool physmem;    /* all of the guest's memory too, whether a process has it or not */
   GRegex *exclude; /* commands of processes that are passed over; NULL: none */
 } DacsaScanSnapshotOptions;
 

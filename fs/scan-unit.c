@@ -21,10 +21,11 @@ mapping_clear(void *data)
 }
 
 static DacsaScanUnit *
-unit_new(const char *path, uint32_t pid)
+unit_new(DacsaScanUnitKind kind, const char *path, uint32_t pid)
 {
   DacsaScanUnit *unit = g_new0(DacsaScanUnit, 1);
 
+  unit->kind = kind;
   unit->path = g_strdup(path);
   unit->pid = pid;
   unit->memory = unit->pagemap = -1;
@@ -119,7 +120,7 @@ read_map(DacsaScanUnit *unit, GError **error)
 bool
 dacsa_scan_unit_process(const char *directory, uint32_t pid, DacsaScanUnit **ret, GError **error)
 {
-  g_autoptr(DacsaScanUnit) unit = unit_new(directory, pid);
+  g_autoptr(DacsaScanUnit) unit = unit_new(DACSA_UNIT_PROCESS, directory, pid);
 
   if (!read_map(unit, error))
     return false;
@@ -152,7 +153,7 @@ bool
 dacsa_scan_unit_module(const char *file, const char *name, const char *parts, DacsaScanUnit **ret,
                        GError **error)
 {
-  g_autoptr(DacsaScanUnit) unit = unit_new(file, 0);
+  g_autoptr(DacsaScanUnit) unit = unit_new(DACSA_UNIT_MODULE, file, 0);
   g_auto(GStrv) words = g_strsplit(parts, " ", -1);
 
   unit->name = g_strdup(name);
@@ -166,7 +167,48 @@ dacsa_scan_unit_module(const char *file, const char *name, const char *parts, Da
   return true;
 }
 
-/* -- both -- */
+/* -- physical memory -- */
+
+/* Its file's pages are its frames: pages of a hole are in no stretch. */
+static bool
+add_data(DacsaScanUnit *unit, int fd, GError **error)
+{
+  const off_t size = lseek(fd, 0, SEEK_END);
+  off_t at = 0;
+
+  if (size < (off_t)PAGE || (uint64_t)size / PAGE > MAX_PAGES)
+    return dacsa_fail(error, DACSA_ERROR_UNSUPPORTED, "%s has no size that can be scanned",
+                      unit->path);
+  while ((at = lseek(fd, at, SEEK_DATA)) >= 0) {
+    const off_t hole = lseek(fd, at, SEEK_HOLE);
+    const DacsaScanStretch stretch = {
+        (uint64_t)at / PAGE * PAGE, (guint)((uint64_t)at / PAGE),
+        (guint)(((uint64_t)hole + PAGE - 1) / PAGE - (uint64_t)at / PAGE)};
+
+    if (hole <= at)
+      break;
+    g_array_append_val(unit->stretches, stretch);
+    at = hole;
+  }
+  unit->n_pages = (guint)((uint64_t)size / PAGE);
+  return errno == ENXIO || dacsa_fail_errno(error, errno, "%s cannot be read", unit->path);
+}
+
+bool
+dacsa_scan_unit_physmem(const char *file, DacsaScanUnit **ret, GError **error)
+{
+  g_autoptr(DacsaScanUnit) unit = unit_new(DACSA_UNIT_PHYSMEM, file, 0);
+
+  unit->name = g_strdup("physmem");
+  const bool ok = dacsa_scan_unit_open(unit, error) && add_data(unit, unit->memory, error);
+  dacsa_scan_unit_close(unit);
+  if (!ok)
+    return false;
+  *ret = g_steal_pointer(&unit);
+  return true;
+}
+
+/* -- all kinds -- */
 
 static bool
 open_file(const char *path, int *ret, GError **error)
@@ -181,7 +223,7 @@ dacsa_scan_unit_open(DacsaScanUnit *unit, GError **error)
   g_autofree char *memory = g_build_filename(unit->path, "memory", NULL);
   g_autofree char *pagemap = g_build_filename(unit->path, "pagemap", NULL);
 
-  if (unit->pid == 0)
+  if (unit->kind != DACSA_UNIT_PROCESS)
     return open_file(unit->path, &unit->memory, error);
   return open_file(memory, &unit->memory, error) && open_file(pagemap, &unit->pagemap, error);
 }
@@ -222,12 +264,21 @@ dacsa_scan_unit_read(const DacsaScanUnit *unit, guint page, guint n, void *ret)
 bool
 dacsa_scan_unit_frames(const DacsaScanUnit *unit, guint page, guint n, uint64_t *ret)
 {
-  if (unit->pid > 0 &&
+  if (unit->kind == DACSA_UNIT_PROCESS &&
       !read_all(unit->pagemap, ret, n * sizeof(*ret), page * (uint64_t)sizeof(*ret)))
     return false;
   for (guint i = 0; i < n; i++)
-    ret[i] = unit->pid > 0 ? GUINT64_FROM_LE(ret[i])
-                           : NO_FRAME | dacsa_scan_unit_address(unit, page + i) / PAGE;
+    switch (unit->kind) {
+    case DACSA_UNIT_PROCESS:
+      ret[i] = GUINT64_FROM_LE(ret[i]);
+      break;
+    case DACSA_UNIT_MODULE:
+      ret[i] = NO_FRAME | dacsa_scan_unit_address(unit, page + i) / PAGE;
+      break;
+    case DACSA_UNIT_PHYSMEM:
+      ret[i] = page + i;
+      break;
+    }
   return true;
 }
 

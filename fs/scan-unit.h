@@ -1,7 +1,7 @@
 /*
- * Memory that is scanned in one piece, a process's or a module's: its pages, which of them follow
- * each other, and what they are mapped from. Read from the files of the mount, whose content comes
- * from a guest and is checked.
+ * Memory that is scanned in one piece, a process's, a module's, or the guest's physical memory: its
+ * pages, which of them follow each other, and what they are mapped from. Read from the files of the
+ * mount, whose content comes from a guest and is checked.
  */
 #pragma once
 
@@ -22,8 +22,15 @@ typedef struct {
   char *path; /* or [heap]; NULL: anonymous */
 } DacsaScanMapping;
 
+typedef enum {
+  DACSA_UNIT_PROCESS,
+  DACSA_UNIT_MODULE,
+  DACSA_UNIT_PHYSMEM,
+} DacsaScanUnitKind;
+
 typedef struct {
-  uint32_t pid;        /* 0: a module */
+  DacsaScanUnitKind kind;
+  uint32_t pid;        /* of a process, else 0 */
   char *name;          /* the command; the module's name */
   char *exe;           /* its path; NULL: not known, or none */
   char *path;          /* of the directory (a process's) or file */
@@ -41,6 +48,10 @@ bool dacsa_scan_unit_process(const char *directory, uint32_t pid, DacsaScanUnit 
  * separated by blanks. */
 bool dacsa_scan_unit_module(const char *file, const char *name, const char *parts,
                             DacsaScanUnit **ret, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* All of a guest's memory, by the file physmem: what is no hole. */
+bool dacsa_scan_unit_physmem(const char *file, DacsaScanUnit **ret,
+                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 void dacsa_scan_unit_free(DacsaScanUnit *unit);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DacsaScanUnit, dacsa_scan_unit_free)
