@@ -76,6 +76,14 @@ dacsa_scan_job_engine(DacsaScanJob *job, GError **error)
   return job->engine;
 }
 
+bool
+dacsa_scan_job_hopeless(DacsaScanJob *job)
+{
+  g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&job->lock);
+
+  return job->load_error != NULL;
+}
+
 unsigned
 dacsa_scan_job_signatures(DacsaScanJob *job)
 {

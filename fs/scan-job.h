@@ -25,6 +25,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(DacsaScanJob, dacsa_scan_job_free)
 /* Waits until the signatures are loaded; NULL: they cannot be, and error (may be NULL) says why. */
 DacsaScanEngine *dacsa_scan_job_engine(DacsaScanJob *job, GError **error);
 
+/* Whether the signatures could not be loaded: nothing more need be done. */
+bool dacsa_scan_job_hopeless(DacsaScanJob *job);
+
 /* The same without waiting: 0 while they are being loaded. */
 unsigned dacsa_scan_job_signatures(DacsaScanJob *job);
 

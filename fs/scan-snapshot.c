@@ -208,11 +208,8 @@ scan_physmem(Scan *scan)
 /* -- phases -- */
 
 static void
-run_task(void *data, void *user_data)
+do_task(Scan *scan, const Task *task)
 {
-  Scan *scan = user_data;
-  Task *task = data;
-
   if (task->pid)
     scan_process(scan, task->pid);
   else if (task->module)
@@ -223,6 +220,16 @@ run_task(void *data, void *user_data)
     scan_slice(scan, task->unit, task->slice, task->slices);
   else
     dacsa_scan_files_scan(scan->files, scan->job, task->file);
+}
+
+static void
+run_task(void *data, void *user_data)
+{
+  Scan *scan = user_data;
+  Task *task = data;
+
+  if (!dacsa_scan_job_hopeless(scan->job))
+    do_task(scan, task);
   g_free(task->pid);
   g_free(task);
   g_mutex_lock(&scan->lock);
