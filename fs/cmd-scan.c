@@ -46,30 +46,12 @@ fail(const GError *error)
 
 /* -- the child -- */
 
-/* What the libraries read as they begin, beside databases and rules. */
-static GPtrArray *
-readable_paths(const Scan *scan)
-{
-  static const char *const own[] = {"/etc/ssl/openssl.cnf", "/usr/lib", "/proc/self",
-                                    "/sys/devices/system/cpu"};
-  GPtrArray *paths = g_ptr_array_new();
-
-  for (size_t i = 0; i < G_N_ELEMENTS(own); i++)
-    g_ptr_array_add(paths, (void *)(uintptr_t)own[i]);
-  g_ptr_array_add(paths, scan->mount);
-  for (size_t i = 0; scan->databases && scan->databases[i]; i++)
-    g_ptr_array_add(paths, scan->databases[i]);
-  for (size_t i = 0; scan->rules && scan->rules[i]; i++)
-    g_ptr_array_add(paths, scan->rules[i]);
-  g_ptr_array_add(paths, NULL);
-  return paths;
-}
-
+/* Beside the mount: what libraries open when they need it (iconv's modules, zones of time). */
 static bool
 confine(const Scan *scan, GError **error)
 {
-  g_autoptr(GPtrArray) readable = readable_paths(scan);
-  const DacsaConfinement what = {(const char *const *)readable->pdata, scan->tmpdir};
+  const char *const readable[] = {scan->mount, "/usr/lib", "/sys/devices/system/cpu", NULL};
+  const DacsaConfinement what = {readable, scan->tmpdir};
   g_autofree char *missing = NULL;
 
   if (!dacsa_confine(&what, &missing, error))
@@ -135,22 +117,6 @@ scan_targets(const Scan *scan, DacsaScanJob *job, GRegex *exclude, Totals *ret)
   }
 }
 
-/* Signatures that were loaded before need not be awaited where nothing was left to match. */
-static bool
-know_signatures(DacsaScanJob *job, unsigned *ret, GError **error)
-{
-  DacsaScanCounts counts;
-
-  *ret = dacsa_scan_clean_signatures(dacsa_scan_job_clean(job));
-  dacsa_scan_job_counts(job, &counts);
-  if (*ret > 0 && counts.bytes == 0)
-    return true;
-  if (!dacsa_scan_job_engine(job, error))
-    return false;
-  *ret = dacsa_scan_job_signatures(job);
-  return true;
-}
-
 /* libclamav takes and gives back megabytes for each buffer: from its own heap that costs nothing.
  */
 static void
@@ -160,7 +126,9 @@ keep_memory(void)
   mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
 }
 
-/* All the child does: its exit status. */
+/* All the child does: its exit status. The databases are loaded before there are threads, which is
+ * twice as fast (libclamav reads them by getc), and before it confines itself; no byte of a guest
+ * is looked at before that. */
 static int
 run(const Scan *scan, DacsaScanClean *clean, GRegex *exclude)
 {
@@ -170,18 +138,17 @@ run(const Scan *scan, DacsaScanClean *clean, GRegex *exclude)
   const int64_t start = g_get_monotonic_time();
   g_autoptr(DacsaFindings) findings = dacsa_findings_new(&told);
   g_autoptr(GError) error = NULL;
+  DacsaScanEngine *engine;
   DacsaScanCounts counts;
-  unsigned signatures;
   Totals totals;
 
   keep_memory();
-  if (!confine(scan, &error))
+  if (!dacsa_scan_engine_load(&options, &engine, &error) || !confine(scan, &error))
     return fail(error);
-  DacsaScanJob *job = dacsa_scan_job_new(&options, clean, findings);
+  const unsigned signatures = dacsa_scan_engine_signatures(engine);
+  DacsaScanJob *job = dacsa_scan_job_new(engine, clean, findings);
   scan_targets(scan, job, exclude, &totals);
-  if (!know_signatures(job, &signatures, &error))
-    return fail(error);
-  if (!dacsa_scan_clean_save(clean, signatures, &error))
+  if (!dacsa_scan_clean_save(clean, &error))
     dacsa_scan_job_fail(job, "%s", error->message);
   if (!scan->no_summary)
     print_summary(scan, job, signatures, &totals, start);
@@ -232,12 +199,18 @@ await(const Scan *scan, pid_t child)
   return FAILED;
 }
 
+static size_t
+longest(void *data)
+{
+  return dacsa_scan_longest(data);
+}
+
 /* The cache, by the version of the signatures; it is opened before the child is confined. */
 static bool
 open_clean(const Scan *scan, DacsaScanClean **ret, GError **error)
 {
-  const DacsaScanOptions options = {(const char *const *)scan->databases,
-                                    (const char *const *)scan->rules, NULL};
+  DacsaScanOptions options = {(const char *const *)scan->databases,
+                              (const char *const *)scan->rules, NULL};
   g_autofree char *directory =
       scan->no_cache ? NULL
       : scan->cache  ? g_strdup(scan->cache)
@@ -245,7 +218,7 @@ open_clean(const Scan *scan, DacsaScanClean **ret, GError **error)
   g_autofree char *version = NULL;
 
   return dacsa_scan_version(&options, &version, error) &&
-         dacsa_scan_clean_open(directory, version, dacsa_scan_longest(&options), ret, error);
+         dacsa_scan_clean_open(directory, version, longest, &options, ret, error);
 }
 
 static int

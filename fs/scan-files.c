@@ -188,28 +188,92 @@ add_file(DacsaScanFiles *files, const char *identity, DacsaFindingKind kind, con
   return file;
 }
 
-/* Path and frame of the first page that is mapped: two files of the same name differ there. */
-static char *
-mapped_identity(const DacsaScanUnit *unit, const DacsaScanMapping *mapping)
-{
-  uint64_t frame;
+/* -- which files a process has mapped -- */
 
-  return dacsa_scan_unit_frames(unit, mapping->page, 1, &frame)
-             ? g_strdup_printf("%" G_GUINT64_FORMAT " %s", frame, mapping->path)
-             : NULL;
+/* A line of `maps` with a file. */
+typedef struct {
+  uint64_t start, end, ino;
+  unsigned major, minor;
+} Mapped;
+
+/* `start-end perms offset major:minor inode path`, as far as the inode; false: no file. */
+static bool
+parse_mapped(const char *line, Mapped *ret)
+{
+  char *at;
+
+  ret->start = g_ascii_strtoull(line, &at, 16);
+  if (*at != '-')
+    return false;
+  ret->end = g_ascii_strtoull(at + 1, &at, 16);
+  at = *at ? strchr(at + 1, ' ') : NULL; /* behind the permissions */
+  if (!at)
+    return false;
+  g_ascii_strtoull(at, &at, 16);
+  ret->major = (unsigned)g_ascii_strtoull(at, &at, 16);
+  if (*at != ':')
+    return false;
+  ret->minor = (unsigned)g_ascii_strtoull(at + 1, &at, 16);
+  ret->ino = g_ascii_strtoull(at, NULL, 10);
+  return ret->ino != 0;
+}
+
+static GArray *
+read_mapped(const DacsaScanUnit *unit)
+{
+  GArray *all = g_array_new(FALSE, FALSE, sizeof(Mapped));
+  g_autofree char *path = g_build_filename(unit->path, "maps", NULL);
+  g_autofree char *text = NULL;
+  Mapped mapped;
+
+  if (!g_file_get_contents(path, &text, NULL, NULL))
+    return all;
+  for (const char *line = text; *line; line = *line ? line + 1 : line) {
+    if (parse_mapped(line, &mapped))
+      g_array_append_val(all, mapped);
+    line = strchrnul(line, '\n');
+  }
+  return all;
+}
+
+/* The file at an address; NULL: none. */
+static const Mapped *
+mapped_at(const GArray *all, uint64_t address)
+{
+  guint low = 0, high = all->len;
+
+  while (low < high) {
+    const guint middle = low + (high - low) / 2;
+    const Mapped *mapped = &g_array_index(all, Mapped, middle);
+
+    if (address < mapped->start)
+      high = middle;
+    else if (address >= mapped->end)
+      low = middle + 1;
+    else
+      return mapped;
+  }
+  return NULL;
+}
+
+static char *
+identity_of(const Mapped *mapped)
+{
+  return g_strdup_printf("%u:%u %" G_GUINT64_FORMAT, mapped->major, mapped->minor, mapped->ino);
 }
 
 static void
-add_executable(DacsaScanFiles *files, const DacsaScanUnit *unit)
+add_executable(DacsaScanFiles *files, const DacsaScanUnit *unit, const GArray *mapped)
 {
   g_autofree char *mount_path = g_build_filename(unit->path, "exe", NULL);
   g_autofree char *identity = NULL;
 
   for (guint i = 0; !identity && unit->exe && i < unit->mappings->len; i++) {
     const DacsaScanMapping *mapping = &g_array_index(unit->mappings, DacsaScanMapping, i);
+    const Mapped *file =
+        g_strcmp0(mapping->path, unit->exe) == 0 ? mapped_at(mapped, mapping->start) : NULL;
 
-    if (g_strcmp0(mapping->path, unit->exe) == 0)
-      identity = mapped_identity(unit, mapping);
+    identity = file ? identity_of(file) : NULL;
   }
   if (!identity)
     identity = g_strdup_printf("pid %u", unit->pid);
@@ -219,45 +283,15 @@ add_executable(DacsaScanFiles *files, const DacsaScanUnit *unit)
       (void *)(uintptr_t)unit);
 }
 
-/* The device (owned) and inode of what a process has mapped at an address, from its `maps`; NULL:
- * none. */
-static char *
-mapped_device(const char *maps, uint64_t address, uint64_t *ret_ino)
-{
-  for (const char *line = maps; *line;) {
-    const char *end = strchrnul(line, '\n');
-    unsigned long long from, to, ino;
-    unsigned major, minor;
-
-    if (sscanf(line, "%llx-%llx %*4s %*x %x:%x %llu", &from, &to, &major, &minor, &ino) == 5 &&
-        from <= address && address < to) {
-      *ret_ino = ino;
-      return g_strdup_printf("%u:%u", major, minor);
-    }
-    line = *end ? end + 1 : end;
-  }
-  return NULL;
-}
-
 static void
-add_library(DacsaScanFiles *files, const DacsaScanUnit *unit, const DacsaScanMapping *mapping,
-            char **maps)
+add_library(DacsaScanFiles *files, const DacsaScanMapping *mapping, const Mapped *file)
 {
-  g_autofree char *identity = mapped_identity(unit, mapping);
-  g_autofree char *device = NULL;
-  g_autofree char *mount_path = NULL;
-  uint64_t ino;
+  g_autofree char *identity = identity_of(file);
+  g_autofree char *device = g_strdup_printf("%u:%u", file->major, file->minor);
 
-  if (!identity || g_hash_table_contains(files->by_identity, identity))
+  if (g_hash_table_contains(files->by_identity, identity))
     return;
-  if (!*maps) {
-    g_autofree char *path = g_build_filename(unit->path, "maps", NULL);
-
-    if (!g_file_get_contents(path, maps, NULL, NULL))
-      *maps = g_strdup("");
-  }
-  device = mapped_device(*maps, mapping->start, &ino);
-  mount_path = device ? cached_path(files, device, ino, mapping->path) : NULL;
+  g_autofree char *mount_path = cached_path(files, device, file->ino, mapping->path);
   if (mount_path)
     add_file(files, identity, DACSA_FINDING_FILE, mapping->path, mount_path);
 }
@@ -265,16 +299,19 @@ add_library(DacsaScanFiles *files, const DacsaScanUnit *unit, const DacsaScanMap
 void
 dacsa_scan_files_add_unit(DacsaScanFiles *files, const DacsaScanUnit *unit)
 {
+  g_autoptr(GArray) mapped = read_mapped(unit);
   g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&files->lock);
-  g_autofree char *maps = NULL;
 
-  add_executable(files, unit);
+  add_executable(files, unit, mapped);
   for (guint i = 0; i < unit->mappings->len; i++) {
     const DacsaScanMapping *mapping = &g_array_index(unit->mappings, DacsaScanMapping, i);
+    const Mapped *file = mapping->executable && mapping->path && mapping->path[0] == '/' &&
+                                 g_strcmp0(mapping->path, unit->exe) != 0
+                             ? mapped_at(mapped, mapping->start)
+                             : NULL;
 
-    if (mapping->executable && mapping->path && mapping->path[0] == '/' &&
-        g_strcmp0(mapping->path, unit->exe) != 0)
-      add_library(files, unit, mapping, &maps);
+    if (file)
+      add_library(files, mapping, file);
   }
 }
 
@@ -294,7 +331,7 @@ add_open_file(DacsaScanFiles *files, JsonObject *line, const GArray *wanted)
   if (!is_wanted || !g_str_has_suffix(path, DELETED) ||
       (strcmp(type, "REG") != 0 && strcmp(type, "memfd") != 0))
     return;
-  g_autofree char *identity = g_strdup_printf("open %s %" G_GINT64_FORMAT, device, ino);
+  g_autofree char *identity = g_strdup_printf("%s %" G_GINT64_FORMAT, device, ino);
   g_autofree char *mount_path = cached_path(files, device, (uint64_t)ino, path);
   if (mount_path)
     add_file(files, identity, DACSA_FINDING_FILE, path, mount_path);
@@ -368,13 +405,10 @@ content_key(int fd, const DacsaScanSalt *salt, DacsaScanKey *ret, uint64_t *ret_
 static void
 match_file(DacsaScanFiles *files, DacsaScanJob *job, File *file, int fd)
 {
-  DacsaScanEngine *engine = dacsa_scan_job_engine(job, NULL);
   g_autoptr(GPtrArray) names = NULL;
   g_autoptr(GError) error = NULL;
+  const bool ok = dacsa_scan_engine_file(dacsa_scan_job_engine(job), fd, &names, &error);
 
-  if (!engine)
-    return;
-  const bool ok = dacsa_scan_engine_file(engine, fd, &names, &error);
   if (!ok)
     dacsa_scan_job_fail(job, "%s: %s", file->mount_path, error->message);
   if (!names || names->len == 0) {

@@ -13,7 +13,7 @@ DacsaScanFiles *dacsa_scan_files_new(const char *snapshot);
 void dacsa_scan_files_free(DacsaScanFiles *files);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DacsaScanFiles, dacsa_scan_files_free)
 
-/* A process's executable and libraries. The unit is open, and outlives files. */
+/* A process's executable and libraries. The unit outlives files. */
 void dacsa_scan_files_add_unit(DacsaScanFiles *files, const DacsaScanUnit *unit);
 
 /* Whatever processes hold open that has no name any more. wanted: of these (uint32_t); NULL: all.

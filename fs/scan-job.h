@@ -15,22 +15,14 @@ typedef struct {
 
 typedef struct DacsaScanJob DacsaScanJob;
 
-/* Begins to load the signatures in a thread of its own. options and findings are borrowed; takes
- * clean. */
-DacsaScanJob *dacsa_scan_job_new(const DacsaScanOptions *options, DacsaScanClean *clean,
+/* findings is borrowed; takes engine and clean. */
+DacsaScanJob *dacsa_scan_job_new(DacsaScanEngine *engine, DacsaScanClean *clean,
                                  DacsaFindings *findings);
 void dacsa_scan_job_free(DacsaScanJob *job);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DacsaScanJob, dacsa_scan_job_free)
 
-/* Waits until the signatures are loaded; NULL: they cannot be, and error (may be NULL) says why. */
-DacsaScanEngine *dacsa_scan_job_engine(DacsaScanJob *job, GError **error);
-
-/* Whether the signatures could not be loaded: nothing more need be done. */
-bool dacsa_scan_job_hopeless(DacsaScanJob *job);
-
-/* The same without waiting: 0 while they are being loaded. */
-unsigned dacsa_scan_job_signatures(DacsaScanJob *job);
-
+/* All borrowed. */
+DacsaScanEngine *dacsa_scan_job_engine(DacsaScanJob *job);
 DacsaFindings *dacsa_scan_job_findings(DacsaScanJob *job);
 DacsaScanWindows *dacsa_scan_job_content(DacsaScanJob *job);
 DacsaScanClean *dacsa_scan_job_clean(DacsaScanJob *job);

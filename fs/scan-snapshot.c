@@ -27,9 +27,10 @@ typedef struct {
   DacsaScanWindows *frames;
   DacsaScanPages *pages;
   DacsaScanFiles *files;
-  GHashTable *facts;  /* pid -> Facts */
-  GPtrArray *modules; /* JsonObject, of json/modules.jsonl */
-  GMutex lock;        /* of what follows */
+  GAsyncQueue *gathers; /* DacsaScanGather that no thread has just now */
+  GHashTable *facts;    /* pid -> Facts */
+  GPtrArray *modules;   /* JsonObject, of json/modules.jsonl */
+  GMutex lock;          /* of what follows */
   GCond finished;
   GThreadPool *pool;
   GPtrArray *units;
@@ -96,7 +97,8 @@ typedef struct {
   bool physmem;
   DacsaScanUnit *unit; /* a slice of it */
   guint slice;
-  gint *slices; /* how many are left */
+  gint *slices;            /* how many are left */
+  DacsaScanGather *gather; /* to be matched */
   guint file;
 } Task;
 
@@ -111,9 +113,13 @@ static void
 scan_slice(Scan *scan, DacsaScanUnit *unit, guint slice, gint *slices)
 {
   const guint first = slice * SLICE_PAGES;
+  DacsaScanGather *gather = g_async_queue_try_pop(scan->gathers);
 
+  if (!gather)
+    gather = dacsa_scan_gather_new(scan->job);
   dacsa_scan_memory(scan->job, unit, first, MIN(SLICE_PAGES, unit->n_pages - first), scan->frames,
-                    scan->pages);
+                    scan->pages, gather);
+  g_async_queue_push(scan->gathers, gather);
   if (!g_atomic_int_dec_and_test(slices))
     return;
   if (unit->kind == DACSA_UNIT_PROCESS)
@@ -218,6 +224,8 @@ do_task(Scan *scan, const Task *task)
     scan_physmem(scan);
   else if (task->unit)
     scan_slice(scan, task->unit, task->slice, task->slices);
+  else if (task->gather)
+    dacsa_scan_gather_flush(task->gather);
   else
     dacsa_scan_files_scan(scan->files, scan->job, task->file);
 }
@@ -228,8 +236,7 @@ run_task(void *data, void *user_data)
   Scan *scan = user_data;
   Task *task = data;
 
-  if (!dacsa_scan_job_hopeless(scan->job))
-    do_task(scan, task);
+  do_task(scan, task);
   g_free(task->pid);
   g_free(task);
   g_mutex_lock(&scan->lock);
@@ -310,10 +317,20 @@ memory_tasks(const Scan *scan)
   return tasks;
 }
 
+/* What is left to be matched, and the files. */
 static GPtrArray *
-file_tasks(const Scan *scan)
+last_tasks(const Scan *scan, GPtrArray *gathers)
 {
   GPtrArray *tasks = g_ptr_array_new();
+  DacsaScanGather *gather;
+
+  while ((gather = g_async_queue_try_pop(scan->gathers))) {
+    Task *task = task_new();
+
+    task->gather = gather;
+    g_ptr_array_add(tasks, task);
+    g_ptr_array_add(gathers, gather);
+  }
 
   for (guint i = 0; i < dacsa_scan_files_count(scan->files); i++) {
     Task *task = task_new();
@@ -333,12 +350,16 @@ dacsa_scan_snapshot(DacsaScanJob *job, const DacsaScanTarget *target,
   g_autoptr(DacsaScanFiles) files = dacsa_scan_files_new(target->path);
   g_autoptr(GHashTable) facts = g_hash_table_new_full(NULL, NULL, NULL, facts_free);
   g_autoptr(GPtrArray) modules = g_ptr_array_new_with_free_func((GDestroyNotify)json_object_unref);
+  g_autoptr(GPtrArray) gathered =
+      g_ptr_array_new_with_free_func((GDestroyNotify)dacsa_scan_gather_free);
+  g_autoptr(GAsyncQueue) gathers = g_async_queue_new();
   Scan scan = {.job = job,
                .target = target,
                .options = options,
                .frames = frames,
                .pages = pages,
                .files = files,
+               .gathers = gathers,
                .facts = facts,
                .modules = modules,
                .units = ret_units};
@@ -351,8 +372,8 @@ dacsa_scan_snapshot(DacsaScanJob *job, const DacsaScanTarget *target,
   g_autoptr(GPtrArray) of_memory = memory_tasks(&scan);
   run_phase(&scan, of_memory, "processes and modules");
   dacsa_scan_files_add_open(files, target->pids);
-  g_autoptr(GPtrArray) of_files = file_tasks(&scan);
-  run_phase(&scan, of_files, "files");
+  g_autoptr(GPtrArray) last = last_tasks(&scan, gathered);
+  run_phase(&scan, last, "files");
   dacsa_findings_spread(dacsa_scan_job_findings(job), ret_units, pages);
   dacsa_scan_files_tell(files, job);
   if (dacsa_findings_full(dacsa_scan_job_findings(job)))

@@ -1,6 +1,7 @@
 /* The file of what is clean: a header, entries, and a SHA-256 over both. */
 #include "parsers/scan/clean.h"
 
+#include "parsers/scan/engine.h"
 #include "snap/error.h"
 
 #include <errno.h>
@@ -10,12 +11,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MAGIC "DACSAclean1\n"
+#define MAGIC "DACSAclean2\n"
 #define MAX_ENTRIES (UINT64_C(4) << 20) /* 96 MiB: the pages of 16 GiB */
 
 typedef struct {
   char magic[16];
-  uint64_t entries, signatures;
+  uint64_t entries, longest;
   DacsaScanSalt salt;
 } Header;
 
@@ -27,7 +28,6 @@ typedef struct {
 struct DacsaScanClean {
   int fd; /* -1: nothing is kept */
   DacsaScanWindows *windows;
-  unsigned signatures;
 };
 
 /* -- reading -- */
@@ -59,7 +59,8 @@ read_file(int fd, Header *ret_header, GArray *ret_entries)
   gsize len = sizeof(computed);
 
   if (!read_all(fd, ret_header, sizeof(*ret_header), 0) ||
-      memcmp(ret_header->magic, MAGIC, sizeof(MAGIC)) != 0 || ret_header->entries > MAX_ENTRIES)
+      memcmp(ret_header->magic, MAGIC, sizeof(MAGIC)) != 0 || ret_header->entries > MAX_ENTRIES ||
+      ret_header->longest > DACSA_SCAN_LONGEST)
     return false;
   const size_t bytes = ret_header->entries * sizeof(Entry);
   g_array_set_size(ret_entries, (guint)ret_header->entries);
@@ -125,8 +126,8 @@ open_file(const char *directory, const char *version, int *ret, GError **error)
 }
 
 bool
-dacsa_scan_clean_open(const char *directory, const char *version, size_t longest,
-                      DacsaScanClean **ret, GError **error)
+dacsa_scan_clean_open(const char *directory, const char *version, size_t (*longest)(void *data),
+                      void *data, DacsaScanClean **ret, GError **error)
 {
   g_autoptr(GArray) entries = g_array_new(FALSE, TRUE, sizeof(Entry));
   Header header = {0};
@@ -139,12 +140,11 @@ dacsa_scan_clean_open(const char *directory, const char *version, size_t longest
   if (fd >= 0)
     flock(fd, LOCK_SH);
   if (fd >= 0 && read_file(fd, &header, entries)) {
-    clean->signatures = (unsigned)header.signatures;
-    clean->windows = dacsa_scan_windows_new(&header.salt, longest);
+    clean->windows = dacsa_scan_windows_new(&header.salt, header.longest);
     add_entries(clean->windows, entries);
   } else {
     dacsa_scan_salt_init(&header.salt);
-    clean->windows = dacsa_scan_windows_new(&header.salt, longest);
+    clean->windows = dacsa_scan_windows_new(&header.salt, longest(data));
   }
   if (fd >= 0)
     flock(fd, LOCK_UN);
@@ -167,12 +167,6 @@ DacsaScanWindows *
 dacsa_scan_clean_windows(DacsaScanClean *clean)
 {
   return clean->windows;
-}
-
-unsigned
-dacsa_scan_clean_signatures(const DacsaScanClean *clean)
-{
-  return clean->signatures;
 }
 
 /* -- writing -- */
@@ -241,10 +235,10 @@ merge(DacsaScanClean *clean)
 }
 
 bool
-dacsa_scan_clean_save(DacsaScanClean *clean, unsigned signatures, GError **error)
+dacsa_scan_clean_save(DacsaScanClean *clean, GError **error)
 {
   g_autoptr(GArray) entries = g_array_new(FALSE, TRUE, sizeof(Entry));
-  Header header = {.magic = MAGIC, .signatures = signatures};
+  Header header = {.magic = MAGIC};
 
   if (clean->fd < 0)
     return true;
@@ -257,6 +251,7 @@ dacsa_scan_clean_save(DacsaScanClean *clean, unsigned signatures, GError **error
     g_array_set_size(entries, MAX_ENTRIES);
   }
   header.entries = entries->len;
+  header.longest = dacsa_scan_windows_overlap(clean->windows) + 1;
   header.salt = *dacsa_scan_windows_salt(clean->windows);
   bool ok = write_file(clean->fd, &header, entries);
   const int errsv = errno;

@@ -11,21 +11,19 @@ typedef struct DacsaScanClean DacsaScanClean;
 
 /*
  * Opens the file of a version (engine.h) in a directory, which is made if need be. NULL: nothing is
- * kept. longest: as windows.h has it, the same for a version. A file that is damaged counts as
- * empty. OS: it cannot be opened, or others may write there.
+ * kept. longest is asked, unless the file tells, how long the version's longest pattern is
+ * (windows.h). A file that is damaged counts as empty. OS: it cannot be opened, or others may write
+ * there.
  */
-bool dacsa_scan_clean_open(const char *directory, const char *version, size_t longest,
-                           DacsaScanClean **ret, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+bool dacsa_scan_clean_open(const char *directory, const char *version,
+                           size_t (*longest)(void *data), void *data, DacsaScanClean **ret,
+                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void dacsa_scan_clean_free(DacsaScanClean *clean);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DacsaScanClean, dacsa_scan_clean_free)
 
 /* The windows by content, with those that are known to be clean; borrowed. */
 DacsaScanWindows *dacsa_scan_clean_windows(DacsaScanClean *clean);
 
-/* How many signatures the version has, as the scan that wrote the file was told; 0: not known. */
-unsigned dacsa_scan_clean_signatures(const DacsaScanClean *clean);
-
 /* Writes the clean windows into the open file, with those that another scan has added meanwhile;
  * those that were not seen for longest go where there are too many. */
-bool dacsa_scan_clean_save(DacsaScanClean *clean, unsigned signatures,
-                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
+bool dacsa_scan_clean_save(DacsaScanClean *clean, GError **error) G_GNUC_WARN_UNUSED_RESULT;
