@@ -413,7 +413,7 @@ match_file(DacsaScanFiles *files, DacsaScanJob *job, File *file, int fd)
     dacsa_scan_job_fail(job, "%s: %s", file->mount_path, error->message);
   if (!names || names->len == 0) {
     if (ok)
-      dacsa_scan_windows_clean(dacsa_scan_job_content(job), &file->key, 1);
+      dacsa_scan_windows_settle(dacsa_scan_job_content(job), &file->key, (bool[]){false}, 1);
     return;
   }
   g_mutex_lock(&files->lock);

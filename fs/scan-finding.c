@@ -16,9 +16,6 @@ typedef struct {
   uint64_t address;
   char *path; /* what is mapped there, or the file; NULL: anonymous */
   char *signature;
-  guint n; /* of the pages, whose keys these are */
-  DacsaScanKey *keys;
-  guint offset; /* in the first of them */
 } Finding;
 
 struct DacsaFindings {
@@ -35,7 +32,6 @@ finding_free(void *data)
 
   g_free(finding->path);
   g_free(finding->signature);
-  g_free(finding->keys);
   g_free(finding);
 }
 
@@ -96,19 +92,14 @@ memory_finding_new(const DacsaScanUnit *unit, guint page, guint offset, const ch
   finding->address = address;
   finding->path = mapping ? g_strdup(mapping->path) : NULL;
   finding->signature = g_strdup(signature);
-  finding->offset = offset;
   return finding;
 }
 
 void
 dacsa_findings_add_memory(DacsaFindings *findings, const DacsaScanUnit *unit, guint page,
-                          guint offset, const DacsaScanKey *keys, guint n, const char *signature)
+                          guint offset, const char *signature)
 {
-  Finding *finding = memory_finding_new(unit, page, offset, signature);
-
-  finding->n = n;
-  finding->keys = n > 0 ? g_memdup2(keys, n * sizeof(*keys)) : NULL;
-  add(findings, finding);
+  add(findings, memory_finding_new(unit, page, offset, signature));
 }
 
 void
@@ -148,7 +139,7 @@ typedef struct {
 
 /* Whether the finding's pages stand there from page i on, each behind the other. */
 static bool
-stands_at(const Finding *finding, const Pages *p, guint i)
+stands_at(const DacsaScanFinding *finding, const Pages *p, guint i)
 {
   if (finding->n > p->n - i)
     return false;
@@ -165,7 +156,7 @@ spread_to_pages(DacsaFindings *findings, GHashTable *by_page, const Pages *p)
     const GPtrArray *here = p->known[i] ? g_hash_table_lookup(by_page, &p->keys[i]) : NULL;
 
     for (guint n = 0; here && n < here->len; n++) {
-      const Finding *finding = g_ptr_array_index(here, n);
+      const DacsaScanFinding *finding = g_ptr_array_index(here, n);
 
       if (stands_at(finding, p, i))
         add(findings,
@@ -203,23 +194,24 @@ spread_to_stretch(DacsaFindings *findings, GHashTable *by_page, Pages *p,
 }
 
 void
-dacsa_findings_spread(DacsaFindings *findings, const GPtrArray *units, DacsaScanPages *pages)
+dacsa_findings_spread(DacsaFindings *findings, DacsaScanFindings *known, const GPtrArray *units,
+                      DacsaScanPages *pages)
 {
+  const guint n_known = dacsa_scan_findings_count(known);
   g_autoptr(GHashTable) by_page =
       g_hash_table_new_full(hash_key, equal_keys, NULL, (GDestroyNotify)g_ptr_array_unref);
 
-  for (guint i = 0; i < findings->all->len; i++) {
-    Finding *finding = g_ptr_array_index(findings->all, i);
-    GPtrArray *same = finding->n > 0 ? g_hash_table_lookup(by_page, &finding->keys[0]) : NULL;
+  for (guint i = 0; i < n_known; i++) {
+    const DacsaScanFinding *finding = dacsa_scan_findings_get(known, i);
+    GPtrArray *same = g_hash_table_lookup(by_page, &finding->keys[0]);
 
-    if (finding->n > 0 && !same) {
+    if (!same) {
       same = g_ptr_array_new();
-      g_hash_table_insert(by_page, &finding->keys[0], same);
+      g_hash_table_insert(by_page, (void *)(uintptr_t)&finding->keys[0], same);
     }
-    if (same)
-      g_ptr_array_add(same, finding);
+    g_ptr_array_add(same, (void *)(uintptr_t)finding);
   }
-  if (g_hash_table_size(by_page) == 0)
+  if (n_known == 0)
     return;
   g_autofree Pages *p = g_new0(Pages, 1);
   for (guint i = 0; i < units->len; i++) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "fs/scan-unit.h"
+#include "parsers/scan/finding.h"
 #include "parsers/scan/pages.h"
 
 typedef enum {
@@ -14,8 +15,6 @@ typedef enum {
   DACSA_FINDING_FILE,    /* a file that the guest has cached */
   DACSA_FINDING_PHYSMEM, /* physical memory */
 } DacsaFindingKind;
-
-#define DACSA_FINDING_MAX_PAGES (4u * DACSA_SCAN_WINDOW) /* that are looked for elsewhere */
 
 typedef struct DacsaFindings DacsaFindings;
 
@@ -29,18 +28,18 @@ DacsaFindings *dacsa_findings_new(const DacsaFindingsOptions *options);
 void dacsa_findings_free(DacsaFindings *findings);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DacsaFindings, dacsa_findings_free)
 
-/* In a unit's memory: from byte `offset` of page `page` on. keys: of the n pages that it takes; n =
- * 0: it takes more than are worth to look for elsewhere. */
+/* In a unit's memory, from byte `offset` of page `page` on: what is not looked for elsewhere. */
 void dacsa_findings_add_memory(DacsaFindings *findings, const DacsaScanUnit *unit, guint page,
-                               guint offset, const DacsaScanKey *keys, guint n,
-                               const char *signature);
+                               guint offset, const char *signature);
 
 /* In a file; unit: the process whose executable it is, or NULL; path: as the guest has it. */
 void dacsa_findings_add_file(DacsaFindings *findings, DacsaFindingKind kind,
                              const DacsaScanUnit *unit, const char *path, const char *signature);
 
-/* Looks for the content of all findings in all units: the same pages in the same order. */
-void dacsa_findings_spread(DacsaFindings *findings, const GPtrArray *units, DacsaScanPages *pages);
+/* Adds what was found in some content wherever that is, in all units: the same pages in the same
+ * order. */
+void dacsa_findings_spread(DacsaFindings *findings, DacsaScanFindings *known,
+                           const GPtrArray *units, DacsaScanPages *pages);
 
 /* There were more than are kept. */
 bool dacsa_findings_full(const DacsaFindings *findings);

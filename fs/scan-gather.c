@@ -114,57 +114,64 @@ shows_with_other_seams(const DacsaScanGather *g, DacsaScanEngine *engine,
   return false;
 }
 
-static void
+/* Adds what was found; false: it can be told here, but is not known by its content. */
+static bool
 add_finding(const DacsaScanGather *g, DacsaScanEngine *engine, const DacsaScanMatch *match)
 {
   const Segment *segment = segment_at(g, match->start);
 
   if (!segment)
-    return;
+    return true;
   const bool within = match->start < segment_end(segment) && match->end <= segment_end(segment);
   if (!within && !shows_with_other_seams(g, engine, match))
-    return;
+    return true;
   const size_t start = MIN(match->start, segment_end(segment) - 1);
   const guint page = page_of(segment, start);
-  const guint n = within ? page_of(segment, match->end - 1) - page + 1 : 0;
+  const guint n = within ? page_of(segment, match->end - 1) - page + 1 : G_MAXUINT;
   const uint64_t offset = segment->from + (start - segment->start);
+  if (n <= DACSA_FINDING_MAX_PAGES &&
+      dacsa_scan_findings_add(dacsa_scan_clean_findings(dacsa_scan_job_clean(g->job)),
+                              &g_array_index(g->keys, DacsaScanKey, segment->keys + page), n,
+                              (guint)(offset % PAGE), match->signature))
+    return true;
   dacsa_findings_add_memory(dacsa_scan_job_findings(g->job), segment->unit, (guint)(offset / PAGE),
-                            (guint)(offset % PAGE),
-                            &g_array_index(g->keys, DacsaScanKey, segment->keys + page),
-                            n <= DACSA_FINDING_MAX_PAGES ? n : 0, match->signature);
+                            (guint)(offset % PAGE), match->signature);
+  return false;
 }
 
 /* Marks the segment's pages that a match touches. */
 static void
-mark_dirty(const Segment *segment, const DacsaScanMatch *match, bool *dirty)
+mark_found(const Segment *segment, const DacsaScanMatch *match, bool *found)
 {
   const size_t from = MAX(match->start, segment->start);
   const size_t to = MIN(match->end, segment_end(segment));
 
   if (from < to)
     for (guint page = page_of(segment, from); page <= page_of(segment, to - 1); page++)
-      dirty[segment->keys + page] = true;
+      found[segment->keys + page] = true;
 }
 
-/* Notes what is clean: all pages that no match touches. */
+/* Notes what has been scanned. known: what was found is known by its content; else the pages where
+ * it is are to be scanned again. */
 static void
-note_clean(const DacsaScanGather *g, const GArray *matches)
+settle(const DacsaScanGather *g, const GArray *matches, bool known)
 {
   DacsaScanWindows *content = dacsa_scan_job_content(g->job);
-  g_autofree bool *dirty = g_new0(bool, g->keys->len);
+  g_autofree bool *found = g_new0(bool, g->keys->len);
 
   for (guint i = 0; i < g->segments->len; i++) {
     const Segment *segment = segment_number(g, i);
     const guint pages = page_of(segment, segment_end(segment) - 1) + 1;
+    const DacsaScanKey *keys = &g_array_index(g->keys, DacsaScanKey, segment->keys);
     guint begin = 0;
 
     for (guint n = 0; n < matches->len; n++)
-      mark_dirty(segment, &g_array_index(matches, DacsaScanMatch, n), dirty);
+      mark_found(segment, &g_array_index(matches, DacsaScanMatch, n), found);
     for (guint page = 0; page <= pages; page++)
-      if (page == pages || dirty[segment->keys + page]) {
+      if (page == pages || (found[segment->keys + page] && !known)) {
         if (page > begin)
-          dacsa_scan_windows_clean(
-              content, &g_array_index(g->keys, DacsaScanKey, segment->keys + begin), page - begin);
+          dacsa_scan_windows_settle(content, keys + begin, found + segment->keys + begin,
+                                    page - begin);
         begin = page + 1;
       }
   }
@@ -229,7 +236,7 @@ match(const DacsaScanGather *g, DacsaScanEngine *engine)
   const DacsaScanCounts counts = {.bytes = g->used};
   g_autoptr(GArray) matches = NULL;
   g_autoptr(GError) error = NULL;
-  bool more = false;
+  bool more = false, known = true;
   const bool ok = dacsa_scan_engine_memory(engine, g->bytes, g->used, &matches, &more, &error);
 
   dacsa_scan_job_count(g->job, &counts);
@@ -240,11 +247,11 @@ match(const DacsaScanGather *g, DacsaScanEngine *engine)
   if (!ok)
     dacsa_scan_job_fail(g->job, "%s: %s", where, error->message);
   for (guint i = 0; matches && i < matches->len; i++)
-    add_finding(g, engine, &g_array_index(matches, DacsaScanMatch, i));
+    known = add_finding(g, engine, &g_array_index(matches, DacsaScanMatch, i)) && known;
   if (more)
     dacsa_scan_job_fail(g->job, "%s: a signature shows in more places than are told", where);
   else if (ok)
-    note_clean(g, matches);
+    settle(g, matches, known);
 }
 
 void

@@ -374,7 +374,8 @@ dacsa_scan_snapshot(DacsaScanJob *job, const DacsaScanTarget *target,
   dacsa_scan_files_add_open(files, target->pids);
   g_autoptr(GPtrArray) last = last_tasks(&scan, gathered);
   run_phase(&scan, last, "files");
-  dacsa_findings_spread(dacsa_scan_job_findings(job), ret_units, pages);
+  dacsa_findings_spread(dacsa_scan_job_findings(job),
+                        dacsa_scan_clean_findings(dacsa_scan_job_clean(job)), ret_units, pages);
   dacsa_scan_files_tell(files, job);
   if (dacsa_findings_full(dacsa_scan_job_findings(job)))
     dacsa_scan_job_fail(job, "%s: there are more findings than are told", target->path);

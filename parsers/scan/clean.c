@@ -1,4 +1,4 @@
-/* The file of what is clean: a header, entries, and a SHA-256 over both. */
+/* The file of what is known: a header, windows, findings, and a SHA-256 over all. */
 #include "parsers/scan/clean.h"
 
 #include "parsers/scan/engine.h"
@@ -11,23 +11,51 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MAGIC "DACSAclean2\n"
-#define MAX_ENTRIES (UINT64_C(4) << 20) /* 96 MiB: the pages of 16 GiB */
+#define MAGIC "DACSAknown1\n"
+#define MAX_WINDOWS (UINT64_C(4) << 20) /* 96 MiB: the pages of 16 GiB */
+#define MAX_KEPT 4096u                  /* findings */
 
 typedef struct {
   char magic[16];
-  uint64_t entries, longest;
+  uint64_t windows, findings; /* how many */
+  uint64_t longest;
   DacsaScanSalt salt;
 } Header;
 
+/* A finding as it is written. */
 typedef struct {
-  DacsaScanKey key;
-  uint32_t scan, zero;
-} Entry;
+  DacsaScanKey keys[DACSA_FINDING_MAX_PAGES];
+  uint32_t n, offset;
+  char signature[256];
+} Kept;
+
+/* All that a file says. */
+typedef struct {
+  Header header;
+  GArray *windows;  /* DacsaScanSettled */
+  GArray *findings; /* Kept */
+} Content;
+
+static void
+content_init(Content *content)
+{
+  *content = (Content){.windows = g_array_new(FALSE, TRUE, sizeof(DacsaScanSettled)),
+                       .findings = g_array_new(FALSE, TRUE, sizeof(Kept))};
+}
+
+static void
+content_clear(Content *content)
+{
+  g_array_unref(content->windows);
+  g_array_unref(content->findings);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Content, content_clear)
 
 struct DacsaScanClean {
   int fd; /* -1: nothing is kept */
   DacsaScanWindows *windows;
+  DacsaScanFindings *findings;
 };
 
 /* -- reading -- */
@@ -49,38 +77,66 @@ read_all(int fd, void *buf, size_t len, off_t offset)
   return true;
 }
 
-/* The file's header and entries; false: there are none, or it is not whole. */
-static bool
-read_file(int fd, Header *ret_header, GArray *ret_entries)
+static void
+add_to_sum(GChecksum *sum, const Content *content)
 {
-  const size_t digest_len = 32;
+  g_checksum_update(sum, (const guchar *)&content->header, sizeof(content->header));
+  g_checksum_update(sum, (const guchar *)content->windows->data,
+                    (gssize)(content->windows->len * sizeof(DacsaScanSettled)));
+  g_checksum_update(sum, (const guchar *)content->findings->data,
+                    (gssize)(content->findings->len * sizeof(Kept)));
+}
+
+static bool
+is_sane(const Header *header)
+{
+  return memcmp(header->magic, MAGIC, sizeof(MAGIC)) == 0 && header->windows <= MAX_WINDOWS &&
+         header->findings <= MAX_KEPT && header->longest <= DACSA_SCAN_LONGEST;
+}
+
+/* What a file says; false: it is none, or not whole. */
+static bool
+read_file(int fd, Content *ret)
+{
   g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
   uint8_t written[32], computed[32];
   gsize len = sizeof(computed);
 
-  if (!read_all(fd, ret_header, sizeof(*ret_header), 0) ||
-      memcmp(ret_header->magic, MAGIC, sizeof(MAGIC)) != 0 || ret_header->entries > MAX_ENTRIES ||
-      ret_header->longest > DACSA_SCAN_LONGEST)
+  if (!read_all(fd, &ret->header, sizeof(ret->header), 0) || !is_sane(&ret->header))
     return false;
-  const size_t bytes = ret_header->entries * sizeof(Entry);
-  g_array_set_size(ret_entries, (guint)ret_header->entries);
-  if (!read_all(fd, ret_entries->data, bytes, sizeof(*ret_header)) ||
-      !read_all(fd, written, digest_len, (off_t)(sizeof(*ret_header) + bytes)))
+  const size_t windows = ret->header.windows * sizeof(DacsaScanSettled);
+  const size_t findings = ret->header.findings * sizeof(Kept);
+  g_array_set_size(ret->windows, (guint)ret->header.windows);
+  g_array_set_size(ret->findings, (guint)ret->header.findings);
+  if (!read_all(fd, ret->windows->data, windows, sizeof(ret->header)) ||
+      !read_all(fd, ret->findings->data, findings, (off_t)(sizeof(ret->header) + windows)) ||
+      !read_all(fd, written, len, (off_t)(sizeof(ret->header) + windows + findings)))
     return false;
-  g_checksum_update(sum, (const guchar *)ret_header, sizeof(*ret_header));
-  g_checksum_update(sum, (const guchar *)ret_entries->data, (gssize)bytes);
+  add_to_sum(sum, ret);
   g_checksum_get_digest(sum, computed, &len);
-  return memcmp(written, computed, digest_len) == 0;
+  return memcmp(written, computed, len) == 0;
 }
 
+/* A finding that has no room any more takes all windows with it in which something was found: they
+ * are matched again. */
 static void
-add_entries(DacsaScanWindows *windows, const GArray *entries)
+take_over(DacsaScanClean *clean, const Content *content)
 {
-  for (guint i = 0; i < entries->len; i++) {
-    const Entry *entry = &g_array_index(entries, Entry, i);
+  bool all = true;
 
-    if (entry->scan > 0 && entry->scan < UINT32_MAX)
-      dacsa_scan_windows_add_clean(windows, &entry->key, entry->scan);
+  for (guint i = 0; i < content->findings->len; i++) {
+    const Kept *kept = &g_array_index(content->findings, Kept, i);
+
+    all = all && kept->n >= 1 && kept->n <= DACSA_FINDING_MAX_PAGES &&
+          memchr(kept->signature, '\0', sizeof(kept->signature)) &&
+          dacsa_scan_findings_add(clean->findings, kept->keys, kept->n, kept->offset,
+                                  kept->signature);
+  }
+  for (guint i = 0; i < content->windows->len; i++) {
+    const DacsaScanSettled *settled = &g_array_index(content->windows, DacsaScanSettled, i);
+
+    if (settled->scan > 0 && settled->scan < UINT32_MAX && (all || !settled->found))
+      dacsa_scan_windows_add_settled(clean->windows, settled);
   }
 }
 
@@ -129,22 +185,25 @@ bool
 dacsa_scan_clean_open(const char *directory, const char *version, size_t (*longest)(void *data),
                       void *data, DacsaScanClean **ret, GError **error)
 {
-  g_autoptr(GArray) entries = g_array_new(FALSE, TRUE, sizeof(Entry));
-  Header header = {0};
+  g_auto(Content) content;
   int fd = -1;
 
+  content_init(&content);
   if (directory && !open_file(directory, version, &fd, error))
     return false;
   DacsaScanClean *clean = g_new0(DacsaScanClean, 1);
   clean->fd = fd;
+  clean->findings = dacsa_scan_findings_new();
   if (fd >= 0)
     flock(fd, LOCK_SH);
-  if (fd >= 0 && read_file(fd, &header, entries)) {
-    clean->windows = dacsa_scan_windows_new(&header.salt, header.longest);
-    add_entries(clean->windows, entries);
+  if (fd >= 0 && read_file(fd, &content)) {
+    clean->windows = dacsa_scan_windows_new(&content.header.salt, content.header.longest);
+    take_over(clean, &content);
   } else {
-    dacsa_scan_salt_init(&header.salt);
-    clean->windows = dacsa_scan_windows_new(&header.salt, longest(data));
+    DacsaScanSalt salt;
+
+    dacsa_scan_salt_init(&salt);
+    clean->windows = dacsa_scan_windows_new(&salt, longest(data));
   }
   if (fd >= 0)
     flock(fd, LOCK_UN);
@@ -160,6 +219,7 @@ dacsa_scan_clean_free(DacsaScanClean *clean)
   if (clean->fd >= 0)
     close(clean->fd);
   dacsa_scan_windows_free(clean->windows);
+  dacsa_scan_findings_free(clean->findings);
   g_free(clean);
 }
 
@@ -169,23 +229,63 @@ dacsa_scan_clean_windows(DacsaScanClean *clean)
   return clean->windows;
 }
 
-/* -- writing -- */
-
-static void
-collect(const DacsaScanKey *key, uint32_t scan, void *data)
+DacsaScanFindings *
+dacsa_scan_clean_findings(DacsaScanClean *clean)
 {
-  const Entry entry = {*key, scan, 0};
-
-  g_array_append_val((GArray *)data, entry);
+  return clean->findings;
 }
+
+/* -- writing -- */
 
 /* The most recently seen first. */
 static gint
-compare_entries(gconstpointer a, gconstpointer b)
+compare_windows(gconstpointer a, gconstpointer b)
 {
-  const Entry *x = a, *y = b;
+  const DacsaScanSettled *x = a, *y = b;
 
   return x->scan != y->scan ? (x->scan > y->scan ? -1 : 1) : 0;
+}
+
+/* false: one of them cannot be kept. */
+static bool
+collect_findings(DacsaScanClean *clean, GArray *ret)
+{
+  const guint n = dacsa_scan_findings_count(clean->findings);
+
+  for (guint i = 0; i < n; i++) {
+    const DacsaScanFinding *finding = dacsa_scan_findings_get(clean->findings, i);
+    Kept kept = {.n = finding->n, .offset = finding->offset};
+
+    memcpy(kept.keys, finding->keys, finding->n * sizeof(DacsaScanKey));
+    if (ret->len >= MAX_KEPT || g_strlcpy(kept.signature, finding->signature,
+                                          sizeof(kept.signature)) >= sizeof(kept.signature))
+      return false;
+    g_array_append_val(ret, kept);
+  }
+  return true;
+}
+
+/* Windows in which something was found are kept only if all that was found is. */
+static void
+collect(DacsaScanClean *clean, Content *content)
+{
+  const bool all = collect_findings(clean, content->findings);
+  guint n = 0;
+
+  dacsa_scan_windows_settled(clean->windows, content->windows);
+  for (guint i = 0; i < content->windows->len; i++) {
+    const DacsaScanSettled settled = g_array_index(content->windows, DacsaScanSettled, i);
+
+    if (all || !settled.found)
+      g_array_index(content->windows, DacsaScanSettled, n++) = settled;
+  }
+  g_array_set_size(content->windows, n);
+  if (!all)
+    g_array_set_size(content->findings, 0);
+  if (content->windows->len > MAX_WINDOWS) {
+    g_array_sort(content->windows, compare_windows);
+    g_array_set_size(content->windows, MAX_WINDOWS);
+  }
 }
 
 static bool
@@ -206,55 +306,56 @@ write_all(int fd, const void *buf, size_t len, off_t offset)
 }
 
 static bool
-write_file(int fd, const Header *header, const GArray *entries)
+write_file(int fd, const Content *content)
 {
-  const size_t bytes = entries->len * sizeof(Entry);
+  const size_t windows = content->windows->len * sizeof(DacsaScanSettled);
+  const size_t findings = content->findings->len * sizeof(Kept);
+  const size_t end = sizeof(content->header) + windows + findings;
   g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
   uint8_t digest[32];
   gsize len = sizeof(digest);
 
-  g_checksum_update(sum, (const guchar *)header, sizeof(*header));
-  g_checksum_update(sum, (const guchar *)entries->data, (gssize)bytes);
+  add_to_sum(sum, content);
   g_checksum_get_digest(sum, digest, &len);
-  return write_all(fd, header, sizeof(*header), 0) &&
-         write_all(fd, entries->data, bytes, sizeof(*header)) &&
-         write_all(fd, digest, len, (off_t)(sizeof(*header) + bytes)) &&
-         ftruncate(fd, (off_t)(sizeof(*header) + bytes + len)) == 0;
+  return write_all(fd, &content->header, sizeof(content->header), 0) &&
+         write_all(fd, content->windows->data, windows, sizeof(content->header)) &&
+         write_all(fd, content->findings->data, findings,
+                   (off_t)(sizeof(content->header) + windows)) &&
+         write_all(fd, digest, len, (off_t)end) && ftruncate(fd, (off_t)(end + len)) == 0;
 }
 
 /* What another scan has written since; with another secret (both began with no file) it is lost. */
 static void
 merge(DacsaScanClean *clean)
 {
-  g_autoptr(GArray) entries = g_array_new(FALSE, TRUE, sizeof(Entry));
-  Header header = {0};
+  g_auto(Content) content;
 
-  if (read_file(clean->fd, &header, entries) &&
-      memcmp(&header.salt, dacsa_scan_windows_salt(clean->windows), sizeof(header.salt)) == 0)
-    add_entries(clean->windows, entries);
+  content_init(&content);
+  if (read_file(clean->fd, &content) &&
+      memcmp(&content.header.salt, dacsa_scan_windows_salt(clean->windows),
+             sizeof(DacsaScanSalt)) == 0)
+    take_over(clean, &content);
 }
 
 bool
 dacsa_scan_clean_save(DacsaScanClean *clean, GError **error)
 {
-  g_autoptr(GArray) entries = g_array_new(FALSE, TRUE, sizeof(Entry));
-  Header header = {.magic = MAGIC};
+  g_auto(Content) content;
 
+  content_init(&content);
   if (clean->fd < 0)
     return true;
   if (flock(clean->fd, LOCK_EX) < 0)
-    return dacsa_fail_errno(error, errno, "cannot lock the cache of clean content");
+    return dacsa_fail_errno(error, errno, "cannot lock the cache of what is known");
   merge(clean);
-  dacsa_scan_windows_each_clean(clean->windows, collect, entries);
-  if (entries->len > MAX_ENTRIES) {
-    g_array_sort(entries, compare_entries);
-    g_array_set_size(entries, MAX_ENTRIES);
-  }
-  header.entries = entries->len;
-  header.longest = dacsa_scan_windows_overlap(clean->windows) + 1;
-  header.salt = *dacsa_scan_windows_salt(clean->windows);
-  bool ok = write_file(clean->fd, &header, entries);
+  collect(clean, &content);
+  content.header = (Header){.magic = MAGIC,
+                            .windows = content.windows->len,
+                            .findings = content.findings->len,
+                            .longest = dacsa_scan_windows_overlap(clean->windows) + 1,
+                            .salt = *dacsa_scan_windows_salt(clean->windows)};
+  bool ok = write_file(clean->fd, &content);
   const int errsv = errno;
   flock(clean->fd, LOCK_UN);
-  return ok || dacsa_fail_errno(error, errsv, "cannot write the cache of clean content");
+  return ok || dacsa_fail_errno(error, errsv, "cannot write the cache of what is known");
 }

@@ -1,10 +1,11 @@
 /*
- * What was found clean, kept in a file for the next scan with the same signatures: the windows'
- * keys and the secret that they are keyed with. The file is its owner's alone; it is believed only
- * if it is whole.
+ * What is known of content, kept in a file for the next scan with the same signatures: the windows
+ * that were scanned, what was found in them, and the secret that all is keyed with. The file is its
+ * owner's alone; it is believed only if it is whole.
  */
 #pragma once
 
+#include "parsers/scan/finding.h"
 #include "parsers/scan/windows.h"
 
 typedef struct DacsaScanClean DacsaScanClean;
@@ -21,9 +22,10 @@ bool dacsa_scan_clean_open(const char *directory, const char *version,
 void dacsa_scan_clean_free(DacsaScanClean *clean);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DacsaScanClean, dacsa_scan_clean_free)
 
-/* The windows by content, with those that are known to be clean; borrowed. */
+/* The windows by content, with those that are known; what was found in content. Borrowed. */
 DacsaScanWindows *dacsa_scan_clean_windows(DacsaScanClean *clean);
+DacsaScanFindings *dacsa_scan_clean_findings(DacsaScanClean *clean);
 
-/* Writes the clean windows into the open file, with those that another scan has added meanwhile;
- * those that were not seen for longest go where there are too many. */
+/* Writes what is known into the open file, with what another scan has added meanwhile; windows that
+ * were not seen for longest go where there are too many. */
 bool dacsa_scan_clean_save(DacsaScanClean *clean, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -7,8 +7,8 @@
 
 typedef struct {
   DacsaScanKey key;
-  uint32_t scan; /* that saw it clean last; 0: claimed, no more is known */
-  bool used;
+  uint32_t scan; /* that saw it last; 0: claimed, but not settled */
+  bool found, used;
 } Slot;
 
 struct DacsaScanWindows {
@@ -120,7 +120,7 @@ add(DacsaScanWindows *w, const DacsaScanKey *key, bool *ret_added)
   Slot *slot = find(w, key);
   *ret_added = !slot->used;
   if (*ret_added) {
-    *slot = (Slot){*key, 0, true};
+    *slot = (Slot){.key = *key, .used = true};
     w->used++;
   }
   return slot;
@@ -162,7 +162,8 @@ dacsa_scan_windows_claim(DacsaScanWindows *w, const DacsaScanKey *pages, guint n
 }
 
 void
-dacsa_scan_windows_clean(DacsaScanWindows *w, const DacsaScanKey *pages, guint n)
+dacsa_scan_windows_settle(DacsaScanWindows *w, const DacsaScanKey *pages, const bool *found,
+                          guint n)
 {
   const guint width = MIN(n, w->width);
   g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&w->lock);
@@ -172,27 +173,35 @@ dacsa_scan_windows_clean(DacsaScanWindows *w, const DacsaScanKey *pages, guint n
     bool is_new;
 
     dacsa_scan_key_sequence(&w->salt, pages + i, width, &key);
-    add(w, &key, &is_new)->scan = w->scan;
+    Slot *slot = add(w, &key, &is_new);
+    slot->scan = w->scan;
+    for (guint k = i; k < i + width; k++)
+      slot->found = slot->found || found[k];
   }
 }
 
 void
-dacsa_scan_windows_each_clean(DacsaScanWindows *w, DacsaScanWindowFunc func, void *data)
+dacsa_scan_windows_settled(DacsaScanWindows *w, GArray *ret)
 {
   g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&w->lock);
 
-  for (size_t i = 0; i < w->n_slots; i++)
-    if (w->slots[i].used && w->slots[i].scan > 0)
-      func(&w->slots[i].key, w->slots[i].scan, data);
+  for (size_t i = 0; i < w->n_slots; i++) {
+    const Slot *slot = &w->slots[i];
+    const DacsaScanSettled settled = {slot->key, slot->scan, slot->found};
+
+    if (slot->used && slot->scan > 0)
+      g_array_append_val(ret, settled);
+  }
 }
 
 void
-dacsa_scan_windows_add_clean(DacsaScanWindows *w, const DacsaScanKey *key, uint32_t scan)
+dacsa_scan_windows_add_settled(DacsaScanWindows *w, const DacsaScanSettled *settled)
 {
   g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&w->lock);
   bool is_new;
-  Slot *slot = add(w, key, &is_new);
+  Slot *slot = add(w, &settled->key, &is_new);
 
-  slot->scan = MAX(slot->scan, scan);
-  w->scan = MAX(w->scan, scan + 1);
+  slot->scan = MAX(slot->scan, settled->scan);
+  slot->found = slot->found || settled->found;
+  w->scan = MAX(w->scan, settled->scan + 1);
 }

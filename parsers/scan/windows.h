@@ -43,15 +43,24 @@ void dacsa_scan_windows_trim(const DacsaScanWindows *windows, const DacsaScanPar
 void dacsa_scan_windows_claim(DacsaScanWindows *windows, const DacsaScanKey *pages, guint n,
                               GArray *ret);
 
-/* These n pages that follow each other, a part or within one, are clean: their windows may be kept
- * for the next scan. */
-void dacsa_scan_windows_clean(DacsaScanWindows *windows, const DacsaScanKey *pages, guint n);
+/*
+ * These n pages that follow each other, a part or within one, have been scanned: their windows may
+ * be kept for the next scan. found: those in which something was found, which is kept too
+ * (finding.h).
+ */
+void dacsa_scan_windows_settle(DacsaScanWindows *windows, const DacsaScanKey *pages,
+                               const bool *found, guint n);
 
 /*
- * What is kept: the keys of clean windows, each with the number of the scan that saw it last.
- * Numbers begin at 1; the present scan's is one above the largest that was added.
+ * What is kept: the keys of windows that are settled, each with the number of the scan that saw it
+ * last. Numbers begin at 1; the present scan's is one above the largest that was added.
  */
-typedef void (*DacsaScanWindowFunc)(const DacsaScanKey *key, uint32_t scan, void *data);
-void dacsa_scan_windows_each_clean(DacsaScanWindows *windows, DacsaScanWindowFunc func, void *data);
-void dacsa_scan_windows_add_clean(DacsaScanWindows *windows, const DacsaScanKey *key,
-                                  uint32_t scan);
+typedef struct {
+  DacsaScanKey key;
+  uint32_t scan;
+  uint32_t found; /* 1: something was found there */
+} DacsaScanSettled;
+
+/* Appends all to an array of DacsaScanSettled. */
+void dacsa_scan_windows_settled(DacsaScanWindows *windows, GArray *ret);
+void dacsa_scan_windows_add_settled(DacsaScanWindows *windows, const DacsaScanSettled *settled);

@@ -82,11 +82,12 @@ claim(DacsaScanClean *clean, guint seed)
 static void
 scan(DacsaScanClean *clean, guint seed)
 {
+  static const bool none[10] = {false};
   DacsaScanKey keys[10];
 
   make_keys(clean, seed, keys);
   claim(clean, seed);
-  dacsa_scan_windows_clean(dacsa_scan_clean_windows(clean), keys, 10);
+  dacsa_scan_windows_settle(dacsa_scan_clean_windows(clean), keys, none, 10);
 }
 
 static void
@@ -114,6 +115,40 @@ test_kept(Place *place, gconstpointer data)
   g_assert_cmpuint(claim(second, 300), ==, 1);
   g_assert_cmpint(g_stat(place->file, &st), ==, 0);
   g_assert_cmpuint(st.st_mode & 0777, ==, 0600);
+}
+
+/* What was found in content is known again, and its windows are; if it cannot be kept, neither are
+ * they: nothing that was found is ever taken for clean. */
+static void
+test_found(Place *place, gconstpointer data)
+{
+  static const bool found[10] = {[3] = true};
+  g_autofree char *long_name = g_strnfill(300, 'x');
+  DacsaScanKey keys[10];
+
+  (void)data;
+  for (guint round = 0; round < 2; round++) {
+    g_autoptr(DacsaScanClean) clean = open_clean(place);
+    const char *name = round == 0 ? "Found" : long_name;
+
+    make_keys(clean, 100, keys);
+    claim(clean, 100);
+    dacsa_scan_windows_settle(dacsa_scan_clean_windows(clean), keys, found, 10);
+    g_assert_true(dacsa_scan_findings_add(dacsa_scan_clean_findings(clean), keys + 3, 1, 77, name));
+    scan(clean, 200);
+    save(clean);
+    g_autoptr(DacsaScanClean) next = open_clean(place);
+    DacsaScanFindings *known = dacsa_scan_clean_findings(next);
+    g_assert_cmpuint(dacsa_scan_findings_count(known), ==, round == 0 ? 1 : 0);
+    g_assert_cmpuint(claim(next, 100), ==, round == 0 ? 0 : 1);
+    g_assert_cmpuint(claim(next, 200), ==, 0);
+    if (round == 1)
+      continue;
+    g_assert_cmpstr(dacsa_scan_findings_get(known, 0)->signature, ==, "Found");
+    g_assert_cmpuint(dacsa_scan_findings_get(known, 0)->offset, ==, 77);
+    g_assert_cmpmem(dacsa_scan_findings_get(known, 0)->keys, sizeof(*keys), keys + 3,
+                    sizeof(*keys));
+  }
 }
 
 /* Two scans at once: what both found stands. */
@@ -199,6 +234,7 @@ main(int argc, char **argv)
 {
   g_test_init(&argc, &argv, NULL);
   g_test_add("/clean/kept", Place, NULL, setup, test_kept, teardown);
+  g_test_add("/clean/found", Place, NULL, setup, test_found, teardown);
   g_test_add("/clean/two-at-once", Place, NULL, setup, test_two_at_once, teardown);
   g_test_add("/clean/damaged", Place, NULL, setup, test_damaged, teardown);
   g_test_add("/clean/written-by-others", Place, NULL, setup, test_written_by_others, teardown);

@@ -218,28 +218,25 @@ test_trim(void)
 }
 
 static void
-count_clean(const DacsaScanKey *key, uint32_t scan, void *data)
+test_settled(void)
 {
-  (void)key;
-  g_assert_cmpuint(scan, >, 0);
-  ++*(guint *)data;
-}
-
-static void
-test_clean(void)
-{
+  static const bool found[7] = {[6] = true};
   g_autoptr(DacsaScanWindows) w = windows_new();
+  g_autoptr(GArray) settled = g_array_new(FALSE, FALSE, sizeof(DacsaScanSettled));
   DacsaScanKey keys[10];
-  guint clean = 0;
+  guint with_found = 0;
 
   for (guint i = 0; i < 10; i++)
     keys[i] = dacsa_scan_key_frame(i);
   CHECK_CLAIM(w, "0-10", 0, 1, 2, 3, 4, 5, 6, 7, 8, 9);
-  dacsa_scan_windows_each_clean(w, count_clean, &clean);
-  g_assert_cmpuint(clean, ==, 0); /* claimed is not clean */
-  dacsa_scan_windows_clean(w, keys, 7);
-  dacsa_scan_windows_each_clean(w, count_clean, &clean);
-  g_assert_cmpuint(clean, ==, 3);
+  dacsa_scan_windows_settled(w, settled);
+  g_assert_cmpuint(settled->len, ==, 0); /* claimed is not settled */
+  dacsa_scan_windows_settle(w, keys, found, 7);
+  dacsa_scan_windows_settled(w, settled);
+  g_assert_cmpuint(settled->len, ==, 3);
+  for (guint i = 0; i < settled->len; i++)
+    with_found += g_array_index(settled, DacsaScanSettled, i).found;
+  g_assert_cmpuint(with_found, ==, 1);
 }
 
 /* Keys depend on every byte, on the order, and on the secret. */
@@ -294,7 +291,7 @@ main(int argc, char **argv)
   g_test_add_func("/windows/nothing-is-missed", test_nothing_is_missed);
   g_test_add_func("/windows/width", test_width);
   g_test_add_func("/windows/trim", test_trim);
-  g_test_add_func("/windows/clean", test_clean);
+  g_test_add_func("/windows/settled", test_settled);
   g_test_add_func("/windows/keys", test_keys);
   g_test_add_func("/pages", test_pages);
   return g_test_run();
