@@ -4,7 +4,7 @@
 #include <string.h>
 
 #define PAGE DACSA_SCAN_PAGE
-#define BUFFER_BYTES ((size_t)8 << 20) /* matched at once */
+#define BUFFER_BYTES ((size_t)4 << 20) /* matched at once */
 #define LITTLE ((size_t)256 << 10)     /* is not matched for itself */
 #define SEAM 64u                       /* bytes between what does not belong together */
 
