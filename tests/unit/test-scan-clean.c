@@ -204,7 +204,8 @@ test_written_by_others(Place *place, gconstpointer data)
   DacsaScanClean *clean = NULL;
 
   (void)data;
-  save(open_clean(place));
+  g_autoptr(DacsaScanClean) first = open_clean(place);
+  save(first);
   g_chmod(place->file, 0666);
   CHECK_FAILS(dacsa_scan_clean_open(place->keep, "version", longest, NULL, &clean, &error), error,
               DACSA_ERROR_OS);
