@@ -24,7 +24,7 @@
 
 #define DEFAULT_DATABASE "/var/lib/clamav"
 #define MAX_JOBS 64
-#define KEPT_BYTES (64 << 20) /* of freed memory */
+#define KEPT_BYTES (32 << 20) /* of freed memory; the most that malloc takes for a threshold */
 
 enum { CLEAN = 0, FOUND = 1, FAILED = 2 };
 
