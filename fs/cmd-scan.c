@@ -51,7 +51,7 @@ static bool
 confine(const Scan *scan, GError **error)
 {
   const char *const readable[] = {scan->mount, "/usr/lib", "/sys/devices/system/cpu", NULL};
-  const DacsaConfinement what = {readable, scan->tmpdir};
+  const DacsaConfinement what = {readable, scan->tmpdir, DACSA_FILTER_FILES};
   g_autofree char *missing = NULL;
 
   if (!dacsa_confine(&what, &missing, error))

@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include "fs/filter.h"
+
 #include <glib.h>
 #include <stdbool.h>
 
@@ -12,6 +14,7 @@ typedef struct {
   const char *const *readable; /* paths below which files may be opened to read, and libraries
                                   loaded: iconv's modules need /usr/lib; NULL: none */
   const char *writable;        /* a directory below which anything goes; NULL: none */
+  DacsaFilter filter;          /* with DESCRIPTORS no path helps: nothing can be opened */
 } DacsaConfinement;
 
 /*

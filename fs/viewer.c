@@ -1,20 +1,21 @@
 /* The viewer process: the channel's end, the registry, the FUSE session. */
 #include "fs/viewer.h"
 
+#include "fs/confine.h"
 #include "fs/fuse.h"
+#include "fs/privileges.h"
 #include "fs/registry.h"
 #include "fs/tree.h"
 #include "snap/channel.h"
 #include "snap/error.h"
 
 #include <errno.h>
-#include <grp.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#define NOBODY 65534
 #define CACHE_BYTES (64u << 20)
 #define REFRESH_US G_USEC_PER_SEC /* a VM's status is asked for at most this often */
 #define MAX_RECORD (80u << 20)
@@ -196,9 +197,10 @@ channel_thread(void *data)
 
 /* -- confinement -- */
 
-/* Moves the two descriptors to 3 and 4 and closes all others. */
-static void
-keep_only(int *fuse, int *channel)
+/* Moves the two descriptors to 3 and 4 and closes all others but the log: a terminal is not the
+ * viewer's to read or write. */
+static bool
+keep_only(int *fuse, int *channel, GError **error)
 {
   int a = dup2(*fuse, 100);
   int b = dup2(*channel, 101);
@@ -206,16 +208,24 @@ keep_only(int *fuse, int *channel)
   *fuse = dup2(a, 3);
   *channel = dup2(b, 4);
   close_range(5, ~0u, 0);
+  int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+  if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0)
+    return dacsa_fail_errno(error, errno, "cannot open /dev/null");
+  close(null);
+  return true;
 }
 
+/* Before there is another thread, and before a byte of a guest is read. */
 static bool
-drop_privileges(GError **error)
+confine(GError **error)
 {
-  if (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
-      setresuid(NOBODY, NOBODY, NOBODY) < 0)
-    return dacsa_fail_errno(error, errno, "cannot become nobody");
-  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-    return dacsa_fail_errno(error, errno, "cannot give up privileges");
+  const DacsaConfinement nothing = {NULL, NULL, DACSA_FILTER_DESCRIPTORS};
+  g_autofree char *missing = NULL;
+
+  if (!dacsa_privileges_drop(error) || !dacsa_confine(&nothing, &missing, error))
+    return false;
+  if (missing)
+    g_message("this kernel cannot confine the viewer as it should be: %s", missing);
   return true;
 }
 
@@ -239,8 +249,7 @@ dacsa_viewer_run(int fuse, int channel, const DacsaViewerOptions *options)
 
   prctl(PR_SET_NAME, "dacsa-viewer");
   ignore_terminal();
-  keep_only(&fuse, &channel);
-  if (!drop_privileges(&error)) {
+  if (!keep_only(&fuse, &channel, &error) || !confine(&error)) {
     g_warning("%s", error->message);
     return 1;
   }

@@ -118,7 +118,7 @@ confine(const World *w)
   g_autoptr(GError) error = NULL;
   g_autofree char *missing = NULL;
   const char *readable[] = {w->readable, "/usr/lib", NULL};
-  DacsaConfinement what = {readable, w->writable};
+  DacsaConfinement what = {readable, w->writable, DACSA_FILTER_FILES};
 
   CHECK_OK(dacsa_confine(&what, &missing, &error), error);
   if (missing)
@@ -492,7 +492,8 @@ test_errors(void)
   g_autoptr(GError) error = NULL;
   g_autofree char *missing = NULL;
   const char *nowhere[] = {"/nonexistent/path", NULL};
-  DacsaConfinement what = {nowhere, NULL}, nothing = {NULL, NULL};
+  DacsaConfinement what = {nowhere, NULL, DACSA_FILTER_FILES},
+                   nothing = {NULL, NULL, DACSA_FILTER_FILES};
   GMutex mutex;
   int status = 0;
 

@@ -1,0 +1,92 @@
+#!/bin/bash
+# The viewer, which parses what guests hold, has nothing but its descriptors. Whoever took it over could
+# open no file and no socket, start nothing, and reach no other process: a debugger makes it try.
+. "$(dirname "$0")/../functions.sh"
+requires gdb --version
+
+viewer() {
+  pgrep -P "$dacsa_pid" -x dacsa-viewer
+}
+
+# status_of PID FIELD
+status_of() {
+  sed -n "s/^$2:[[:space:]]*//p" "/proc/$1/status" | tr '\t' ' '
+}
+
+# descriptors PID: what is open, a line each; a socket is a socket.
+descriptors() {
+  local fd
+  for fd in "/proc/$1/fd"/*; do
+    readlink "$fd"
+  done | sed 's/^socket:.*/socket/' | sort
+}
+
+# those_of_snapshots PID...: of these parked children, and what the viewer has beside them.
+those_of_snapshots() {
+  local child
+  printf '%s\n' /dev/null /dev/null /dev/fuse socket "$tmp/dacsa.log"
+  for child; do
+    printf '%s\n' "/proc/$child/mem" "/proc/$child/pagemap" "/proc/$child/smaps_rollup"
+  done
+}
+
+has_descriptors() {
+  [ "$(descriptors "$viewer")" = "$(those_of_snapshots "$@" | sort)" ]
+}
+
+# made_in PID CALL...: what these calls of C return when the process makes them, and then errno; int
+# each. gdb stops it, and lets it go on.
+made_in() {
+  local pid=$1 call args=()
+  shift
+  for call; do
+    args+=(-ex "printf \"@%d %d\n\", ((int (*)())${call%%(*})(${call#*(}, *((int *(*)())__errno_location)()")
+  done
+  gdb -nx -batch -iex 'set auto-load off' -iex 'set debuginfod enabled off' -p "$pid" "${args[@]}" \
+    >"$tmp/gdb.out" 2>&1 || :
+  sed -n 's/^@//p' "$tmp/gdb.out"
+}
+
+start_guest vm
+pid=$(start_in_guest vm ROLE=idle sleeper --quiet)
+mount_guest vm
+dacsa snapshot vm now >/dev/null
+viewer=$(viewer)
+
+for line in 'Uid 65534 65534 65534 65534' 'Gid 65534 65534 65534 65534' 'NoNewPrivs 1' 'Seccomp 2' \
+  'CapInh 0000000000000000' 'CapPrm 0000000000000000' 'CapEff 0000000000000000' \
+  'CapBnd 0000000000000000' 'CapAmb 0000000000000000'; do
+  same "$(status_of "$viewer" "${line%% *}")" "${line#* }" "the viewer's ${line%% *} and what it should be"
+done
+same "$(status_of "$viewer" Groups | tr -d ' ')" "" "the viewer's groups and none"
+for task in "/proc/$viewer/task"/*; do
+  grep -q '^Seccomp:.2$' "$task/status" || fail "a thread of the viewer has no filter: $(cat "$task/status")"
+done
+
+# Its descriptors are what it serves, no more; with the snapshot they come and go.
+first=$(parked vm)
+has_descriptors "$first" || fail "the viewer has other descriptors: $(descriptors "$viewer")"
+dacsa snapshot vm other >/dev/null
+other=$(parked vm | grep -vx "$first")
+has_descriptors "$first" "$other" || fail "the viewer has other descriptors: $(descriptors "$viewer")"
+dacsa drop vm/other
+wait_for 10 has_descriptors "$first" || fail "a dropped snapshot's stay open: $(descriptors "$viewer")"
+
+# What it is made to try, it may not (EPERM is 1).
+calls=('open("/etc/passwd", 0)' 'open("/proc/1/mem", 0)' 'open("/proc/self/mem", 2)'
+  'openat(-100, "/dev/null", 2)' 'socket(1, 1, 0)' 'socket(2, 1, 0)' 'kill(1, 0)'
+  "kill($dacsa_pid, 9)" "kill(${guest_pid[vm]}, 9)" 'fork()' 'syscall(434, 1, 0)' 'setuid(0)'
+  'chdir("/tmp")' 'unlink("/etc/passwd")' 'mmap(0, 4096, 5, 34, -1, 0)' 'prctl(4, 1, 0, 0, 0)')
+made_in "$viewer" "${calls[@]}" >"$tmp/returned"
+same "$(cat "$tmp/returned")" "$(printf -- '-1 1\n%.0s' "${calls[@]}")" \
+  "what calls in the viewer return and EPERM ($(tail -n 3 "$tmp/gdb.out"))"
+# The same debugger in the keeper, which may: so it was the call that failed, not the debugger.
+made_in "$dacsa_pid" 'open("/etc/passwd", 0)' 'kill(1, 0)' | grep -qE '^[1-9][0-9]* ' ||
+  fail "a debugger cannot make a process open a file: $(cat "$tmp/gdb.out")"
+
+# It was not harmed by that, and serves.
+same "$(viewer)" "$viewer" "the viewer before and after"
+same "$(cat "$mnt/vm/now/processes/$pid/comm")" sleeper "a file afterwards"
+dacsa snapshot vm after >/dev/null
+same "$(tr '\0' ' ' <"$mnt/vm/after/processes/$pid/cmdline")" "sleeper --quiet " "a snapshot afterwards"
+is_running vm || fail "the guest is stopped"
