@@ -1,8 +1,7 @@
 #!/bin/bash
 # The viewer, which parses what guests hold, has nothing but its descriptors. Whoever took it over could
-# open no file and no socket, start nothing, and reach no other process: a debugger makes it try.
+# open no file and no socket, start nothing, and reach no other process: tests/call-in makes it try.
 . "$(dirname "$0")/../functions.sh"
-requires gdb --version
 
 viewer() {
   pgrep -P "$dacsa_pid" -x dacsa-viewer
@@ -34,17 +33,9 @@ has_descriptors() {
   [ "$(descriptors "$viewer")" = "$(those_of_snapshots "$@" | sort)" ]
 }
 
-# made_in PID CALL...: what these calls of C return when the process makes them, and then errno; int
-# each. gdb stops it, and lets it go on.
-made_in() {
-  local pid=$1 call args=()
-  shift
-  for call; do
-    args+=(-ex "printf \"@%d %d\n\", ((int (*)())${call%%(*})(${call#*(}, *((int *(*)())__errno_location)()")
-  done
-  gdb -nx -batch -iex 'set auto-load off' -iex 'set debuginfod enabled off' -p "$pid" "${args[@]}" \
-    >"$tmp/gdb.out" 2>&1 || :
-  sed -n 's/^@//p' "$tmp/gdb.out"
+# makes PID CALL...: what system calls return that tests/call-in makes the process do.
+makes() {
+  "$root/tests/call-in" "$@" || fail "process $1 cannot be made to do system calls"
 }
 
 start_guest vm
@@ -72,17 +63,17 @@ has_descriptors "$first" "$other" || fail "the viewer has other descriptors: $(d
 dacsa drop vm/other
 wait_for 10 has_descriptors "$first" || fail "a dropped snapshot's stay open: $(descriptors "$viewer")"
 
-# What it is made to try, it may not (EPERM is 1).
-calls=('open("/etc/passwd", 0)' 'open("/proc/1/mem", 0)' 'open("/proc/self/mem", 2)'
-  'openat(-100, "/dev/null", 2)' 'socket(1, 1, 0)' 'socket(2, 1, 0)' 'kill(1, 0)'
-  "kill($dacsa_pid, 9)" "kill(${guest_pid[vm]}, 9)" 'fork()' 'syscall(434, 1, 0)' 'setuid(0)'
-  'chdir("/tmp")' 'unlink("/etc/passwd")' 'mmap(0, 4096, 5, 34, -1, 0)' 'prctl(4, 1, 0, 0, 0)')
-made_in "$viewer" "${calls[@]}" >"$tmp/returned"
-same "$(cat "$tmp/returned")" "$(printf -- '-1 1\n%.0s' "${calls[@]}")" \
-  "what calls in the viewer return and EPERM ($(tail -n 3 "$tmp/gdb.out"))"
-# The same debugger in the keeper, which may: so it was the call that failed, not the debugger.
-made_in "$dacsa_pid" 'open("/etc/passwd", 0)' 'kill(1, 0)' | grep -qE '^[1-9][0-9]* ' ||
-  fail "a debugger cannot make a process open a file: $(cat "$tmp/gdb.out")"
+# Whatever it is made to try, it may not. The keeper may: so it is not the means that fails.
+calls=('open /etc/passwd 0' 'open /proc/1/mem 0' 'open /proc/self/mem 2' 'openat -100 /dev/null 2'
+  'memfd_create x 0' 'dup 3' 'socket 1 1 0' 'socket 2 1 0' 'kill 1 0' "kill $dacsa_pid 9"
+  "kill ${guest_pid[vm]} 9" "kill $first 9" 'pidfd_open 1 0' 'fork' 'vfork' 'setuid 0' 'chdir /tmp'
+  'unlink /etc/passwd' 'mmap 0 4096 5 34 -1 0' 'prctl 4 1 0 0 0')
+makes "$viewer" getpid "${calls[@]}" >"$tmp/returned"
+same "$(cat "$tmp/returned")" "$viewer
+$(printf 'EPERM\n%.0s' "${calls[@]}")" "what the viewer can do and what it should be able to"
+makes "$dacsa_pid" 'open /etc/passwd 0' 'kill 1 0' >"$tmp/returned"
+[[ $(tr '\n' ' ' <"$tmp/returned") =~ ^[0-9]+\ 0\ $ ]] ||
+  fail "not even the keeper can do that: $(cat "$tmp/returned")"
 
 # It was not harmed by that, and serves.
 same "$(viewer)" "$viewer" "the viewer before and after"
