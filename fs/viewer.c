@@ -197,8 +197,7 @@ channel_thread(void *data)
 
 /* -- confinement -- */
 
-/* Moves the two descriptors to 3 and 4 and closes all others but the log: a terminal is not the
- * viewer's to read or write. */
+/* Moves the two descriptors to 3 and 4 and closes all others but standard error, the log. */
 static bool
 keep_only(int *fuse, int *channel, GError **error)
 {
