@@ -20,7 +20,10 @@ empty_bounding_set(GError **error)
 
   for (unsigned long cap = 0; (in_set = prctl(PR_CAPBSET_READ, cap, 0, 0, 0)) >= 0; cap++)
     if (in_set == 1 && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
-      return dacsa_fail_errno(error, errno, "cannot give up capability %lu for good", cap);
+      return dacsa_fail_errno(error, errno,
+                              "cannot give up capability %lu for good; leave `dacsa mount` "
+                              "CAP_SETPCAP",
+                              cap);
   return true;
 }
 
