@@ -1,6 +1,7 @@
 /* `dacsa mount`: checks, mounts, and splits into keeper and viewer. */
 #include "fs/commands.h"
 #include "fs/config.h"
+#include "fs/notify.h"
 #include "fs/viewer.h"
 #include "snap/channel.h"
 #include "snap/error.h"
@@ -22,12 +23,15 @@
 #include <unistd.h>
 
 #define READAHEAD_KIB "4096"
+#define GRACE_SECONDS 10 /* for those who still read when the end is asked for */
 
 typedef struct {
   char *mountpoint; /* absolute */
   char *state_path;
   int ready_fd; /* to the waiting command, or -1 */
   bool foreground;
+  pid_t viewer;
+  bool stopping; /* somebody asked for it */
 } Mount;
 
 /* The kernel reads ahead 128 KiB on a FUSE mount unless told otherwise; requests are up to 1 MiB.
@@ -67,11 +71,21 @@ detach_streams(const Mount *m)
 }
 
 static void
+tell_manager(const char *text)
+{
+  g_autoptr(GError) error = NULL;
+
+  if (!dacsa_notify(text, &error))
+    g_message("%s", error->message);
+}
+
+static void
 on_ready(void *data)
 {
   Mount *m = data;
 
   raise_readahead(m->mountpoint);
+  tell_manager("READY=1\n");
   if (m->foreground)
     return;
   detach_streams(m);
@@ -81,16 +95,34 @@ on_ready(void *data)
   m->ready_fd = -1;
 }
 
-/* A polite end: the unmount ends the viewer, and that the keeper. */
+/* The FUSE connection ends with the viewer: whoever still waits gets an error. */
+static gboolean
+on_grace_over(void *data)
+{
+  const Mount *m = data;
+
+  g_message("%s is still in use; its readers are cut off", m->mountpoint);
+  if (m->viewer > 0)
+    kill(m->viewer, SIGKILL);
+  return G_SOURCE_REMOVE;
+}
+
+/* A polite end: the unmount ends the viewer, and that the keeper. A file that somebody has open
+ * keeps an unmounted file system alive, for a while; or until the signal comes again. */
 static gboolean
 on_signal(gint fd, GIOCondition condition, void *data)
 {
-  const Mount *m = data;
+  Mount *m = data;
   struct signalfd_siginfo info;
 
   (void)condition;
-  if (read(fd, &info, sizeof(info)) == sizeof(info))
-    dacsa_mountpoint_unmount(m->mountpoint);
+  if (read(fd, &info, sizeof(info)) != sizeof(info))
+    return G_SOURCE_CONTINUE;
+  dacsa_mountpoint_unmount(m->mountpoint);
+  if (!m->stopping)
+    tell_manager("STOPPING=1\n");
+  g_timeout_add_seconds(m->stopping ? 0 : GRACE_SECONDS, on_grace_over, m);
+  m->stopping = true;
   return G_SOURCE_CONTINUE;
 }
 
@@ -136,8 +168,8 @@ serve(Mount *m, const DacsaKeeperOptions *options, const char *fuse_options,
     dacsa_state_close(m->state_path, lock);
     return dacsa_cmd_fail("%s", error->message);
   }
-  pid_t viewer = fork();
-  if (viewer == 0) {
+  m->viewer = fork();
+  if (m->viewer == 0) {
     if (!m->foreground)
       detach_streams(m);
     _exit(dacsa_viewer_run(fuse, pair[1], viewer_options));
@@ -147,13 +179,16 @@ serve(Mount *m, const DacsaKeeperOptions *options, const char *fuse_options,
   prctl(PR_SET_NAME, "dacsa-keeper");
   dacsa_keeper_on_ready(keeper, on_ready, m);
   /* Without a viewer the channel is closed at once. */
-  bool served = dacsa_keeper_run(keeper, pair[0], viewer);
+  const DacsaKeeperEnd end = dacsa_keeper_run(keeper, pair[0], m->viewer);
   dacsa_mountpoint_unmount(m->mountpoint);
   dacsa_keeper_free(keeper);
-  if (!served)
+  if (end == DACSA_KEEPER_NOT_READY)
     return dacsa_cmd_fail("the viewer ended before it could serve %s; see %s/log", m->mountpoint,
                           m->state_path);
   dacsa_state_close(m->state_path, lock);
+  if (end == DACSA_KEEPER_LOST && !m->stopping)
+    return dacsa_cmd_fail("the viewer of %s was killed or crashed; mount again: its snapshots wait",
+                          m->mountpoint);
   return 0;
 }
 

@@ -6,6 +6,7 @@
 #include "fs/tree.h"
 #include "snap/channel.h"
 #include "snap/error.h"
+#include "snap/log.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -240,6 +241,7 @@ dacsa_viewer_run(int fuse, int channel, const DacsaViewerOptions *options)
   prctl(PR_SET_NAME, "dacsa-viewer");
   ignore_terminal();
   keep_only(&fuse, &channel);
+  dacsa_log_use_stderr(); /* GLib's own socket to the journal may just have been closed */
   if (!drop_privileges(&error)) {
     g_warning("%s", error->message);
     return 1;
