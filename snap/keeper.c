@@ -12,6 +12,7 @@
 
 #include <fcntl.h>
 #include <glib-unix.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -19,6 +20,7 @@
 #include <unistd.h>
 
 #define TAKE_US (30 * G_USEC_PER_SEC)
+#define CHILD_END_MS 2000 /* a killed child's memory is freed in less */
 
 struct DacsaKeeper {
   GMainLoop *loop;
@@ -484,6 +486,20 @@ drop_all_of(DacsaVm *vm, void *data)
   }
 }
 
+/* Who ended the daemon finds no child of it any more. */
+static void
+await_all_of(DacsaVm *vm, void *data)
+{
+  (void)data;
+  for (guint i = 0; i < vm->snapshots->len; i++) {
+    const DacsaKept *kept = g_ptr_array_index(vm->snapshots, i);
+    struct pollfd ended = {.fd = kept->pidfd, .events = POLLIN};
+
+    if (poll(&ended, 1, CHILD_END_MS) != 1)
+      g_message("%s/%s: its child takes long to end", kept->record->vm, kept->record->name);
+  }
+}
+
 /* false: by a signal, or with a failure. */
 static bool
 await_viewer(pid_t viewer)
@@ -505,8 +521,10 @@ dacsa_keeper_run(DacsaKeeper *self, int channel, pid_t viewer)
   send_message(self, all);
   self->channel_source = g_unix_fd_add(channel, G_IO_IN | G_IO_HUP, on_request, self);
   g_main_loop_run(self->loop);
-  if (self->drop_on_exit)
+  if (self->drop_on_exit) {
     dacsa_fleet_foreach(self->fleet, drop_all_of, self);
+    dacsa_fleet_foreach(self->fleet, await_all_of, self);
+  }
   const bool well = await_viewer(viewer);
   return !self->is_ready ? DACSA_KEEPER_NOT_READY : well ? DACSA_KEEPER_DONE : DACSA_KEEPER_LOST;
 }
