@@ -42,7 +42,7 @@ listed() {
 wait_for 10 listed $'other\nvm' || fail "in the mount: $(ls "$mnt")"
 same "$(stat -c %g "$mnt/vm/status")" 65534 "groups"
 dacsa snapshot vm now >/dev/null
-find "$mnt/vm/now" -maxdepth 1 -name vmcore | grep -q . || fail "show-all is not heeded"
+[ -n "$(find "$mnt/vm/now" -maxdepth 1 -name vmcore)" ] || fail "show-all is not heeded"
 stop_dacsa
 same "$(parked vm)" "" "parked snapshots and none, as drop-on-exit says"
 

@@ -13,7 +13,8 @@ same "$(cd "$prefix" && find . -type f | grep -v '/man/' | sort)" "./bin/dacsa
 for page in "$root"/doc/man/*; do
   cmp "$page" "$prefix/share/man/man${page##*.}/$(basename "$page")"
 done
-man -M "$prefix/share/man" dacsa-tree 2>/dev/null | grep -q physmem || fail "man does not find dacsa-tree(7)"
+man -M "$prefix/share/man" dacsa-tree >"$tmp/page" 2>/dev/null || :
+grep -q physmem "$tmp/page" || fail "man does not find dacsa-tree(7)"
 
 # The unit starts the very program; systemd understands it.
 unit=$prefix/lib/systemd/system/dacsa.service
@@ -26,6 +27,6 @@ if command -v systemd-analyze >/dev/null; then
 fi
 
 DACSA=$prefix/bin/dacsa
-"$DACSA" --version | grep -q '^dacsa [0-9]' || fail "the installed program does not run"
+[[ $("$DACSA" --version) =~ ^dacsa\ [0-9] ]] || fail "the installed program does not run"
 start_dacsa --config none --connect none
 stop_dacsa

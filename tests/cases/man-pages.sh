@@ -26,8 +26,9 @@ done
 
 commands=$("$DACSA" --help | awk '/^  [a-z]+ +[a-z]/ && $1 != "dacsa" { print $1 }')
 [ "$(wc -w <<<"$commands")" -ge 6 ] || fail "commands: $commands"
+page dacsa.1 >"$tmp/overview"
 for command in $commands; do
-  page dacsa.1 | grep -q "dacsa-$command(1)" || fail "dacsa(1) does not name dacsa-$command(1)"
+  grep -q "dacsa-$command(1)" "$tmp/overview" || fail "dacsa(1) does not name dacsa-$command(1)"
   page "dacsa-$command.1" >"$tmp/page"
   options "$command" >"$tmp/options"
   [ -s "$tmp/options" ] || fail "dacsa $command --help has no options"
