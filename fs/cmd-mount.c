@@ -182,10 +182,12 @@ serve(Mount *m, const DacsaKeeperOptions *options, const char *fuse_options,
   const DacsaKeeperEnd end = dacsa_keeper_run(keeper, pair[0], m->viewer);
   dacsa_mountpoint_unmount(m->mountpoint);
   dacsa_keeper_free(keeper);
-  if (end == DACSA_KEEPER_NOT_READY)
+  if (end == DACSA_KEEPER_NOT_READY && !m->foreground)
     return dacsa_cmd_fail("the viewer ended before it could serve %s; see %s/log", m->mountpoint,
                           m->state_path);
   dacsa_state_close(m->state_path, lock);
+  if (end == DACSA_KEEPER_NOT_READY)
+    return dacsa_cmd_fail("the viewer ended before it could serve %s", m->mountpoint);
   if (end == DACSA_KEEPER_LOST && !m->stopping)
     return dacsa_cmd_fail("the viewer of %s was killed or crashed; mount again: its snapshots wait",
                           m->mountpoint);

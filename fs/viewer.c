@@ -239,9 +239,9 @@ dacsa_viewer_run(int fuse, int channel, const DacsaViewerOptions *options)
   g_autoptr(GError) error = NULL;
 
   prctl(PR_SET_NAME, "dacsa-viewer");
+  dacsa_log_use_stderr(); /* GLib's own socket to the journal is closed below */
   ignore_terminal();
   keep_only(&fuse, &channel);
-  dacsa_log_use_stderr(); /* GLib's own socket to the journal may just have been closed */
   if (!drop_privileges(&error)) {
     g_warning("%s", error->message);
     return 1;

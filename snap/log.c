@@ -1,6 +1,7 @@
 /* Events as GLib's structured log; its writer knows whether standard error is the journal. */
 #include "snap/log.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -48,8 +49,9 @@ dacsa_log(DacsaLogEvent event, GLogLevelFlags level, const char *vm, const char 
 static GLogWriterOutput
 write_line(GLogLevelFlags level, const GLogField *fields, gsize n_fields, void *data)
 {
-  (void)data;
-  if (!g_log_writer_is_journald(STDERR_FILENO))
+  const bool is_journal = GPOINTER_TO_INT(data);
+
+  if (!is_journal)
     return g_log_writer_standard_streams(level, fields, n_fields, NULL);
   g_autofree char *text = g_log_writer_format_fields(level, fields, n_fields, FALSE);
   /* Formatted text begins with an empty line where it is a warning. */
@@ -57,8 +59,11 @@ write_line(GLogLevelFlags level, const GLogField *fields, gsize n_fields, void *
   return G_LOG_WRITER_HANDLED;
 }
 
+/* Where standard error leads is asked now: later the process may not be allowed to. */
 void
 dacsa_log_use_stderr(void)
 {
-  g_log_set_writer_func(write_line, NULL, NULL);
+  const bool is_journal = g_log_writer_is_journald(STDERR_FILENO);
+
+  g_log_set_writer_func(write_line, GINT_TO_POINTER(is_journal), NULL);
 }

@@ -64,7 +64,16 @@ stop_dacsa
 DACSA=$tmp/in-journal start_dacsa --config none --connect none --qmp "vm=$tmp/vm.qmp"
 wait_for 10 there $taken_up DACSA_SNAPSHOT=kept || fail "a snapshot taken up is not told: $(entry MESSAGE)"
 
-# What cannot be: QEMU stopped for good, so that its monitor does not answer, is told as refused.
+# The viewer, which has no socket to the journal, has its warnings there all the same, as warnings: here
+# that it may not become nobody.
+mkdir "$tmp/other"
+setpriv --bounding-set -setuid "$tmp/in-journal" mount -f --config none --connect none "$tmp/other" &&
+  fail "a viewer that stays root"
+wait_for 10 there _COMM=dacsa-viewer PRIORITY=4 || fail "the viewer is not heard: $(entry MESSAGE)"
+[[ $(entry MESSAGE _COMM=dacsa-viewer PRIORITY=4) == *'cannot become nobody'* ]] ||
+  fail "$(entry MESSAGE _COMM=dacsa-viewer)"
+
+# A snapshot of what has ended is told as refused.
 qemu=${guest_pid[vm]}
 forget_guest vm
 kill -KILL "$qemu"
