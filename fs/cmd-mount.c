@@ -1,5 +1,7 @@
 /* `dacsa mount`: checks, mounts, and splits into keeper and viewer. */
 #include "fs/commands.h"
+#include "fs/config.h"
+#include "fs/notify.h"
 #include "fs/viewer.h"
 #include "snap/channel.h"
 #include "snap/error.h"
@@ -10,7 +12,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib-unix.h>
-#include <grp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,12 +23,15 @@
 #include <unistd.h>
 
 #define READAHEAD_KIB "4096"
+#define GRACE_SECONDS 10 /* for those who still read when the end is asked for */
 
 typedef struct {
   char *mountpoint; /* absolute */
   char *state_path;
   int ready_fd; /* to the waiting command, or -1 */
   bool foreground;
+  pid_t viewer;
+  bool stopping; /* somebody asked for it */
 } Mount;
 
 /* The kernel reads ahead 128 KiB on a FUSE mount unless told otherwise; requests are up to 1 MiB.
@@ -67,11 +71,21 @@ detach_streams(const Mount *m)
 }
 
 static void
+tell_manager(const char *text)
+{
+  g_autoptr(GError) error = NULL;
+
+  if (!dacsa_notify(text, &error))
+    g_message("%s", error->message);
+}
+
+static void
 on_ready(void *data)
 {
   Mount *m = data;
 
   raise_readahead(m->mountpoint);
+  tell_manager("READY=1\n");
   if (m->foreground)
     return;
   detach_streams(m);
@@ -81,16 +95,34 @@ on_ready(void *data)
   m->ready_fd = -1;
 }
 
-/* A polite end: the unmount ends the viewer, and that the keeper. */
+/* The FUSE connection ends with the viewer: whoever still waits gets an error. */
+static gboolean
+on_grace_over(void *data)
+{
+  const Mount *m = data;
+
+  g_message("%s is still in use; its readers are cut off", m->mountpoint);
+  if (m->viewer > 0)
+    kill(m->viewer, SIGKILL);
+  return G_SOURCE_REMOVE;
+}
+
+/* A polite end: the unmount ends the viewer, and that the keeper. A file that somebody has open
+ * keeps an unmounted file system alive, for a while; or until the signal comes again. */
 static gboolean
 on_signal(gint fd, GIOCondition condition, void *data)
 {
-  const Mount *m = data;
+  Mount *m = data;
   struct signalfd_siginfo info;
 
   (void)condition;
-  if (read(fd, &info, sizeof(info)) == sizeof(info))
-    dacsa_mountpoint_unmount(m->mountpoint);
+  if (read(fd, &info, sizeof(info)) != sizeof(info))
+    return G_SOURCE_CONTINUE;
+  dacsa_mountpoint_unmount(m->mountpoint);
+  if (!m->stopping)
+    tell_manager("STOPPING=1\n");
+  g_timeout_add_seconds(m->stopping ? 0 : GRACE_SECONDS, on_grace_over, m);
+  m->stopping = true;
   return G_SOURCE_CONTINUE;
 }
 
@@ -136,8 +168,8 @@ serve(Mount *m, const DacsaKeeperOptions *options, const char *fuse_options,
     dacsa_state_close(m->state_path, lock);
     return dacsa_cmd_fail("%s", error->message);
   }
-  pid_t viewer = fork();
-  if (viewer == 0) {
+  m->viewer = fork();
+  if (m->viewer == 0) {
     if (!m->foreground)
       detach_streams(m);
     _exit(dacsa_viewer_run(fuse, pair[1], viewer_options));
@@ -147,13 +179,18 @@ serve(Mount *m, const DacsaKeeperOptions *options, const char *fuse_options,
   prctl(PR_SET_NAME, "dacsa-keeper");
   dacsa_keeper_on_ready(keeper, on_ready, m);
   /* Without a viewer the channel is closed at once. */
-  bool served = dacsa_keeper_run(keeper, pair[0], viewer);
+  const DacsaKeeperEnd end = dacsa_keeper_run(keeper, pair[0], m->viewer);
   dacsa_mountpoint_unmount(m->mountpoint);
   dacsa_keeper_free(keeper);
-  if (!served)
+  if (end == DACSA_KEEPER_NOT_READY && !m->foreground)
     return dacsa_cmd_fail("the viewer ended before it could serve %s; see %s/log", m->mountpoint,
                           m->state_path);
   dacsa_state_close(m->state_path, lock);
+  if (end == DACSA_KEEPER_NOT_READY)
+    return dacsa_cmd_fail("the viewer ended before it could serve %s", m->mountpoint);
+  if (end == DACSA_KEEPER_LOST && !m->stopping)
+    return dacsa_cmd_fail("the viewer of %s was killed or crashed; mount again: its snapshots wait",
+                          m->mountpoint);
   return 0;
 }
 
@@ -186,46 +223,69 @@ serve_in_background(Mount *m, const DacsaKeeperOptions *options, const char *fus
              : dacsa_cmd_fail("the daemon died before it was ready");
 }
 
+/* The command line over the configuration file; false: *ret_status is the exit status. */
 static bool
-find_group(const char *name, gid_t *ret)
+complete(DacsaConfig *config, const char *path, gid_t *ret_group, int *ret_status)
 {
-  const struct group *group = getgrnam(name);
-  guint64 number;
+  g_auto(DacsaConfig) file = {0};
+  g_autoptr(GError) error = NULL;
 
-  if (group)
-    *ret = group->gr_gid;
-  else if (g_ascii_string_to_unsigned(name, 10, 0, G_MAXUINT32 - 1, &number, NULL))
-    *ret = (gid_t)number;
-  else
+  for (size_t i = 0; config->qmp && config->qmp[i]; i++)
+    if (!dacsa_config_check_qmp(config->qmp[i], &error)) {
+      *ret_status = dacsa_cmd_usage("mount", "--qmp %s", error->message);
+      return false;
+    }
+  if (!dacsa_config_load(path, &file, &error)) {
+    *ret_status = dacsa_cmd_fail("%s", error->message);
     return false;
-  return true;
+  }
+  dacsa_config_complete(config, &file);
+  if (!config->group || dacsa_config_find_group(config->group, ret_group, &error))
+    return true;
+  *ret_status = dacsa_cmd_fail("--group %s", error->message);
+  return false;
+}
+
+static int
+mount_as_told(const DacsaConfig *config, gid_t group, bool foreground, const char *mountpoint)
+{
+  const DacsaViewerOptions viewer = {group, config->show_all};
+  const char *uri = config->connect ? config->connect : "qemu:///system";
+  g_autofree char *path = g_canonicalize_filename(mountpoint, NULL);
+  g_autofree char *state_path = dacsa_state_path(path);
+  Mount m = {path, state_path, .ready_fd = -1, .foreground = foreground};
+  const DacsaKeeperOptions options = {.uri = strcmp(uri, "none") == 0 ? NULL : uri,
+                                      .qmp = (const char *const *)config->qmp,
+                                      .state_path = state_path,
+                                      .drop_on_exit = config->drop_on_exit};
+
+  return foreground ? serve(&m, &options, config->options, &viewer)
+                    : serve_in_background(&m, &options, config->options, &viewer);
 }
 
 int
 dacsa_cmd_mount(int argc, char **argv)
 {
-  g_autofree char *uri = NULL;
-  g_autofree char *group = NULL;
-  g_autofree char *fuse_options = NULL;
-  g_auto(GStrv) qmp = NULL;
+  g_autofree char *path = NULL;
+  g_auto(DacsaConfig) config = {0};
   gboolean foreground = FALSE;
-  gboolean show_all = FALSE;
-  gboolean drop_on_exit = FALSE;
   const GOptionEntry entries[] = {
-      {"connect", 0, 0, G_OPTION_ARG_STRING, &uri, "libvirt connection, or `none` [qemu:///system]",
-       "URI"},
-      {"qmp", 0, 0, G_OPTION_ARG_STRING_ARRAY, &qmp,
+      {"config", 0, 0, G_OPTION_ARG_FILENAME, &path,
+       "what the options do not tell, or `none` [/etc/dacsa.conf]", "FILE"},
+      {"connect", 0, 0, G_OPTION_ARG_STRING, &config.connect,
+       "libvirt connection, or `none` [qemu:///system]", "URI"},
+      {"qmp", 0, 0, G_OPTION_ARG_STRING_ARRAY, &config.qmp,
        "a QEMU that libvirt does not manage; repeatable", "NAME=SOCKET"},
-      {"group", 0, 0, G_OPTION_ARG_STRING, &group, "who may read beside root", "GROUP"},
-      {"show-all", 0, 0, G_OPTION_ARG_NONE, &show_all,
+      {"group", 0, 0, G_OPTION_ARG_STRING, &config.group, "who may read beside root", "GROUP"},
+      {"show-all", 0, 0, G_OPTION_ARG_NONE, &config.show_all,
        "list also what otherwise opens by name only", NULL},
-      {"drop-on-exit", 0, 0, G_OPTION_ARG_NONE, &drop_on_exit,
+      {"drop-on-exit", 0, 0, G_OPTION_ARG_NONE, &config.drop_on_exit,
        "drop all snapshots at the end instead of keeping them for the next mount", NULL},
       {"foreground", 'f', 0, G_OPTION_ARG_NONE, &foreground, "stay in the foreground", NULL},
-      {"options", 'o', 0, G_OPTION_ARG_STRING, &fuse_options, "further mount options",
+      {"options", 'o', 0, G_OPTION_ARG_STRING, &config.options, "further mount options",
        "FUSE-OPTIONS"},
       {NULL, 0, 0, 0, NULL, NULL, NULL}};
-  DacsaViewerOptions viewer = {.show_all = false};
+  gid_t group = 0;
   int status;
 
   if (!dacsa_cmd_parse("mount", "MOUNTPOINT",
@@ -236,30 +296,10 @@ dacsa_cmd_mount(int argc, char **argv)
     return status;
   if (argc != 2)
     return dacsa_cmd_usage("mount", "name one MOUNTPOINT");
-  for (size_t i = 0; qmp && qmp[i]; i++) {
-    const char *equals = strchr(qmp[i], '=');
-
-    if (!equals || equals == qmp[i] || equals[1] == '\0')
-      return dacsa_cmd_usage("mount", "--qmp %s: write NAME=SOCKET", qmp[i]);
-  }
+  if (!complete(&config, path, &group, &status))
+    return status;
   if (geteuid() != 0)
     return dacsa_cmd_fail("mounting needs root, for tracing QEMU and for mount(2); try again with "
                           "sudo");
-  if (group && !find_group(group, &viewer.group))
-    return dacsa_cmd_fail("--group %s: there is no such group; see getent group", group);
-  viewer.show_all = show_all;
-  Mount m = {.mountpoint = g_canonicalize_filename(argv[1], NULL), .ready_fd = -1};
-  m.state_path = dacsa_state_path(m.mountpoint);
-  m.foreground = foreground;
-  const DacsaKeeperOptions options = {.uri = !uri                       ? "qemu:///system"
-                                             : strcmp(uri, "none") == 0 ? NULL
-                                                                        : uri,
-                                      .qmp = (const char *const *)qmp,
-                                      .state_path = m.state_path,
-                                      .drop_on_exit = drop_on_exit};
-  status = foreground ? serve(&m, &options, fuse_options, &viewer)
-                      : serve_in_background(&m, &options, fuse_options, &viewer);
-  g_free(m.mountpoint);
-  g_free(m.state_path);
-  return status;
+  return mount_as_told(&config, group, foreground, argv[1]);
 }

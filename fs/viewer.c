@@ -8,6 +8,7 @@
 #include "fs/tree.h"
 #include "snap/channel.h"
 #include "snap/error.h"
+#include "snap/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -247,6 +248,7 @@ dacsa_viewer_run(int fuse, int channel, const DacsaViewerOptions *options)
   g_autoptr(GError) error = NULL;
 
   prctl(PR_SET_NAME, "dacsa-viewer");
+  dacsa_log_use_stderr(); /* GLib's own socket to the journal is closed below */
   ignore_terminal();
   if (!keep_only(&fuse, &channel, &error) || !confine(&error)) {
     g_warning("%s", error->message);

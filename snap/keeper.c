@@ -4,6 +4,7 @@
 #include "snap/channel.h"
 #include "snap/error.h"
 #include "snap/fleet.h"
+#include "snap/log.h"
 #include "snap/state.h"
 #include "snap/take.h"
 #include "snap/vm.h"
@@ -11,6 +12,7 @@
 
 #include <fcntl.h>
 #include <glib-unix.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -18,6 +20,7 @@
 #include <unistd.h>
 
 #define TAKE_US (30 * G_USEC_PER_SEC)
+#define CHILD_END_MS 2000 /* a killed child's memory is freed in less */
 
 struct DacsaKeeper {
   GMainLoop *loop;
@@ -164,12 +167,14 @@ on_child_exit(gint fd, GIOCondition condition, void *data)
   DacsaKeeper *self = watch->keeper;
   DacsaVm *vm = watch->vm;
   DacsaKept *kept = watch->kept;
-  const char *why = kept->drop_sequence ? "dropped" : "its child process was killed";
+  const bool asked = kept->drop_sequence != 0;
+  const char *why = asked ? "dropped" : "its child process was killed";
   g_autoptr(DacsaMessage) message = dacsa_message_new("dropped", 0);
 
   (void)fd;
   (void)condition;
-  g_message("%s/%s: %s", kept->record->vm, kept->record->name, why);
+  dacsa_log(asked ? DACSA_LOG_DROPPED : DACSA_LOG_LOST, G_LOG_LEVEL_MESSAGE, kept->record->vm,
+            kept->record->name, -1, "%s", why);
   dacsa_state_remove(self->state_path, kept->record->vm, kept->record->name);
   dacsa_message_set(message, "vm", kept->record->vm);
   dacsa_message_set(message, "name", kept->record->name);
@@ -251,12 +256,13 @@ take_done(GVariant *payload, const GError *error, void *data)
     error = bad;
   }
   if (!error) {
-    g_message("%s/%s: taken, paused %.1f ms", vm->address->name, job->name,
-              (double)record->pause_us / 1000);
+    dacsa_log(DACSA_LOG_TAKEN, G_LOG_LEVEL_MESSAGE, vm->address->name, job->name, record->pause_us,
+              "taken, paused %.1f ms", (double)record->pause_us / 1000);
     keep(self, vm, g_steal_pointer(&record), pidfd);
   } else {
     vm->last_error = g_strdup(error->message);
-    g_warning("%s/%s: %s", vm->address->name, job->name, error->message);
+    dacsa_log(DACSA_LOG_REFUSED, G_LOG_LEVEL_WARNING, vm->address->name, job->name, -1, "%s",
+              error->message);
     if (vm->running)
       send_vm(self, vm);
   }
@@ -319,7 +325,8 @@ take_up_snapshots(DacsaKeeper *self)
     }
     if (!vm)
       vm = dacsa_fleet_add_ended(self->fleet, record->vm, record->uuid);
-    g_message("%s/%s: taken up again", record->vm, record->name);
+    dacsa_log(DACSA_LOG_TAKEN_UP, G_LOG_LEVEL_MESSAGE, record->vm, record->name, -1,
+              "taken up again");
     keep(self, vm, g_steal_pointer(&record), pidfd);
   }
 }
@@ -330,9 +337,15 @@ take_up_snapshots(DacsaKeeper *self)
 static void
 fail_request(DacsaKeeper *self, const DacsaMessage *message, DacsaVm *vm, const GError *error)
 {
-  g_message("%s/%s: %s", dacsa_message_get(message, "vm"), dacsa_message_get(message, "name"),
-            error->message);
-  if (vm && vm->running && strcmp(message->verb, "take") == 0) {
+  const char *name = dacsa_message_get(message, "vm");
+  const char *snapshot = dacsa_message_get(message, "name");
+  const bool take = strcmp(message->verb, "take") == 0;
+
+  if (take)
+    dacsa_log(DACSA_LOG_REFUSED, G_LOG_LEVEL_MESSAGE, name, snapshot, -1, "%s", error->message);
+  else
+    g_message("%s/%s: %s", name, snapshot, error->message);
+  if (vm && vm->running && take) {
     g_free(vm->last_error);
     vm->last_error = g_strdup(error->message);
     send_vm(self, vm);
@@ -473,7 +486,31 @@ drop_all_of(DacsaVm *vm, void *data)
   }
 }
 
-bool
+/* Who ended the daemon finds no child of it any more. */
+static void
+await_all_of(DacsaVm *vm, void *data)
+{
+  (void)data;
+  for (guint i = 0; i < vm->snapshots->len; i++) {
+    const DacsaKept *kept = g_ptr_array_index(vm->snapshots, i);
+    struct pollfd ended = {.fd = kept->pidfd, .events = POLLIN};
+
+    if (poll(&ended, 1, CHILD_END_MS) != 1)
+      g_message("%s/%s: its child takes long to end", kept->record->vm, kept->record->name);
+  }
+}
+
+/* false: by a signal, or with a failure. */
+static bool
+await_viewer(pid_t viewer)
+{
+  int status;
+
+  return viewer > 0 && waitpid(viewer, &status, 0) == viewer && WIFEXITED(status) &&
+         WEXITSTATUS(status) == 0;
+}
+
+DacsaKeeperEnd
 dacsa_keeper_run(DacsaKeeper *self, int channel, pid_t viewer)
 {
   g_autoptr(DacsaMessage) all = dacsa_message_new("all", 0);
@@ -484,11 +521,12 @@ dacsa_keeper_run(DacsaKeeper *self, int channel, pid_t viewer)
   send_message(self, all);
   self->channel_source = g_unix_fd_add(channel, G_IO_IN | G_IO_HUP, on_request, self);
   g_main_loop_run(self->loop);
-  if (self->drop_on_exit)
+  if (self->drop_on_exit) {
     dacsa_fleet_foreach(self->fleet, drop_all_of, self);
-  if (viewer > 0)
-    waitpid(viewer, NULL, 0);
-  return self->is_ready;
+    dacsa_fleet_foreach(self->fleet, await_all_of, self);
+  }
+  const bool well = await_viewer(viewer);
+  return !self->is_ready ? DACSA_KEEPER_NOT_READY : well ? DACSA_KEEPER_DONE : DACSA_KEEPER_LOST;
 }
 
 void

@@ -21,9 +21,14 @@ typedef struct {
 bool dacsa_keeper_new(const DacsaKeeperOptions *options, DacsaKeeper **ret,
                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Serves the viewer at the other end of channel until it is gone. Takes channel. false: the viewer
- * ended before it served anything; it has told why. */
-bool dacsa_keeper_run(DacsaKeeper *keeper, int channel, pid_t viewer);
+typedef enum {
+  DACSA_KEEPER_DONE,      /* the file system was unmounted */
+  DACSA_KEEPER_NOT_READY, /* the viewer ended before it served anything; it has told why */
+  DACSA_KEEPER_LOST,      /* the viewer crashed or was killed */
+} DacsaKeeperEnd;
+
+/* Serves the viewer at the other end of channel until it is gone. Takes channel. */
+DacsaKeeperEnd dacsa_keeper_run(DacsaKeeper *keeper, int channel, pid_t viewer);
 
 /* ready is called when the viewer serves requests. */
 void dacsa_keeper_on_ready(DacsaKeeper *keeper, void (*ready)(void *data), void *data);

@@ -461,7 +461,7 @@ start_dacsa() {
   local drop=--drop-on-exit
   [ -z "${keep:-}" ] || drop=
   # shellcheck disable=SC2086 # no option is no word
-  "$DACSA" mount -f $drop "$@" "$mnt" >>"$tmp/dacsa.log" 2>&1 </dev/null &
+  "$DACSA" mount -f --config none $drop "$@" "$mnt" >>"$tmp/dacsa.log" 2>&1 </dev/null &
   dacsa_pid=$!
   disown
   cleanup_fn stop_dacsa

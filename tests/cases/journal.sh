@@ -1,0 +1,86 @@
+#!/bin/bash
+# Under systemd what happens to snapshots goes to the journal, with fields. A real journald, in a mount
+# namespace of its own, so that this host's journal is left alone.
+[ -n "${DACSA_JOURNAL_NAMESPACE:-}" ] || DACSA_JOURNAL_NAMESPACE=1 exec unshare -m "$0"
+. "$(dirname "$0")/../functions.sh"
+journald=/lib/systemd/systemd-journald
+requires test -x $journald
+requires command -v systemd-cat
+requires test -s /etc/machine-id
+
+mkdir -p "$tmp/sockets" "$tmp/log" /run/systemd/journal /run/log
+mount --bind "$tmp/sockets" /run/systemd/journal
+mount --bind "$tmp/log" /run/log
+[ ! -d /var/log/journal ] || mount -t tmpfs none /var/log/journal
+printf '[Journal]\nStorage=volatile\nAudit=no\nReadKMsg=no\nForwardToWall=no\n' >"$tmp/journald.conf"
+mount --bind "$tmp/journald.conf" /etc/systemd/journald.conf
+$journald >"$tmp/journald.log" 2>&1 &
+cleanup_fn end_process $! 10
+wait_for 10 test -S /run/systemd/journal/stdout || fail "journald: $(cat "$tmp/journald.log")"
+
+# entry FIELD MATCH...: that field of the entries that match.
+entry() {
+  journalctl -D /run/log/journal -q --no-pager -o cat --output-fields="$1" "${@:2}" 2>/dev/null
+}
+
+there() {
+  [ -n "$(entry MESSAGE "$@")" ]
+}
+
+taken=MESSAGE_ID=2fc17a151fd04f03840bf45b3668ad9c
+refused=MESSAGE_ID=bfc069a6fce0445cae5f6ca3516a7af8
+dropped=MESSAGE_ID=613f776f348b4f7185c842dc283f9986
+lost=MESSAGE_ID=e8cc8d93f2d0485da37acf3d3428ba24
+taken_up=MESSAGE_ID=0aeb3f75bb3442bba69cf14cbd20925d
+for id in $taken $refused $dropped $lost $taken_up; do
+  grep -q "${id#*=}" "$root/doc/man/dacsa-mount.1" || fail "dacsa-mount(1) lacks $id"
+done
+
+# Its standard error is the journal's, as a unit's is.
+printf '#!/bin/sh\nexec systemd-cat -t dacsa %q "$@"\n' "$DACSA" >"$tmp/in-journal"
+chmod +x "$tmp/in-journal"
+
+start_qemu vm -m 64M
+DACSA=$tmp/in-journal keep=1 start_dacsa --config none --connect none --qmp "vm=$tmp/vm.qmp"
+wait_for 10 test -d "$mnt/vm"
+
+dacsa snapshot vm now >/dev/null
+wait_for 10 there $taken DACSA_VM=vm DACSA_SNAPSHOT=now || fail "a snapshot is not told: $(entry MESSAGE)"
+same "$(entry DACSA_PAUSE_US $taken)" "$(sed -n 's/^pause_us: //p' "$mnt/vm/now/info")" "pauses"
+same "$(entry SYSLOG_IDENTIFIER $taken) $(entry PRIORITY $taken)" "dacsa 5" "identifier and priority"
+[[ $(entry MESSAGE $taken) =~ ^vm/now:\ taken,\ paused\ [0-9.]+\ ms$ ]] || fail "told: $(entry MESSAGE $taken)"
+
+mkdir "$mnt/vm/now" 2>/dev/null && fail "the same name twice"
+dacsa drop vm/now
+wait_for 10 there $dropped DACSA_VM=vm DACSA_SNAPSHOT=now || fail "a drop is not told: $(entry MESSAGE)"
+same "$(entry DACSA_PAUSE_US $dropped)" "" "the pause of a drop and none"
+
+dacsa snapshot vm killed >/dev/null
+kill -KILL "$(parked vm)"
+wait_for 10 there $lost DACSA_SNAPSHOT=killed || fail "a lost snapshot is not told: $(entry MESSAGE)"
+
+dacsa snapshot vm kept >/dev/null
+stop_dacsa
+DACSA=$tmp/in-journal start_dacsa --config none --connect none --qmp "vm=$tmp/vm.qmp"
+wait_for 10 there $taken_up DACSA_SNAPSHOT=kept || fail "a snapshot taken up is not told: $(entry MESSAGE)"
+
+# The viewer, which has no socket to the journal, has its warnings there all the same, as warnings: here
+# that it may not become nobody.
+mkdir "$tmp/other"
+setpriv --bounding-set -setuid "$tmp/in-journal" mount -f --config none --connect none "$tmp/other" &&
+  fail "a viewer that stays root"
+wait_for 10 there _COMM=dacsa-viewer PRIORITY=4 || fail "the viewer is not heard: $(entry MESSAGE)"
+[[ $(entry MESSAGE _COMM=dacsa-viewer PRIORITY=4) == *'cannot become nobody'* ]] ||
+  fail "$(entry MESSAGE _COMM=dacsa-viewer)"
+
+# A snapshot of what has ended is told as refused.
+qemu=${guest_pid[vm]}
+forget_guest vm
+kill -KILL "$qemu"
+ended() {
+  grep -q '^state: gone' "$mnt/vm/status"
+}
+wait_for 10 ended
+! dacsa snapshot vm late >/dev/null 2>&1 || fail "a snapshot of what is gone"
+wait_for 10 there $refused DACSA_VM=vm DACSA_SNAPSHOT=late || fail "a refusal is not told: $(entry MESSAGE)"
+! grep . "$tmp/dacsa.log" || fail "that should be in the journal"
