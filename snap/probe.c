@@ -5,9 +5,9 @@
 #include "snap/error.h"
 #include "snap/inject.h"
 #include "snap/mtree.h"
-#include "snap/preflight.h"
 #include "snap/procmaps.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define MONITOR_US (5 * G_USEC_PER_SEC)
+#define PROBE_TYPE "(itssss(tt)a(ssb)a(tt))"
 #define MAX_CODE (64u << 20) /* of one executable mapping */
 
 void
@@ -27,8 +28,7 @@ dacsa_probe_free(DacsaProbe *probe)
   g_free(probe->mtree);
   dacsa_layout_free(probe->layout);
   g_clear_pointer(&probe->vmas, g_array_unref);
-  g_free(probe->reason);
-  g_free(probe->remedy);
+  g_clear_pointer(&probe->findings, g_ptr_array_unref);
   g_free(probe);
 }
 
@@ -130,15 +130,16 @@ search_vma(DacsaProbe *probe, int mem, const DacsaHostVma *vma)
     dacsa_gadgets_search(&probe->gadgets, code, (size_t)n, vma->start);
 }
 
-/* The C library has both; a statically linked QEMU has them in its own code. */
-static void
+/* The C library has both; a statically linked QEMU has them in its own code. Returns 0, or why the
+ * process's memory cannot be opened: an errno. */
+static int
 find_gadgets(DacsaProbe *probe, const GArray *host)
 {
   g_autofree char *path = g_strdup_printf("/proc/%d/mem", (int)probe->pid);
   int mem = open(path, O_RDONLY | O_CLOEXEC);
 
   if (mem < 0)
-    return;
+    return errno;
   for (int all = 0; all <= 1; all++)
     for (guint i = 0; i < host->len; i++) {
       const DacsaHostVma *vma = &g_array_index(host, DacsaHostVma, i);
@@ -150,6 +151,7 @@ find_gadgets(DacsaProbe *probe, const GArray *host)
         search_vma(probe, mem, vma);
     }
   close(mem);
+  return 0;
 }
 
 static void
@@ -163,6 +165,17 @@ read_uuid(DacsaMonitor *monitor, DacsaProbe *probe)
         json_object_get_string_member_with_default(json_node_get_object(node), "UUID", ""));
   else
     probe->uuid = g_strdup("");
+}
+
+/* Takes findings. */
+static void
+set_findings(DacsaProbe *probe, GPtrArray *findings)
+{
+  const DacsaFinding *refusal = dacsa_preflight_refusal(findings);
+
+  probe->findings = findings;
+  probe->reason = refusal ? refusal->reason : NULL;
+  probe->remedy = refusal ? refusal->remedy : NULL;
 }
 
 bool
@@ -179,14 +192,10 @@ dacsa_probe_monitor(DacsaMonitor *monitor, DacsaProbe **ret, GError **error)
       !make_layout(monitor, probe, hvas, error) || !dacsa_procmaps_read(probe->pid, &host, error))
     return false;
   collect_vmas(probe, host, hvas);
-  find_gadgets(probe, host);
-  const DacsaPreflight preflight = {monitor, host, hvas,
-                                    probe->gadgets.syscall_ret && probe->gadgets.restorer};
-  if (!dacsa_preflight_refuses(&preflight, &probe->reason, &probe->remedy) &&
-      probe->vmas->len == 0) {
-    probe->reason = g_strdup("none of the process's memory is the guest's");
-    probe->remedy = g_strdup("name the monitor socket that QEMU itself made (-qmp unix:...)");
-  }
+  int attach_errno = find_gadgets(probe, host);
+  bool has_gadgets = probe->gadgets.syscall_ret && probe->gadgets.restorer;
+  const DacsaPreflight preflight = {"", monitor, host, hvas, attach_errno, has_gadgets};
+  set_findings(probe, dacsa_preflight_run(&preflight));
   *ret = g_steal_pointer(&probe);
   return true;
 }
@@ -204,7 +213,7 @@ GVariant *
 dacsa_probe_to_variant(const DacsaProbe *probe)
 {
   g_autofree char *layout = dacsa_layout_to_text(probe->layout);
-  GVariantBuilder vmas;
+  GVariantBuilder vmas, findings;
 
   g_variant_builder_init(&vmas, G_VARIANT_TYPE("a(tt)"));
   for (guint i = 0; i < probe->vmas->len; i++) {
@@ -212,10 +221,27 @@ dacsa_probe_to_variant(const DacsaProbe *probe)
 
     g_variant_builder_add(&vmas, "(tt)", vma->start, vma->len);
   }
-  return g_variant_ref_sink(
-      g_variant_new("(itssss(tt)msmsa(tt))", (gint32)probe->pid, probe->start_time, probe->uuid,
-                    probe->state, probe->mtree, layout, probe->gadgets.syscall_ret,
-                    probe->gadgets.restorer, probe->reason, probe->remedy, &vmas));
+  g_variant_builder_init(&findings, G_VARIANT_TYPE("a(ssb)"));
+  for (guint i = 0; i < probe->findings->len; i++) {
+    const DacsaFinding *finding = g_ptr_array_index(probe->findings, i);
+
+    g_variant_builder_add(&findings, "(ssb)", finding->reason, finding->remedy, finding->refuses);
+  }
+  return g_variant_ref_sink(g_variant_new(
+      PROBE_TYPE, (gint32)probe->pid, probe->start_time, probe->uuid, probe->state, probe->mtree,
+      layout, probe->gadgets.syscall_ret, probe->gadgets.restorer, &findings, &vmas));
+}
+
+static GPtrArray *
+findings_from_iter(GVariantIter *iter)
+{
+  GPtrArray *findings = g_ptr_array_new_with_free_func((GDestroyNotify)dacsa_finding_free);
+  const char *reason, *remedy;
+  gboolean refuses;
+
+  while (g_variant_iter_next(iter, "(&s&sb)", &reason, &remedy, &refuses))
+    g_ptr_array_add(findings, dacsa_finding_new(reason, remedy, refuses));
+  return findings;
 }
 
 bool
@@ -223,15 +249,17 @@ dacsa_probe_from_variant(GVariant *variant, DacsaProbe **ret, GError **error)
 {
   g_autoptr(DacsaProbe) probe = g_new0(DacsaProbe, 1);
   g_autoptr(GVariantIter) vmas = NULL;
+  g_autoptr(GVariantIter) findings = NULL;
   g_autofree char *layout = NULL;
   gint32 pid;
   DacsaForkVma vma;
 
-  if (!g_variant_is_of_type(variant, G_VARIANT_TYPE("(itssss(tt)msmsa(tt))")))
+  if (!g_variant_is_of_type(variant, G_VARIANT_TYPE(PROBE_TYPE)))
     return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "a worker's probe has a foreign shape");
-  g_variant_get(variant, "(itssss(tt)msmsa(tt))", &pid, &probe->start_time, &probe->uuid,
-                &probe->state, &probe->mtree, &layout, &probe->gadgets.syscall_ret,
-                &probe->gadgets.restorer, &probe->reason, &probe->remedy, &vmas);
+  g_variant_get(variant, PROBE_TYPE, &pid, &probe->start_time, &probe->uuid, &probe->state,
+                &probe->mtree, &layout, &probe->gadgets.syscall_ret, &probe->gadgets.restorer,
+                &findings, &vmas);
+  set_findings(probe, findings_from_iter(findings));
   probe->pid = pid;
   probe->vmas = g_array_new(FALSE, FALSE, sizeof(DacsaForkVma));
   while (g_variant_iter_next(vmas, "(tt)", &vma.start, &vma.len))
