@@ -32,6 +32,8 @@ fake_host_put(const char *root, const char *path, const char *text)
   g_autofree char *full = make_path(root, path);
   g_autoptr(GError) error = NULL;
 
+  /* Made anew, for a file that is only written over is not always cut short. */
+  g_remove(full);
   g_file_set_contents_full(full, text, -1, G_FILE_SET_CONTENTS_NONE, 0600, &error);
   g_assert_no_error(error);
 }
