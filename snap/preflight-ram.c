@@ -12,7 +12,7 @@
 static const DacsaHostVma *
 find_ram(const DacsaPreflight *p, bool (*predicate)(const DacsaHostVma *))
 {
-  for (guint i = 0; i < p->ram_hvas->len; i++) {
+  for (guint i = 0; p->vmas && i < p->ram_hvas->len; i++) {
     const DacsaHostVma *vma = dacsa_procmaps_find(p->vmas, g_array_index(p->ram_hvas, uint64_t, i));
 
     if (vma && predicate(vma))
@@ -60,7 +60,7 @@ is_userfaultfd(const DacsaHostVma *vma)
 char *
 dacsa_preflight_ram_known(const DacsaPreflight *p)
 {
-  for (guint i = 0; i < p->ram_hvas->len; i++) {
+  for (guint i = 0; p->vmas && i < p->ram_hvas->len; i++) {
     uint64_t hva = g_array_index(p->ram_hvas, uint64_t, i);
 
     if (!dacsa_procmaps_find(p->vmas, hva))

@@ -9,7 +9,7 @@
 typedef struct {
   const char *root; /* before /proc and /sys: "" but in tests (snap/hostfile.h) */
   DacsaMonitor *monitor;
-  const GArray *vmas;     /* DacsaHostVma of the QEMU process */
+  const GArray *vmas;     /* DacsaHostVma of the QEMU process; NULL: they cannot be read */
   const GArray *ram_hvas; /* uint64_t: one address in each block of guest RAM */
   int attach_errno; /* why /proc/PID/mem, which asks for the right to trace, does not open; or 0 */
   bool has_gadgets;

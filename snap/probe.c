@@ -102,7 +102,7 @@ static void
 collect_vmas(DacsaProbe *probe, const GArray *host, const GArray *hvas)
 {
   probe->vmas = g_array_new(FALSE, FALSE, sizeof(DacsaForkVma));
-  for (guint i = 0; i < host->len; i++) {
+  for (guint i = 0; host && i < host->len; i++) {
     const DacsaHostVma *vma = &g_array_index(host, DacsaHostVma, i);
     DacsaForkVma fork = {vma->start, vma->end - vma->start};
 
@@ -130,18 +130,31 @@ search_vma(DacsaProbe *probe, int mem, const DacsaHostVma *vma)
     dacsa_gadgets_search(&probe->gadgets, code, (size_t)n, vma->start);
 }
 
-/* The C library has both; a statically linked QEMU has them in its own code. Returns 0, or why the
- * process's memory cannot be opened: an errno. */
+/* Why dacsa may not trace the process, or 0: opening its memory asks for the same right (ptrace(2),
+ * PTRACE_MODE_ATTACH). */
 static int
+attach_errno(pid_t pid)
+{
+  g_autofree char *path = g_strdup_printf("/proc/%d/mem", (int)pid);
+  int mem = open(path, O_RDONLY | O_CLOEXEC);
+  int errsv = errno;
+
+  if (mem >= 0)
+    close(mem);
+  return mem < 0 && (errsv == EACCES || errsv == EPERM) ? errsv : 0;
+}
+
+/* The C library has both; a statically linked QEMU has them in its own code. */
+static void
 find_gadgets(DacsaProbe *probe, const GArray *host)
 {
   g_autofree char *path = g_strdup_printf("/proc/%d/mem", (int)probe->pid);
   int mem = open(path, O_RDONLY | O_CLOEXEC);
 
   if (mem < 0)
-    return errno;
+    return;
   for (int all = 0; all <= 1; all++)
-    for (guint i = 0; i < host->len; i++) {
+    for (guint i = 0; host && i < host->len; i++) {
       const DacsaHostVma *vma = &g_array_index(host, DacsaHostVma, i);
 
       if (probe->gadgets.syscall_ret && probe->gadgets.restorer)
@@ -151,7 +164,6 @@ find_gadgets(DacsaProbe *probe, const GArray *host)
         search_vma(probe, mem, vma);
     }
   close(mem);
-  return 0;
 }
 
 static void
@@ -189,12 +201,15 @@ dacsa_probe_monitor(DacsaMonitor *monitor, DacsaProbe **ret, GError **error)
   read_uuid(monitor, probe);
   if (!dacsa_monitor_state(monitor, soon(), &probe->state, error) ||
       !dacsa_procmaps_start_time(probe->pid, &probe->start_time, error) ||
-      !make_layout(monitor, probe, hvas, error) || !dacsa_procmaps_read(probe->pid, &host, error))
+      !make_layout(monitor, probe, hvas, error))
+    return false;
+  int denied = attach_errno(probe->pid);
+  if (!denied && !dacsa_procmaps_read(probe->pid, &host, error))
     return false;
   collect_vmas(probe, host, hvas);
-  int attach_errno = find_gadgets(probe, host);
+  find_gadgets(probe, host);
   bool has_gadgets = probe->gadgets.syscall_ret && probe->gadgets.restorer;
-  const DacsaPreflight preflight = {"", monitor, host, hvas, attach_errno, has_gadgets};
+  const DacsaPreflight preflight = {"", monitor, host, hvas, denied, has_gadgets};
   set_findings(probe, dacsa_preflight_run(&preflight));
   *ret = g_steal_pointer(&probe);
   return true;

@@ -119,7 +119,7 @@ static void
 tear_down(Fixture *f, const void *data)
 {
   (void)data;
-  g_array_unref(f->vmas);
+  g_clear_pointer(&f->vmas, g_array_unref);
   g_array_unref(f->ram_hvas);
   fake_host_free(f->root);
 }
@@ -226,6 +226,7 @@ test_denied(Fixture *f, const void *data)
 
   (void)data;
   f->has_gadgets = false; /* they could not be looked for */
+  g_clear_pointer(&f->vmas, g_array_unref);
   for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
     fake_host_put(f->root, "/proc/self/attr/current", cases[i].label);
     f->attach_errno = i % 2 ? EACCES : EPERM;
@@ -241,6 +242,7 @@ test_denied(Fixture *f, const void *data)
   fake_host_put(f->root, "/proc/sys/kernel/yama/ptrace_scope", "1\n");
   f->attach_errno = 0;
   f->has_gadgets = true;
+  put_smaps(f, good_smaps);
   check_refused(f, NULL);
 }
 
