@@ -409,6 +409,7 @@ test_tasks(Fixture *f, const void *data)
   fake_host_put(f->root, "/proc/50/status", "Uid:\t64055\t0\t0\t0\nThreads:\t30\n");
   fake_host_put(f->root, "/proc/51/status", "Uid:\t1000\t64055\t64055\t64055\nThreads:\t300\n");
   check_refused(f, "user 64055 has 35 of 100");
+  fake_host_put(f->root, "/proc/52/status", "Uid:\t0\t0\t0\t0\nThreads:\t500\n");
   put_qemu(f, "0", "");
   check_refused(f, NULL); /* root is exempt */
   put_qemu(f, "64055", "");
