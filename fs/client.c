@@ -54,16 +54,23 @@ dacsa_client_read(const char *path)
   return g_file_get_contents(path, &text, NULL, NULL) ? text : g_strdup("");
 }
 
+GPtrArray *
+dacsa_client_values(const char *text, const char *key)
+{
+  GPtrArray *values = g_ptr_array_new_with_free_func(g_free);
+  g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+  size_t n = strlen(key);
+
+  for (size_t i = 0; lines[i]; i++)
+    if (strncmp(lines[i], key, n) == 0 && strncmp(lines[i] + n, ": ", 2) == 0)
+      g_ptr_array_add(values, g_strdup(g_strstrip(lines[i] + n + 2)));
+  return values;
+}
+
 char *
 dacsa_client_value(const char *text, const char *key)
 {
-  g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+  g_autoptr(GPtrArray) values = dacsa_client_values(text, key);
 
-  for (size_t i = 0; lines[i]; i++) {
-    size_t n = strlen(key);
-
-    if (strncmp(lines[i], key, n) == 0 && strncmp(lines[i] + n, ": ", 2) == 0)
-      return g_strdup(g_strstrip(lines[i] + n + 2));
-  }
-  return NULL;
+  return values->len > 0 ? g_strdup(g_ptr_array_index(values, 0)) : NULL;
 }

@@ -14,5 +14,8 @@ GPtrArray *dacsa_client_directories(const char *path);
  * enough. Owned. */
 char *dacsa_client_read(const char *path);
 
-/* The value of a `key: value` line of such a text; NULL: none. Owned. */
+/* The values of all `key: value` lines of such a text. Owned. */
+GPtrArray *dacsa_client_values(const char *text, const char *key);
+
+/* The first of them; NULL: none. Owned. */
 char *dacsa_client_value(const char *text, const char *key);

@@ -5,22 +5,36 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Prints one VM's line: whether it can. */
+/* Prints a line for each that refuses, `reason` and the `remedy` after it in status. */
+static void
+print_reasons(const char *vm, const char *status)
+{
+  g_autoptr(GPtrArray) reasons = dacsa_client_values(status, "reason");
+  g_autoptr(GPtrArray) remedies = dacsa_client_values(status, "remedy");
+
+  for (guint i = 0; i < reasons->len; i++)
+    printf("%s: cannot be snapshotted: %s; %s\n", vm, (char *)reasons->pdata[i],
+           i < remedies->len ? (char *)remedies->pdata[i] : "ask again");
+  if (reasons->len == 0)
+    printf("%s: cannot be snapshotted: its state is not known yet; ask again\n", vm);
+}
+
+/* Prints one VM's lines: whether it can, and if so, what speaks against it. */
 static bool
 check_vm(const char *mount, const char *vm)
 {
   g_autofree char *status_path = g_build_filename(mount, vm, "status", NULL);
   g_autofree char *status = dacsa_client_read(status_path);
   g_autofree char *verdict = dacsa_client_value(status, "snapshot");
-  g_autofree char *reason = dacsa_client_value(status, "reason");
-  g_autofree char *remedy = dacsa_client_value(status, "remedy");
+  g_autoptr(GPtrArray) warnings = dacsa_client_values(status, "warning");
 
   if (verdict && strcmp(verdict, "possible") == 0) {
     printf("%s: can be snapshotted\n", vm);
+    for (guint i = 0; i < warnings->len; i++)
+      printf("%s: warning: %s\n", vm, (char *)warnings->pdata[i]);
     return true;
   }
-  printf("%s: cannot be snapshotted: %s; %s\n", vm, reason ? reason : "its state is not known yet",
-         remedy ? remedy : "ask again");
+  print_reasons(vm, status);
   return false;
 }
 

@@ -353,6 +353,21 @@ fail_request(DacsaKeeper *self, const DacsaMessage *message, DacsaVm *vm, const 
   send_reply(self, message->sequence, error);
 }
 
+static bool
+may_be_taken(const DacsaVm *vm)
+{
+  return vm->probe && !vm->probe->reason;
+}
+
+/* A VM that could not be snapshotted when it was last looked at: it may have changed since. Takes
+ * message. */
+static void
+look_again(DacsaKeeper *self, DacsaVm *vm, DacsaMessage *message)
+{
+  g_ptr_array_add(vm->waiting, message);
+  dacsa_fleet_probe(self->fleet, vm, 0);
+}
+
 /* Takes message. */
 static void
 handle_request(DacsaKeeper *self, DacsaMessage *message)
@@ -365,8 +380,10 @@ handle_request(DacsaKeeper *self, DacsaMessage *message)
   bool take = strcmp(request->verb, "take") == 0;
   bool ok = true;
 
-  if (vm && vm->probing && (refresh || (take && !vm->probe)))
+  if (vm && vm->probing && (refresh || (take && !may_be_taken(vm))))
     g_ptr_array_add(vm->waiting, g_steal_pointer(&request));
+  else if (take && vm && vm->running && vm->probe && vm->probe->reason && !vm->taking)
+    look_again(self, vm, g_steal_pointer(&request));
   else if (take)
     ok = start_take(self, vm, name, request->sequence, &error);
   else if (strcmp(request->verb, "drop") == 0)
@@ -389,10 +406,13 @@ handle_waiting(DacsaKeeper *self, DacsaVm *vm)
   while (waiting->len > 0) {
     g_autoptr(DacsaMessage) request = g_ptr_array_steal_index(waiting, 0);
 
+    g_autoptr(GError) error = NULL;
+    const char *name = dacsa_message_get(request, "name");
+
     if (strcmp(request->verb, "refresh") == 0)
       send_reply(self, request->sequence, NULL);
-    else
-      handle_request(self, g_steal_pointer(&request));
+    else if (!start_take(self, vm, name, request->sequence, &error))
+      fail_request(self, request, vm, error);
   }
 }
 

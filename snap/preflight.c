@@ -1,239 +1,121 @@
 /* The cases in which no consistent or no harmless snapshot can be had. */
 #include "snap/preflight.h"
 
-#include "snap/procmaps.h"
+#include "snap/preflight-checks.h"
 
-#include <string.h>
-#include <unistd.h>
-
-#define MONITOR_US (5 * G_USEC_PER_SEC)
-
-/* Returns the reason (owned) where the case holds, else NULL. */
 typedef char *(*Check)(const DacsaPreflight *p);
 
-static char *
-check_traced(const DacsaPreflight *p)
-{
-  g_autofree char *tracer = NULL;
-
-  if (!dacsa_procmaps_status(p->monitor->pid, "TracerPid", &tracer, NULL) ||
-      strcmp(tracer, "0") == 0)
-    return NULL;
-  return g_strdup_printf("another process (pid %s) traces QEMU", tracer);
-}
-
-static char *
-check_ptrace_scope(const DacsaPreflight *p)
-{
-  g_autofree char *scope = NULL;
-
-  (void)p;
-  if (!g_file_get_contents("/proc/sys/kernel/yama/ptrace_scope", &scope, NULL, NULL) ||
-      strcmp(g_strchomp(scope), "3") != 0)
-    return NULL;
-  return g_strdup("the host forbids all tracing (kernel.yama.ptrace_scope is 3)");
-}
-
-static char *
-check_own_seccomp(const DacsaPreflight *p)
-{
-  g_autofree char *ours = NULL;
-
-  (void)p;
-  if (!dacsa_procmaps_status(getpid(), "Seccomp", &ours, NULL) || strcmp(ours, "0") == 0)
-    return NULL;
-  return g_strdup("dacsa itself runs under a seccomp filter, so it cannot suspend QEMU's");
-}
-
-static char *
-check_gadgets(const DacsaPreflight *p)
-{
-  if (p->has_gadgets)
-    return NULL;
-  return g_strdup("the process has no 64-bit C library: it is not an x86-64 QEMU");
-}
-
-static char *
-check_shadow_stack(const DacsaPreflight *p)
-{
-  g_autofree char *features = NULL;
-
-  if (!dacsa_procmaps_status(p->monitor->pid, "x86_Thread_features", &features, NULL) ||
-      !strstr(features, "shstk"))
-    return NULL;
-  return g_strdup("QEMU runs with a user shadow stack");
-}
-
-/* The first VMA of guest RAM of which a predicate holds. */
-static const DacsaHostVma *
-find_ram(const DacsaPreflight *p, bool (*predicate)(const DacsaHostVma *))
-{
-  for (guint i = 0; i < p->ram_hvas->len; i++) {
-    const DacsaHostVma *vma = dacsa_procmaps_find(p->vmas, g_array_index(p->ram_hvas, uint64_t, i));
-
-    if (vma && predicate(vma))
-      return vma;
-  }
-  return NULL;
-}
-
-static bool
-is_shared(const DacsaHostVma *vma)
-{
-  return vma->shared;
-}
-
-static bool
-is_file(const DacsaHostVma *vma)
-{
-  return vma->path && vma->path[0] == '/' && !vma->hugetlb;
-}
-
-static bool
-is_hugetlb(const DacsaHostVma *vma)
-{
-  return vma->hugetlb;
-}
-
-static bool
-is_userfaultfd(const DacsaHostVma *vma)
-{
-  return vma->userfaultfd;
-}
-
-static char *
-check_shared(const DacsaPreflight *p)
-{
-  const DacsaHostVma *vma = find_ram(p, is_shared);
-
-  return vma ? g_strdup_printf("guest RAM is shared memory (%s): a fork would not freeze it",
-                               vma->path ? vma->path : "anonymous")
-             : NULL;
-}
-
-static char *
-check_file(const DacsaPreflight *p)
-{
-  const DacsaHostVma *vma = find_ram(p, is_file);
-
-  return vma ? g_strdup_printf("guest RAM is mapped from a file (%s): a fork would not freeze it",
-                               vma->path)
-             : NULL;
-}
-
-static char *
-check_hugetlb(const DacsaPreflight *p)
-{
-  return find_ram(p, is_hugetlb)
-             ? g_strdup("guest RAM is on hugetlbfs: copy-on-write could run out of huge pages")
-             : NULL;
-}
-
-static char *
-check_userfaultfd(const DacsaPreflight *p)
-{
-  return find_ram(p, is_userfaultfd)
-             ? g_strdup("a background snapshot or a postcopy migration watches guest RAM")
-             : NULL;
-}
-
-static char *
-check_migration(const DacsaPreflight *p)
-{
-  static const char *const harmless[] = {"none", "completed", "failed", "cancelled", NULL};
-  g_autoptr(JsonNode) node = NULL;
-
-  if (!dacsa_monitor_query(p->monitor, "query-migrate", g_get_monotonic_time() + MONITOR_US, &node,
-                           NULL) ||
-      !JSON_NODE_HOLDS_OBJECT(node))
-    return NULL;
-  const char *status =
-      json_object_get_string_member_with_default(json_node_get_object(node), "status", "none");
-  if (g_strv_contains(harmless, status))
-    return NULL;
-  return g_strdup_printf("a migration is under way (%s)", status);
-}
-
-static char *
-check_vfio(const DacsaPreflight *p)
-{
-  g_autofree char *path = g_strdup_printf("/proc/%d/fd", (int)p->monitor->pid);
-  g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
-  const char *name;
-
-  while (dir && (name = g_dir_read_name(dir))) {
-    g_autofree char *link = g_build_filename(path, name, NULL);
-    g_autofree char *target = g_file_read_link(link, NULL);
-
-    if (target &&
-        (g_str_has_prefix(target, "/dev/vfio/") || g_str_has_prefix(target, "/dev/infiniband/")))
-      return g_strdup("a passed-through device (VFIO or RDMA) writes to guest RAM by itself");
-  }
-  return NULL;
-}
-
-static char *
-check_overcommit(const DacsaPreflight *p)
-{
-  g_autofree char *mode = NULL;
-
-  (void)p;
-  if (!g_file_get_contents("/proc/sys/vm/overcommit_memory", &mode, NULL, NULL) ||
-      strcmp(g_strchomp(mode), "2") != 0)
-    return NULL;
-  return g_strdup("the host does not overcommit memory (vm.overcommit_memory is 2), so that a "
-                  "fork needs as much again as QEMU has");
-}
+#define WAIT "wait until it has finished"
+#define PIDS "stop processes that are not needed, or raise the limit"
+#define MEMORY "drop snapshots, free memory, or raise the limit"
 
 static const struct {
   Check check;
-  bool changes; /* may come and go while QEMU runs, and needs nothing but the monitor */
+  bool changes; /* may come and go while QEMU runs, and needs nothing but the monitor and /proc */
+  bool warns;   /* the snapshot is taken all the same */
   const char *remedy;
 } checks[] = {
-    {check_gadgets, false, "name the monitor socket of a 64-bit QEMU that made the socket itself"},
-    {check_traced, true, "detach the debugger or tracer"},
-    {check_ptrace_scope, false, "boot with kernel.yama.ptrace_scope below 3"},
-    {check_own_seccomp, false, "run `dacsa mount` outside a container, without SystemCallFilter"},
-    {check_shadow_stack, false, "start QEMU without GLIBC_TUNABLES=glibc.cpu.x86_shstk"},
-    {check_shared, false,
+    {dacsa_preflight_ptrace_scope, false, false, "boot with kernel.yama.ptrace_scope below 3"},
+    {dacsa_preflight_own_seccomp, false, false,
+     "run `dacsa mount` outside a container, without SystemCallFilter"},
+    {dacsa_preflight_user_namespace, false, false, "run `dacsa mount` as the host's root"},
+    {dacsa_preflight_capabilities, false, false,
+     "run `dacsa mount` as root with all capabilities (no CapabilityBoundingSet)"},
+    {dacsa_preflight_confined, false, false,
+     "run `dacsa mount` unconfined, or let its profile trace (AppArmor: ptrace (trace) peer=..., "
+     "SELinux: process ptrace)"},
+    {dacsa_preflight_attach, false, false,
+     "see the audit log; QEMU's own profile may have to allow it (AppArmor: ptrace (tracedby))"},
+    {dacsa_preflight_elf, false, false, "run the VM with a QEMU built for this x86-64 host"},
+    {dacsa_preflight_gadgets, false, false,
+     "name the monitor socket of a 64-bit QEMU that made the socket itself"},
+    {dacsa_preflight_traced, true, false, "detach the debugger or tracer"},
+    {dacsa_preflight_shadow_stack, false, false,
+     "start QEMU without GLIBC_TUNABLES=glibc.cpu.x86_shstk"},
+    {dacsa_preflight_state, true, false, "wait until the VM runs or is paused"},
+    {dacsa_preflight_migration, true, false, WAIT ", or cancel it"},
+    {dacsa_preflight_encrypted, false, false,
+     "start the VM without memory encryption (libvirt: no <launchSecurity>)"},
+    {dacsa_preflight_passthrough, true, false, "detach the device"},
+    {dacsa_preflight_ram_known, false, false,
+     "name the monitor socket that QEMU itself made (-qmp unix:...)"},
+    {dacsa_preflight_shared, false, false,
      "start the VM with share=off (libvirt: no <access mode='shared'/>), and without vhost-user or "
      "virtiofs"},
-    {check_file, false, "start the VM with anonymous memory (-m, memory-backend-ram)"},
-    {check_hugetlb, false,
+    {dacsa_preflight_file, false, false,
+     "start the VM with anonymous memory (-m, memory-backend-ram)"},
+    {dacsa_preflight_hugetlb, false, false,
      "start the VM with anonymous memory; transparent huge pages are as fast"},
-    {check_userfaultfd, false, "wait until it has finished"},
-    {check_migration, true, "wait until it has finished, or cancel it"},
-    {check_vfio, true, "detach the device"},
-    {check_overcommit, false, "set vm.overcommit_memory to 0 or 1"},
+    {dacsa_preflight_device_memory, false, false, "detach the device"},
+    {dacsa_preflight_wiped, false, false, "start the VM with a QEMU that does not ask for that"},
+    {dacsa_preflight_userfaultfd, false, false, WAIT},
+    {dacsa_preflight_user_tasks, true, false, PIDS " (libvirt: max_processes in qemu.conf)"},
+    {dacsa_preflight_cgroup_tasks, true, false, PIDS},
+    {dacsa_preflight_host_tasks, true, false, PIDS},
+    {dacsa_preflight_overcommit, true, false,
+     "set vm.overcommit_memory to 0 or 1, or raise vm.overcommit_ratio"},
+    {dacsa_preflight_cgroup_memory, true, false, MEMORY},
+    {dacsa_preflight_host_memory, true, false, "drop snapshots, or free memory"},
+    {dacsa_preflight_cgroup_copies, false, true, MEMORY},
+    {dacsa_preflight_host_copies, false, true, "drop snapshots, or free memory"},
 };
 
-static bool
-run_checks(const DacsaPreflight *preflight, bool only_changing, char **ret_reason,
-           char **ret_remedy)
+DacsaFinding *
+dacsa_finding_new(const char *reason, const char *remedy, bool refuses)
 {
+  DacsaFinding *finding = g_new0(DacsaFinding, 1);
+
+  finding->reason = g_strdup(reason);
+  finding->remedy = g_strdup(remedy);
+  finding->refuses = refuses;
+  return finding;
+}
+
+void
+dacsa_finding_free(DacsaFinding *finding)
+{
+  g_free(finding->reason);
+  g_free(finding->remedy);
+  g_free(finding);
+}
+
+static GPtrArray *
+run_checks(const DacsaPreflight *preflight, bool only_changing)
+{
+  GPtrArray *findings = g_ptr_array_new_with_free_func((GDestroyNotify)dacsa_finding_free);
+
   for (size_t i = 0; i < G_N_ELEMENTS(checks); i++) {
     if (only_changing && !checks[i].changes)
       continue;
     g_autofree char *reason = checks[i].check(preflight);
-    if (reason) {
-      *ret_reason = g_steal_pointer(&reason);
-      *ret_remedy = g_strdup(checks[i].remedy);
-      return true;
-    }
+    if (reason)
+      g_ptr_array_add(findings, dacsa_finding_new(reason, checks[i].remedy, !checks[i].warns));
   }
-  return false;
+  return findings;
 }
 
-bool
-dacsa_preflight_refuses(const DacsaPreflight *preflight, char **ret_reason, char **ret_remedy)
+GPtrArray *
+dacsa_preflight_run(const DacsaPreflight *preflight)
 {
-  return run_checks(preflight, false, ret_reason, ret_remedy);
+  return run_checks(preflight, false);
 }
 
-bool
-dacsa_preflight_changed(DacsaMonitor *monitor, char **ret_reason, char **ret_remedy)
+GPtrArray *
+dacsa_preflight_changed(DacsaMonitor *monitor)
 {
-  const DacsaPreflight preflight = {.monitor = monitor};
+  const DacsaPreflight preflight = {.root = "", .monitor = monitor};
 
-  return run_checks(&preflight, true, ret_reason, ret_remedy);
+  return run_checks(&preflight, true);
+}
+
+const DacsaFinding *
+dacsa_preflight_refusal(const GPtrArray *findings)
+{
+  for (guint i = 0; i < findings->len; i++) {
+    const DacsaFinding *finding = g_ptr_array_index(findings, i);
+
+    if (finding->refuses)
+      return finding;
+  }
+  return NULL;
 }

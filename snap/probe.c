@@ -5,9 +5,9 @@
 #include "snap/error.h"
 #include "snap/inject.h"
 #include "snap/mtree.h"
-#include "snap/preflight.h"
 #include "snap/procmaps.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define MONITOR_US (5 * G_USEC_PER_SEC)
+#define PROBE_TYPE "(itssss(tt)a(ssb)a(tt))"
 #define MAX_CODE (64u << 20) /* of one executable mapping */
 
 void
@@ -27,8 +28,7 @@ dacsa_probe_free(DacsaProbe *probe)
   g_free(probe->mtree);
   dacsa_layout_free(probe->layout);
   g_clear_pointer(&probe->vmas, g_array_unref);
-  g_free(probe->reason);
-  g_free(probe->remedy);
+  g_clear_pointer(&probe->findings, g_ptr_array_unref);
   g_free(probe);
 }
 
@@ -102,7 +102,7 @@ static void
 collect_vmas(DacsaProbe *probe, const GArray *host, const GArray *hvas)
 {
   probe->vmas = g_array_new(FALSE, FALSE, sizeof(DacsaForkVma));
-  for (guint i = 0; i < host->len; i++) {
+  for (guint i = 0; host && i < host->len; i++) {
     const DacsaHostVma *vma = &g_array_index(host, DacsaHostVma, i);
     DacsaForkVma fork = {vma->start, vma->end - vma->start};
 
@@ -130,6 +130,20 @@ search_vma(DacsaProbe *probe, int mem, const DacsaHostVma *vma)
     dacsa_gadgets_search(&probe->gadgets, code, (size_t)n, vma->start);
 }
 
+/* Why dacsa may not trace the process, or 0: opening its memory asks for the same right (ptrace(2),
+ * PTRACE_MODE_ATTACH). */
+static int
+attach_errno(pid_t pid)
+{
+  g_autofree char *path = g_strdup_printf("/proc/%d/mem", (int)pid);
+  int mem = open(path, O_RDONLY | O_CLOEXEC);
+  int errsv = errno;
+
+  if (mem >= 0)
+    close(mem);
+  return mem < 0 && (errsv == EACCES || errsv == EPERM) ? errsv : 0;
+}
+
 /* The C library has both; a statically linked QEMU has them in its own code. */
 static void
 find_gadgets(DacsaProbe *probe, const GArray *host)
@@ -140,7 +154,7 @@ find_gadgets(DacsaProbe *probe, const GArray *host)
   if (mem < 0)
     return;
   for (int all = 0; all <= 1; all++)
-    for (guint i = 0; i < host->len; i++) {
+    for (guint i = 0; host && i < host->len; i++) {
       const DacsaHostVma *vma = &g_array_index(host, DacsaHostVma, i);
 
       if (probe->gadgets.syscall_ret && probe->gadgets.restorer)
@@ -165,6 +179,17 @@ read_uuid(DacsaMonitor *monitor, DacsaProbe *probe)
     probe->uuid = g_strdup("");
 }
 
+/* Takes findings. */
+static void
+set_findings(DacsaProbe *probe, GPtrArray *findings)
+{
+  const DacsaFinding *refusal = dacsa_preflight_refusal(findings);
+
+  probe->findings = findings;
+  probe->reason = refusal ? refusal->reason : NULL;
+  probe->remedy = refusal ? refusal->remedy : NULL;
+}
+
 bool
 dacsa_probe_monitor(DacsaMonitor *monitor, DacsaProbe **ret, GError **error)
 {
@@ -176,17 +201,16 @@ dacsa_probe_monitor(DacsaMonitor *monitor, DacsaProbe **ret, GError **error)
   read_uuid(monitor, probe);
   if (!dacsa_monitor_state(monitor, soon(), &probe->state, error) ||
       !dacsa_procmaps_start_time(probe->pid, &probe->start_time, error) ||
-      !make_layout(monitor, probe, hvas, error) || !dacsa_procmaps_read(probe->pid, &host, error))
+      !make_layout(monitor, probe, hvas, error))
+    return false;
+  int denied = attach_errno(probe->pid);
+  if (!denied && !dacsa_procmaps_read(probe->pid, &host, error))
     return false;
   collect_vmas(probe, host, hvas);
   find_gadgets(probe, host);
-  const DacsaPreflight preflight = {monitor, host, hvas,
-                                    probe->gadgets.syscall_ret && probe->gadgets.restorer};
-  if (!dacsa_preflight_refuses(&preflight, &probe->reason, &probe->remedy) &&
-      probe->vmas->len == 0) {
-    probe->reason = g_strdup("none of the process's memory is the guest's");
-    probe->remedy = g_strdup("name the monitor socket that QEMU itself made (-qmp unix:...)");
-  }
+  bool has_gadgets = probe->gadgets.syscall_ret && probe->gadgets.restorer;
+  const DacsaPreflight preflight = {"", monitor, host, hvas, denied, has_gadgets};
+  set_findings(probe, dacsa_preflight_run(&preflight));
   *ret = g_steal_pointer(&probe);
   return true;
 }
@@ -204,7 +228,7 @@ GVariant *
 dacsa_probe_to_variant(const DacsaProbe *probe)
 {
   g_autofree char *layout = dacsa_layout_to_text(probe->layout);
-  GVariantBuilder vmas;
+  GVariantBuilder vmas, findings;
 
   g_variant_builder_init(&vmas, G_VARIANT_TYPE("a(tt)"));
   for (guint i = 0; i < probe->vmas->len; i++) {
@@ -212,10 +236,27 @@ dacsa_probe_to_variant(const DacsaProbe *probe)
 
     g_variant_builder_add(&vmas, "(tt)", vma->start, vma->len);
   }
-  return g_variant_ref_sink(
-      g_variant_new("(itssss(tt)msmsa(tt))", (gint32)probe->pid, probe->start_time, probe->uuid,
-                    probe->state, probe->mtree, layout, probe->gadgets.syscall_ret,
-                    probe->gadgets.restorer, probe->reason, probe->remedy, &vmas));
+  g_variant_builder_init(&findings, G_VARIANT_TYPE("a(ssb)"));
+  for (guint i = 0; i < probe->findings->len; i++) {
+    const DacsaFinding *finding = g_ptr_array_index(probe->findings, i);
+
+    g_variant_builder_add(&findings, "(ssb)", finding->reason, finding->remedy, finding->refuses);
+  }
+  return g_variant_ref_sink(g_variant_new(
+      PROBE_TYPE, (gint32)probe->pid, probe->start_time, probe->uuid, probe->state, probe->mtree,
+      layout, probe->gadgets.syscall_ret, probe->gadgets.restorer, &findings, &vmas));
+}
+
+static GPtrArray *
+findings_from_iter(GVariantIter *iter)
+{
+  GPtrArray *findings = g_ptr_array_new_with_free_func((GDestroyNotify)dacsa_finding_free);
+  const char *reason, *remedy;
+  gboolean refuses;
+
+  while (g_variant_iter_next(iter, "(&s&sb)", &reason, &remedy, &refuses))
+    g_ptr_array_add(findings, dacsa_finding_new(reason, remedy, refuses));
+  return findings;
 }
 
 bool
@@ -223,15 +264,17 @@ dacsa_probe_from_variant(GVariant *variant, DacsaProbe **ret, GError **error)
 {
   g_autoptr(DacsaProbe) probe = g_new0(DacsaProbe, 1);
   g_autoptr(GVariantIter) vmas = NULL;
+  g_autoptr(GVariantIter) findings = NULL;
   g_autofree char *layout = NULL;
   gint32 pid;
   DacsaForkVma vma;
 
-  if (!g_variant_is_of_type(variant, G_VARIANT_TYPE("(itssss(tt)msmsa(tt))")))
+  if (!g_variant_is_of_type(variant, G_VARIANT_TYPE(PROBE_TYPE)))
     return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "a worker's probe has a foreign shape");
-  g_variant_get(variant, "(itssss(tt)msmsa(tt))", &pid, &probe->start_time, &probe->uuid,
-                &probe->state, &probe->mtree, &layout, &probe->gadgets.syscall_ret,
-                &probe->gadgets.restorer, &probe->reason, &probe->remedy, &vmas);
+  g_variant_get(variant, PROBE_TYPE, &pid, &probe->start_time, &probe->uuid, &probe->state,
+                &probe->mtree, &layout, &probe->gadgets.syscall_ret, &probe->gadgets.restorer,
+                &findings, &vmas);
+  set_findings(probe, findings_from_iter(findings));
   probe->pid = pid;
   probe->vmas = g_array_new(FALSE, FALSE, sizeof(DacsaForkVma));
   while (g_variant_iter_next(vmas, "(tt)", &vma.start, &vma.len))

@@ -7,6 +7,7 @@
 #include "snap/address.h"
 #include "snap/layout.h"
 #include "snap/monitor.h"
+#include "snap/preflight.h"
 #include "snap/sigchain.h"
 
 typedef struct {
@@ -17,7 +18,8 @@ typedef struct {
   DacsaLayout *layout; /* offsets are QEMU's host virtual addresses */
   GArray *vmas;        /* DacsaForkVma: what holds guest memory and is MADV_DONTFORK */
   DacsaGadgets gadgets;
-  char *reason, *remedy; /* why it cannot be snapshotted, and what helps; NULL: it can */
+  GPtrArray *findings;         /* DacsaFinding: all that the preflight has to say */
+  const char *reason, *remedy; /* of the first that refuses; NULL: it can be snapshotted */
 } DacsaProbe;
 
 void dacsa_probe_free(DacsaProbe *probe);

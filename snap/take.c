@@ -74,22 +74,15 @@ lock_vm(pid_t pid, GError **error)
   return fd;
 }
 
-/* What may have changed since the probe. States: those in which memory is in flight or is not the
- * guest's yet (qapi/run-state.json). */
+/* What may have changed since the probe. */
 static bool
-check_state(DacsaMonitor *monitor, const char *state, GError **error)
+check_changed(DacsaMonitor *monitor, GError **error)
 {
-  static const char *const refused[] = {"inmigrate",  "finish-migrate", "postmigrate", "save-vm",
-                                        "restore-vm", "colo",           NULL};
+  g_autoptr(GPtrArray) findings = dacsa_preflight_changed(monitor);
+  const DacsaFinding *refusal = dacsa_preflight_refusal(findings);
 
-  if (g_strv_contains(refused, state))
-    return dacsa_fail(error, DACSA_ERROR_BUSY,
-                      "the VM is in state `%s`; wait until it runs or is paused", state);
-  g_autofree char *reason = NULL;
-  g_autofree char *remedy = NULL;
-  if (dacsa_preflight_changed(monitor, &reason, &remedy))
-    return dacsa_fail(error, DACSA_ERROR_UNSUPPORTED, "%s; %s", reason, remedy);
-  return true;
+  return !refusal ||
+         dacsa_fail(error, DACSA_ERROR_UNSUPPORTED, "%s; %s", refusal->reason, refusal->remedy);
 }
 
 /* Tries again where QEMU's main thread was at a place where it could not be done, and only if that
@@ -249,6 +242,28 @@ settle(const DacsaProbe *probe, const Child *child, DacsaRecord *record, GError 
          resident_bytes(child->child, &record->resident_bytes);
 }
 
+/* Looks at the VM anew where its memory map is no longer the probe's: RAM that was plugged in since
+ * may be of a kind that is refused. *ret and *probe are then the same; *ret is owned. */
+static bool
+renew_probe(DacsaMonitor *monitor, const DacsaProbe **probe, DacsaProbe **ret, GError **error)
+{
+  g_autoptr(DacsaProbe) fresh = NULL;
+  bool holds;
+
+  if (!layout_holds(monitor, *probe, &holds, error))
+    return false;
+  if (holds)
+    return true;
+  if (!dacsa_probe_monitor(monitor, &fresh, error))
+    return false;
+  if (fresh->reason)
+    return dacsa_fail(error, DACSA_ERROR_UNSUPPORTED, "%s; %s", fresh->reason, fresh->remedy);
+  dacsa_probe_free(*ret);
+  *ret = g_steal_pointer(&fresh);
+  *probe = *ret;
+  return true;
+}
+
 static bool
 take_locked(const DacsaVmAddress *address, const DacsaProbe *probe, const char *name,
             DacsaTakeFailedEarly failed_early, void *data, DacsaRecord **ret, GError **error)
@@ -263,7 +278,7 @@ take_locked(const DacsaVmAddress *address, const DacsaProbe *probe, const char *
     return false;
   if (monitor->pid != probe->pid || start_time != probe->start_time)
     return dacsa_fail(error, DACSA_ERROR_BUSY, "the VM was restarted just now: try again");
-  if (!dacsa_monitor_state(monitor, soon(), &state, error) || !check_state(monitor, state, error))
+  if (!dacsa_monitor_state(monitor, soon(), &state, error) || !check_changed(monitor, error))
     return false;
 
   for (int tries = 0; tries < TRIES; tries++) {
@@ -275,7 +290,8 @@ take_locked(const DacsaVmAddress *address, const DacsaProbe *probe, const char *
     record->name = g_strdup(name);
     record->uuid = g_strdup(probe->uuid);
     record->method = g_strdup("fork");
-    if (!pause_and_fork(monitor, probe, strcmp(state, "running") == 0, record, &child, failed_early,
+    if (!renew_probe(monitor, &probe, &fresh, error) ||
+        !pause_and_fork(monitor, probe, strcmp(state, "running") == 0, record, &child, failed_early,
                         data, error) ||
         !layout_holds(monitor, probe, &holds, error))
       return false;
@@ -287,12 +303,6 @@ take_locked(const DacsaVmAddress *address, const DacsaProbe *probe, const char *
       *ret = g_steal_pointer(&record);
       return true;
     }
-    g_clear_pointer(&fresh, dacsa_probe_free);
-    if (!dacsa_probe_monitor(monitor, &fresh, error))
-      return false;
-    if (fresh->reason)
-      return dacsa_fail(error, DACSA_ERROR_UNSUPPORTED, "%s; %s", fresh->reason, fresh->remedy);
-    probe = fresh;
   }
   return dacsa_fail(error, DACSA_ERROR_BUSY,
                     "the VM's memory map kept changing: try again when it has booted");

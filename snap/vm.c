@@ -45,6 +45,24 @@ line(GString *text, const char *key, const char *value)
   g_string_append_printf(text, "%s: %s\n", key, one_line);
 }
 
+/* A line of each: `reason` and `remedy` of what refuses, `warning` of what does not. */
+static void
+finding_lines(GString *text, const GPtrArray *findings)
+{
+  for (guint i = 0; i < findings->len; i++) {
+    const DacsaFinding *finding = g_ptr_array_index(findings, i);
+
+    if (finding->refuses) {
+      line(text, "reason", finding->reason);
+      line(text, "remedy", finding->remedy);
+    } else {
+      g_autofree char *both = g_strdup_printf("%s; %s", finding->reason, finding->remedy);
+
+      line(text, "warning", both);
+    }
+  }
+}
+
 char *
 dacsa_vm_status(const DacsaVm *vm)
 {
@@ -67,12 +85,11 @@ dacsa_vm_status(const DacsaVm *vm)
     line(text, "snapshot", "impossible");
     line(text, "reason", vm->unreachable);
     line(text, "remedy", "make its monitor answer");
-  } else if (vm->probe && vm->probe->reason) {
-    line(text, "snapshot", "impossible");
-    line(text, "reason", vm->probe->reason);
-    line(text, "remedy", vm->probe->remedy);
+  } else if (vm->probe) {
+    line(text, "snapshot", vm->probe->reason ? "impossible" : "possible");
+    finding_lines(text, vm->probe->findings);
   } else {
-    line(text, "snapshot", vm->probe ? "possible" : "not known yet");
+    line(text, "snapshot", "not known yet");
   }
   if (vm->last_error)
     line(text, "last_error", vm->last_error);

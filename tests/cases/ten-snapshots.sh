@@ -7,13 +7,21 @@
 # what QEMU holds beside it: its heap grows and shrinks by itself.
 qemu_state() {
   local pid=${guest_pid[vm]}
-  echo "threads: $(ls "/proc/$pid/task" | tr '\n' ' ')"
   echo "children, zombies too: $(ps --ppid "$pid" -o pid,stat,comm --no-headers)"
   (cd "/proc/$pid/fd" && for fd in *; do echo "fd $fd: $(readlink "$fd")"; done)
   grep -E '^(Sig(Blk|Ign|Cgt)|ShdPnd|Seccomp|NoNewPrivs|TracerPid):' "/proc/$pid/status"
   awk '/^[0-9a-f]+-[0-9a-f]+ / { range = $1 " " $2 }
        /^Size:/ { size = $2 }
        /^VmFlags:/ && size >= 65536 { print range, $0 }' "/proc/$pid/smaps"
+}
+
+# QEMU's own worker threads come when there is input or output, and go when there is none for ten seconds.
+threads() {
+  ls "/proc/${guest_pid[vm]}/task" | sort
+}
+
+no_new_threads() {
+  [ -z "$(comm -13 <(echo "$threads") <(threads))" ]
 }
 
 ram_is_inherited_by_forks() {
@@ -28,6 +36,7 @@ none_is_parked() {
 start_guest vm
 pid=$(start_in_guest vm ROLE='counter 16' counter)
 before=$(qemu_state)
+threads=$(threads)
 ! ram_is_inherited_by_forks || fail "this QEMU's RAM is inherited by forks anyway: this proves nothing"
 
 mount_guest vm
@@ -54,3 +63,4 @@ counted_on() {
 }
 wait_for 30 counted_on || fail "the guest does not go on"
 guest_run vm "kill -0 $pid"
+wait_for 60 no_new_threads || fail "QEMU has threads that it had not: $(threads), before: $threads"

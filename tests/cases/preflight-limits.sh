@@ -1,0 +1,148 @@
+#!/bin/bash
+# Limits under which a fork of QEMU fails, or takes from the VM what it needs: refused before the VM is
+# touched, in all the ways that this host has. With just enough room it is taken.
+. "$(dirname "$0")/../functions.sh"
+
+TASKS=66 # of room, snap/preflight-limits.c
+MIB=$((1 << 20))
+
+# cgroup_of CONTROLLER FILE: this shell's directory where FILE is, of version 1 or 2; false: none.
+cgroup_of() {
+  local path mount
+  path=$(sed -n "s/^[0-9]*:\([^:]*,\)*$1\(,[^:]*\)*:\(.*\)/\3/p" /proc/self/cgroup)
+  mount=$(awk -v c="$1" '$9 == "cgroup" || $10 == "cgroup" { n = split($NF, o, ",");
+    for (i = 1; i <= n; i++) if (o[i] == c) { print $5; exit } }' /proc/self/mountinfo)
+  if [ -z "$mount" ]; then
+    path=$(sed -n 's/^0:://p' /proc/self/cgroup)
+    mount=$(awk '/ - cgroup2 / { print $5; exit }' /proc/self/mountinfo)
+  fi
+  [ -n "$mount" ] && [ -d "$mount$path" ] && echo "$mount$path"
+}
+
+# make_cgroup CONTROLLER FILE...: two below each other, $cgroup/vm; skips where none can be made.
+make_cgroup() {
+  home=$(cgroup_of "$1") || skip "no cgroup has the controller $1"
+  cgroup=$home/$tag-$1
+  mkdir -p "$cgroup/vm" || skip "no cgroup can be made below $home"
+  cleanup_fn remove_cgroup "$cgroup"
+  shift
+  local file
+  for file; do
+    [ ! -e "$cgroup/$file" ] || return 0
+  done
+  skip "$cgroup has no $*"
+}
+
+remove_cgroup() {
+  wait_for 5 rmdir "$1/vm" 2>/dev/null && wait_for 5 rmdir "$1" 2>/dev/null
+}
+
+# tells NAME REGEX: what `dacsa check` says; it looks anew only once a second.
+tells() {
+  { dacsa check "$1" || :; } >"$tmp/said"
+  grep -qE -- "^$1: $2" "$tmp/said"
+}
+
+# refuses NAME REGEX: for that reason alone, by check and by mkdir, and there is no snapshot.
+refuses() {
+  wait_for 5 tells "$1" "cannot be snapshotted: $2" || fail "check of $1: $(cat "$tmp/said")"
+  same "$(wc -l <"$tmp/said")" 1 "reasons and one"
+  expect_error 1 "$2" dacsa snapshot "$1" refused
+  python3 -c 'import errno, os, sys
+try:
+    os.mkdir(sys.argv[1])
+    sys.exit("mkdir succeeds")
+except OSError as error:
+    assert error.errno == errno.EOPNOTSUPP, error' "$mnt/$1/refused"
+  same "$(parked "$1")" "" "snapshots of $1 and none"
+  is_running "$1" || fail "$1 is stopped"
+}
+
+# takes NAME: a snapshot, and drops it again.
+takes() {
+  dacsa snapshot "$1" taken >/dev/null
+  dacsa drop "$1/taken"
+}
+
+tasks_of() {
+  find "/proc/${guest_pid[$1]}/task" -mindepth 1 -maxdepth 1 | wc -l
+}
+
+# --- RLIMIT_NPROC, of a user who has no other process: root is exempt
+
+uid=$((64100 + RANDOM % 900))
+! pgrep -U $uid >/dev/null || skip "user $uid has processes"
+chmod 1777 "$tmp"
+qemu-system-x86_64() {
+  exec setpriv --reuid $uid --regid $uid --clear-groups "$(type -P qemu-system-x86_64)" "$@"
+}
+# limit_user ROOM: of tasks. As that user: root may lack the capability.
+limit_user() {
+  setpriv --reuid $uid --regid $uid --clear-groups \
+    prlimit --pid "${guest_pid[user]}" "--nproc=$(($(tasks_of user) + $1)):"
+}
+start_qemu user -m 64M
+unset -f qemu-system-x86_64
+start_qemu root -m 64M
+mount_guest user root
+
+takes user
+limit_user 1
+refuses user "QEMU's user $uid .*RLIMIT_NPROC"
+limit_user $((TASKS + 8)) # its threads come and go
+takes user
+prlimit --pid "${guest_pid[root]}" --nproc=1:
+takes root
+stop_dacsa
+stop_guest user
+stop_guest root
+
+# --- pids.max of an ancestor
+
+make_cgroup pids pids.max
+echo $BASHPID >"$cgroup/vm/cgroup.procs"
+start_qemu vm -m 64M
+echo $BASHPID >"$home/cgroup.procs"
+mount_guest vm
+takes vm
+echo $(($(cat "$cgroup/pids.current") + 1)) >"$cgroup/pids.max"
+refuses vm "QEMU's cgroup has .*pids\.max"
+echo $(($(cat "$cgroup/pids.current") + TASKS)) >"$cgroup/pids.max"
+takes vm
+echo max >"$cgroup/pids.max"
+stop_dacsa
+stop_guest vm
+
+# --- memory of an ancestor
+
+make_cgroup memory memory.limit_in_bytes memory.max
+limit=$cgroup/memory.limit_in_bytes usage=$cgroup/memory.usage_in_bytes none=-1
+[ -e "$limit" ] || { limit=$cgroup/memory.max usage=$cgroup/memory.current none=max; }
+echo $BASHPID >"$cgroup/vm/cgroup.procs"
+start_guest full # so that there is something to be copied
+echo $BASHPID >"$home/cgroup.procs"
+mount_guest full
+same "$(dacsa check full)" "full: can be snapshotted" "verdicts"
+rss=$(awk '/^RssAnon/ { print $2 * 1024 }' "/proc/${guest_pid[full]}/status")
+[ "$rss" -gt $((128 * MIB)) ] || fail "the guest has only $rss bytes"
+
+# leave MIB: of memory, beside the page cache.
+leave() {
+  local cached
+  cached=$(awk '/^total_(in)?active_file / { v1 += $2 } /^(in)?active_file / { v2 += $2 }
+    END { print v1 ? v1 : v2 }' "$cgroup/memory.stat")
+  echo $(($(cat "$usage") - cached + $1 * MIB)) >"$limit"
+}
+
+leave 32
+refuses full 'QEMU.s cgroup has only .* MiB of memory left .*memory\.'
+# Some copies fit: taken, with a warning.
+leave 112
+wait_for 5 tells full "warning: QEMU's cgroup has .* MiB of memory left" || fail "check: $(cat "$tmp/said")"
+grep -qx "full: can be snapshotted" "$tmp/said" || fail "check: $(cat "$tmp/said")"
+grep -q '^warning: ' "$mnt/full/status" || fail "no warning in status"
+takes full
+echo $none >"$limit"
+wait_for 5 tells full 'can be snapshotted$' || fail "check: $(cat "$tmp/said")"
+takes full
+guest_run full true
