@@ -260,7 +260,7 @@ add_psinfo(Notes *n)
   Prpsinfo info = {0};
 
   set_state(core, &info);
-  info.nice = (int8_t)((int32_t)get(core, leader, M_TASK_STATIC_PRIO) - DEFAULT_PRIO);
+  info.nice = (int8_t)(get(core, leader, M_TASK_STATIC_PRIO) - DEFAULT_PRIO);
   info.flags = get(core, leader, M_TASK_FLAGS);
   const uint64_t cred = get(core, leader, M_TASK_REAL_CRED);
   info.uid = (uint32_t)get(core, cred, M_CRED_UID);

@@ -543,6 +543,7 @@ test_hostile(void)
   for (unsigned i = 0; i < 8; i++)
     fake_mem_u64(f.fake.l.memory, MM + 0x40 + i * 8, 1); /* an auxiliary vector without an end */
   fake_linux_put(&f.fake, MM, M_MM_ARG_END, UINT64_MAX);
+  fake_linux_put(&f.fake, LEADER, M_TASK_STATIC_PRIO, 0x80000030); /* less 120: no int */
   const uint64_t before = dacsa_work_begin(1u << 20);
   g_autoptr(DacsaRuns) core = core_of(&f);
   dacsa_work_begin(before);
