@@ -74,3 +74,21 @@ dacsa_client_value(const char *text, const char *key)
 
   return values->len > 0 ? g_strdup(g_ptr_array_index(values, 0)) : NULL;
 }
+
+void
+dacsa_client_each_row(const char *path, const char *with, DacsaClientRowFunc func, void *data)
+{
+  g_autofree char *text = dacsa_client_read(path);
+  g_autoptr(JsonParser) parser = json_parser_new_immutable();
+
+  for (char *line = text, *end; *line; line = end) {
+    end = strchr(line, '\n');
+    if (end)
+      *end++ = '\0';
+    else
+      end = line + strlen(line);
+    if ((!with || strstr(line, with)) && json_parser_load_from_data(parser, line, -1, NULL) &&
+        JSON_NODE_HOLDS_OBJECT(json_parser_get_root(parser)))
+      func(json_node_get_object(json_parser_get_root(parser)), data);
+  }
+}

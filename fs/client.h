@@ -2,6 +2,7 @@
 #pragma once
 
 #include <glib.h>
+#include <json-glib/json-glib.h>
 #include <stdbool.h>
 
 /* Checks that there is a dacsa mount there: 0, or the exit status after telling what is amiss. */
@@ -19,3 +20,8 @@ GPtrArray *dacsa_client_values(const char *text, const char *key);
 
 /* The first of them; NULL: none. Owned. */
 char *dacsa_client_value(const char *text, const char *key);
+
+/* Calls func for each object of a file of JSON lines, of those lines alone that have `with` in them
+ * (NULL: of all). A file that is not there has none. */
+typedef void (*DacsaClientRowFunc)(JsonObject *row, void *data);
+void dacsa_client_each_row(const char *path, const char *with, DacsaClientRowFunc func, void *data);

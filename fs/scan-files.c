@@ -1,12 +1,11 @@
 /* Files of dacsa scan: which there are, where the mount has them, what they are. */
 #include "fs/scan-files.h"
 
+#include "fs/client.h"
 #include "fs/names.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <json-glib/json-glib.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -63,18 +62,6 @@ system_free(void *data)
   g_free(system);
 }
 
-static guint
-hash_key(gconstpointer key)
-{
-  return (guint)((const DacsaScanKey *)key)->a;
-}
-
-static gboolean
-equal_keys(gconstpointer a, gconstpointer b)
-{
-  return memcmp(a, b, sizeof(DacsaScanKey)) == 0;
-}
-
 /* -- where the mount has cached files -- */
 
 /* `major:minor-type-where` (parsers/linux/files.c), escaped. */
@@ -116,8 +103,8 @@ dacsa_scan_files_new(const char *snapshot)
   g_mutex_init(&files->lock);
   files->all = g_ptr_array_new_with_free_func(file_free);
   files->by_identity = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-  files->found =
-      g_hash_table_new_full(hash_key, equal_keys, NULL, (GDestroyNotify)g_ptr_array_unref);
+  files->found = g_hash_table_new_full(dacsa_scan_key_hash, dacsa_scan_key_equal, NULL,
+                                       (GDestroyNotify)g_ptr_array_unref);
   return files;
 }
 
@@ -315,10 +302,19 @@ dacsa_scan_files_add_unit(DacsaScanFiles *files, const DacsaScanUnit *unit)
   }
 }
 
+/* Open files of some processes are added. */
+typedef struct {
+  DacsaScanFiles *files;
+  const GArray *wanted; /* uint32_t; NULL: all */
+} OpenFiles;
+
 /* A line of json/fds.jsonl. */
 static void
-add_open_file(DacsaScanFiles *files, JsonObject *line, const GArray *wanted)
+add_open_file(JsonObject *line, void *data)
 {
+  const OpenFiles *of = data;
+  DacsaScanFiles *files = of->files;
+  const GArray *wanted = of->wanted;
   const char *path = json_object_get_string_member_with_default(line, "path", "");
   const char *device = json_object_get_string_member_with_default(line, "dev", "");
   const char *type = json_object_get_string_member_with_default(line, "type", "");
@@ -341,22 +337,10 @@ void
 dacsa_scan_files_add_open(DacsaScanFiles *files, const GArray *wanted)
 {
   g_autofree char *path = g_build_filename(files->snapshot, "json/fds.jsonl", NULL);
-  g_autofree char *text = NULL;
-  g_autoptr(JsonParser) parser = json_parser_new_immutable();
+  OpenFiles of = {files, wanted};
 
-  if (!g_file_get_contents(path, &text, NULL, NULL))
-    return;
-  for (char *line = text, *end; *line; line = end) {
-    end = strchr(line, '\n');
-    if (end)
-      *end++ = '\0';
-    else
-      end = line + strlen(line);
-    /* Most are sockets, and files that have their name. */
-    if (strstr(line, DELETED) && json_parser_load_from_data(parser, line, -1, NULL) &&
-        JSON_NODE_HOLDS_OBJECT(json_parser_get_root(parser)))
-      add_open_file(files, json_node_get_object(json_parser_get_root(parser)), wanted);
-  }
+  /* Most are sockets, and files that have their name. */
+  dacsa_client_each_row(path, DELETED, add_open_file, &of);
 }
 
 guint

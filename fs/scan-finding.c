@@ -117,18 +117,6 @@ dacsa_findings_add_file(DacsaFindings *findings, DacsaFindingKind kind, const Da
 
 /* -- spreading -- */
 
-static guint
-hash_key(gconstpointer key)
-{
-  return (guint)((const DacsaScanKey *)key)->a;
-}
-
-static gboolean
-equal_keys(gconstpointer a, gconstpointer b)
-{
-  return memcmp(a, b, sizeof(DacsaScanKey)) == 0;
-}
-
 /* Pages of a unit that follow each other, and what they hold. */
 typedef struct {
   const DacsaScanUnit *unit;
@@ -144,7 +132,7 @@ stands_at(const DacsaScanFinding *finding, const Pages *p, guint i)
   if (finding->n > p->n - i)
     return false;
   for (guint n = 0; n < finding->n; n++)
-    if (!p->known[i + n] || !equal_keys(&p->keys[i + n], &finding->keys[n]))
+    if (!p->known[i + n] || !dacsa_scan_key_equal(&p->keys[i + n], &finding->keys[n]))
       return false;
   return true;
 }
@@ -198,8 +186,8 @@ dacsa_findings_spread(DacsaFindings *findings, DacsaScanFindings *known, const G
                       DacsaScanPages *pages)
 {
   const guint n_known = dacsa_scan_findings_count(known);
-  g_autoptr(GHashTable) by_page =
-      g_hash_table_new_full(hash_key, equal_keys, NULL, (GDestroyNotify)g_ptr_array_unref);
+  g_autoptr(GHashTable) by_page = g_hash_table_new_full(dacsa_scan_key_hash, dacsa_scan_key_equal,
+                                                        NULL, (GDestroyNotify)g_ptr_array_unref);
 
   for (guint i = 0; i < n_known; i++) {
     const DacsaScanFinding *finding = dacsa_scan_findings_get(known, i);

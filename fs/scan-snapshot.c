@@ -7,7 +7,6 @@
 #include "fs/scan-memory.h"
 #include "snap/error.h"
 
-#include <json-glib/json-glib.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,31 +48,18 @@ facts_free(void *data)
   g_free(facts);
 }
 
-typedef void (*RowFunc)(JsonObject *row, Scan *scan);
-
-/* Calls func for the lines of a table; of a guest's that has none, for none. */
 static void
-each_row(Scan *scan, const char *table, RowFunc func)
+each_row(Scan *scan, const char *table, DacsaClientRowFunc func)
 {
   g_autofree char *path = g_build_filename(scan->target->path, "json", table, NULL);
-  g_autofree char *text = dacsa_client_read(path);
-  g_autoptr(JsonParser) parser = json_parser_new_immutable();
 
-  for (char *line = text, *end; *line; line = end) {
-    end = strchr(line, '\n');
-    if (end)
-      *end++ = '\0';
-    else
-      end = line + strlen(line);
-    if (json_parser_load_from_data(parser, line, -1, NULL) &&
-        JSON_NODE_HOLDS_OBJECT(json_parser_get_root(parser)))
-      func(json_node_get_object(json_parser_get_root(parser)), scan);
-  }
+  dacsa_client_each_row(path, NULL, func, scan);
 }
 
 static void
-add_facts(JsonObject *row, Scan *scan)
+add_facts(JsonObject *row, void *data)
 {
+  const Scan *scan = data;
   const gint64 pid = json_object_get_int_member_with_default(row, "pid", 0);
   Facts *facts = g_new0(Facts, 1);
 
@@ -83,8 +69,10 @@ add_facts(JsonObject *row, Scan *scan)
 }
 
 static void
-add_module(JsonObject *row, Scan *scan)
+add_module(JsonObject *row, void *data)
 {
+  const Scan *scan = data;
+
   g_ptr_array_add(scan->modules, json_object_ref(row));
 }
 

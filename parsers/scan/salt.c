@@ -54,3 +54,15 @@ dacsa_scan_key_sequence(const DacsaScanSalt *salt, const DacsaScanKey *pages, gu
            (pages[i].b + salt->sequence[2 * i + 1]);
   *ret = (DacsaScanKey){(uint64_t)(sum >> 64), (uint64_t)sum};
 }
+
+guint
+dacsa_scan_key_hash(gconstpointer key)
+{
+  return (guint)((const DacsaScanKey *)key)->a;
+}
+
+gboolean
+dacsa_scan_key_equal(gconstpointer a, gconstpointer b)
+{
+  return memcmp(a, b, sizeof(DacsaScanKey)) == 0;
+}

@@ -34,6 +34,10 @@ void dacsa_scan_key_content(const DacsaScanSalt *salt, const void *bytes, size_t
 void dacsa_scan_key_sequence(const DacsaScanSalt *salt, const DacsaScanKey *pages, guint n,
                              DacsaScanKey *ret);
 
+/* For hash tables of keys. */
+guint dacsa_scan_key_hash(gconstpointer key);
+gboolean dacsa_scan_key_equal(gconstpointer a, gconstpointer b);
+
 /* The key of a page that is told by its frame number alone. */
 static inline DacsaScanKey
 dacsa_scan_key_frame(uint64_t frame)
