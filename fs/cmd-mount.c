@@ -230,11 +230,10 @@ complete(DacsaConfig *config, const char *path, gid_t *ret_group, int *ret_statu
   g_auto(DacsaConfig) file = {0};
   g_autoptr(GError) error = NULL;
 
-  for (size_t i = 0; config->qmp && config->qmp[i]; i++)
-    if (!dacsa_config_check_qmp(config->qmp[i], &error)) {
-      *ret_status = dacsa_cmd_usage("mount", "--qmp %s", error->message);
-      return false;
-    }
+  if (!dacsa_config_check(config, &error)) {
+    *ret_status = dacsa_cmd_usage("mount", "%s", error->message);
+    return false;
+  }
   if (!dacsa_config_load(path, &file, &error)) {
     *ret_status = dacsa_cmd_fail("%s", error->message);
     return false;
@@ -254,9 +253,21 @@ mount_as_told(const DacsaConfig *config, gid_t group, bool foreground, const cha
   g_autofree char *path = g_canonicalize_filename(mountpoint, NULL);
   g_autofree char *state_path = dacsa_state_path(path);
   Mount m = {path, state_path, .ready_fd = -1, .foreground = foreground};
+  DacsaAmount host_cow_limit = {0};
+  const DacsaPolicies policies = {{
+      [DACSA_POLICY_METHOD] = (const char *const *)config->method,
+      [DACSA_POLICY_COW_LIMIT] = (const char *const *)config->cow_limit,
+      [DACSA_POLICY_EVERY] = (const char *const *)config->every,
+      [DACSA_POLICY_KEEP] = (const char *const *)config->keep,
+  }};
+  if (config->host_cow_limit && !dacsa_amount_parse(config->host_cow_limit, &host_cow_limit, NULL))
+    return dacsa_cmd_fail("--host-cow-limit %s is no amount", config->host_cow_limit);
   const DacsaKeeperOptions options = {.uri = strcmp(uri, "none") == 0 ? NULL : uri,
                                       .qmp = (const char *const *)config->qmp,
                                       .state_path = state_path,
+                                      .policies = policies,
+                                      .host_cow_limit = host_cow_limit,
+                                      .no_collapse = config->no_collapse,
                                       .drop_on_exit = config->drop_on_exit};
 
   return foreground ? serve(&m, &options, config->options, &viewer)
@@ -279,6 +290,19 @@ dacsa_cmd_mount(int argc, char **argv)
       {"group", 0, 0, G_OPTION_ARG_STRING, &config.group, "who may read beside root", "GROUP"},
       {"show-all", 0, 0, G_OPTION_ARG_NONE, &config.show_all,
        "list also what otherwise opens by name only", NULL},
+      {"method", 0, 0, G_OPTION_ARG_STRING_ARRAY, &config.method,
+       "how snapshots may be taken, the first that is possible [fork]; repeatable",
+       "[VM=]METHOD,..."},
+      {"cow-limit", 0, 0, G_OPTION_ARG_STRING_ARRAY, &config.cow_limit,
+       "what a VM's snapshots may cost; then the oldest goes; repeatable", "[VM=]SIZE"},
+      {"host-cow-limit", 0, 0, G_OPTION_ARG_STRING, &config.host_cow_limit,
+       "what all snapshots together may cost", "SIZE"},
+      {"every", 0, 0, G_OPTION_ARG_STRING_ARRAY, &config.every,
+       "take a snapshot each time that this long has passed; repeatable", "[VM=]TIME"},
+      {"keep", 0, 0, G_OPTION_ARG_STRING_ARRAY, &config.keep,
+       "how many of those stay, the newest [3]; repeatable", "[VM=]NUMBER"},
+      {"no-collapse", 0, 0, G_OPTION_ARG_NONE, &config.no_collapse,
+       "leave QEMU's huge pages as snapshots split them", NULL},
       {"drop-on-exit", 0, 0, G_OPTION_ARG_NONE, &config.drop_on_exit,
        "drop all snapshots at the end instead of keeping them for the next mount", NULL},
       {"foreground", 'f', 0, G_OPTION_ARG_NONE, &foreground, "stay in the foreground", NULL},

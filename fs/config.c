@@ -2,6 +2,7 @@
 #include "fs/config.h"
 
 #include "snap/error.h"
+#include "snap/policy.h"
 
 #include <grp.h>
 #include <string.h>
@@ -24,6 +25,38 @@ check_not_empty(const char *value, GError **error)
          dacsa_fail(error, DACSA_ERROR_BAD_DATA, "it is empty; leave the line out");
 }
 
+static bool
+check_amount(const char *value, GError **error)
+{
+  DacsaAmount amount;
+
+  return dacsa_amount_parse(value, &amount, error);
+}
+
+static bool
+check_method(const char *value, GError **error)
+{
+  return dacsa_policy_check(DACSA_POLICY_METHOD, value, error);
+}
+
+static bool
+check_cow_limit(const char *value, GError **error)
+{
+  return dacsa_policy_check(DACSA_POLICY_COW_LIMIT, value, error);
+}
+
+static bool
+check_every(const char *value, GError **error)
+{
+  return dacsa_policy_check(DACSA_POLICY_EVERY, value, error);
+}
+
+static bool
+check_keep(const char *value, GError **error)
+{
+  return dacsa_policy_check(DACSA_POLICY_KEEP, value, error);
+}
+
 typedef enum { TEXT, LIST, SWITCH } Kind;
 
 /* The keys, each in one row. check is asked of each value of a list. */
@@ -36,6 +69,12 @@ static const struct {
             {"qmp", LIST, G_STRUCT_OFFSET(DacsaConfig, qmp), dacsa_config_check_qmp},
             {"group", TEXT, G_STRUCT_OFFSET(DacsaConfig, group), check_group},
             {"options", TEXT, G_STRUCT_OFFSET(DacsaConfig, options), check_not_empty},
+            {"method", LIST, G_STRUCT_OFFSET(DacsaConfig, method), check_method},
+            {"cow-limit", LIST, G_STRUCT_OFFSET(DacsaConfig, cow_limit), check_cow_limit},
+            {"host-cow-limit", TEXT, G_STRUCT_OFFSET(DacsaConfig, host_cow_limit), check_amount},
+            {"every", LIST, G_STRUCT_OFFSET(DacsaConfig, every), check_every},
+            {"keep", LIST, G_STRUCT_OFFSET(DacsaConfig, keep), check_keep},
+            {"no-collapse", SWITCH, G_STRUCT_OFFSET(DacsaConfig, no_collapse), NULL},
             {"show-all", SWITCH, G_STRUCT_OFFSET(DacsaConfig, show_all), NULL},
             {"drop-on-exit", SWITCH, G_STRUCT_OFFSET(DacsaConfig, drop_on_exit), NULL}};
 
@@ -44,10 +83,11 @@ static const struct {
 void
 dacsa_config_clear(DacsaConfig *config)
 {
-  g_free(config->connect);
-  g_strfreev(config->qmp);
-  g_free(config->group);
-  g_free(config->options);
+  for (size_t i = 0; i < N_KEYS; i++)
+    if (keys[i].kind == TEXT)
+      g_free(G_STRUCT_MEMBER(char *, config, keys[i].offset));
+    else if (keys[i].kind == LIST)
+      g_strfreev(G_STRUCT_MEMBER(char **, config, keys[i].offset));
   *config = (DacsaConfig){0};
 }
 
@@ -60,6 +100,33 @@ dacsa_config_check_qmp(const char *value, GError **error)
 
   return (equals && equals != value && equals[1] != '\0') ||
          dacsa_fail(error, DACSA_ERROR_BAD_DATA, "%s: write NAME=SOCKET", value);
+}
+
+/* A list's values, or the one there is. */
+static bool
+check_key(const DacsaConfig *config, size_t i, GError **error)
+{
+  char *const *list = G_STRUCT_MEMBER(char **, config, keys[i].offset);
+  const char *text = G_STRUCT_MEMBER(char *, config, keys[i].offset);
+  bool ok = true;
+
+  if (keys[i].kind == TEXT)
+    return !text || keys[i].check(text, error);
+  for (size_t n = 0; ok && keys[i].kind == LIST && list && list[n]; n++)
+    ok = keys[i].check(list[n], error);
+  return ok;
+}
+
+bool
+dacsa_config_check(const DacsaConfig *config, GError **error)
+{
+  for (size_t i = 0; i < N_KEYS; i++) {
+    g_autoptr(GError) why = NULL;
+
+    if (keys[i].kind != SWITCH && !check_key(config, i, &why))
+      return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "--%s %s", keys[i].name, why->message);
+  }
+  return true;
 }
 
 bool
@@ -173,14 +240,9 @@ read_value(GKeyFile *file, size_t i, DacsaConfig *ret, GError **error)
     return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "write true or false");
   if (cause)
     return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "%s", cause->message);
-  if (keys[i].kind == TEXT)
-    return keys[i].check(*text, error);
   if (keys[i].kind == LIST && !(*list)[0])
     return check_not_empty("", error);
-  for (size_t n = 0; keys[i].kind == LIST && (*list)[n]; n++)
-    if (!keys[i].check((*list)[n], error))
-      return false;
-  return true;
+  return check_key(ret, i, error);
 }
 
 bool

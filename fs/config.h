@@ -16,7 +16,10 @@ typedef struct {
   char **qmp; /* NAME=SOCKET, NULL-terminated */
   char *group;
   char *options; /* of FUSE */
-  gboolean show_all, drop_on_exit;
+  /* Of snap/policy.h: [VM=]VALUE. */
+  char **method, **cow_limit, **every, **keep;
+  char *host_cow_limit; /* an amount */
+  gboolean show_all, drop_on_exit, no_collapse;
 } DacsaConfig;
 
 void dacsa_config_clear(DacsaConfig *config);
@@ -37,6 +40,10 @@ void dacsa_config_complete(DacsaConfig *config, DacsaConfig *file);
 
 /* The values that can be wrong, wherever they come from. */
 bool dacsa_config_check_qmp(const char *value, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Whether every value in config, wherever it comes from, can be; the message begins with the
+ * option's name. */
+bool dacsa_config_check(const DacsaConfig *config, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* A group by name or number. */
 bool dacsa_config_find_group(const char *value, gid_t *ret,

@@ -3,16 +3,14 @@
 
 #include "snap/channel.h"
 #include "snap/error.h"
-#include "snap/fleet.h"
 #include "snap/log.h"
+#include "snap/shelf.h"
 #include "snap/state.h"
 #include "snap/take.h"
-#include "snap/vm.h"
 #include "snap/worker.h"
 
 #include <fcntl.h>
 #include <glib-unix.h>
-#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -20,11 +18,11 @@
 #include <unistd.h>
 
 #define TAKE_US (30 * G_USEC_PER_SEC)
-#define CHILD_END_MS 2000 /* a killed child's memory is freed in less */
 
 struct DacsaKeeper {
   GMainLoop *loop;
   DacsaFleet *fleet;
+  DacsaShelf *shelf;
   char *state_path;
   bool drop_on_exit;
   int channel;
@@ -136,62 +134,28 @@ send_snapshot(DacsaKeeper *self, const DacsaKept *kept)
   send_message(self, message);
 }
 
-/* -- snapshots -- */
+/* -- what the shelf tells -- */
 
-static gboolean on_child_exit(gint fd, GIOCondition condition, void *data);
-
-typedef struct {
-  DacsaKeeper *keeper;
-  DacsaVm *vm;
-  DacsaKept *kept;
-} ChildWatch;
-
-/* Takes record and pidfd. */
 static void
-keep(DacsaKeeper *self, DacsaVm *vm, DacsaRecord *record, int pidfd)
+on_kept(const DacsaKept *kept, void *data)
 {
-  DacsaKept *kept = dacsa_kept_new(record, pidfd);
-  ChildWatch *watch = g_new(ChildWatch, 1);
-
-  *watch = (ChildWatch){self, vm, kept};
-  g_ptr_array_add(vm->snapshots, kept);
-  kept->watch =
-      g_unix_fd_add_full(G_PRIORITY_DEFAULT, pidfd, G_IO_IN, on_child_exit, watch, g_free);
-  send_snapshot(self, kept);
+  send_snapshot(data, kept);
 }
 
-static gboolean
-on_child_exit(gint fd, GIOCondition condition, void *data)
+static void
+on_ended(const DacsaKept *kept, void *data)
 {
-  ChildWatch *watch = data;
-  DacsaKeeper *self = watch->keeper;
-  DacsaVm *vm = watch->vm;
-  DacsaKept *kept = watch->kept;
-  const bool asked = kept->drop_sequence != 0;
-  const char *why = asked ? "dropped" : "its child process was killed";
+  DacsaKeeper *self = data;
   g_autoptr(DacsaMessage) message = dacsa_message_new("dropped", 0);
 
-  (void)fd;
-  (void)condition;
-  dacsa_log(asked ? DACSA_LOG_DROPPED : DACSA_LOG_LOST, G_LOG_LEVEL_MESSAGE, kept->record->vm,
-            kept->record->name, -1, "%s", why);
-  dacsa_state_remove(self->state_path, kept->record->vm, kept->record->name);
   dacsa_message_set(message, "vm", kept->record->vm);
   dacsa_message_set(message, "name", kept->record->name);
-  dacsa_message_set(message, "why", why);
+  dacsa_message_set(message, "why", kept->why);
   send_message(self, message);
   send_reply(self, kept->drop_sequence, NULL);
-  kept->watch = 0;
-  g_ptr_array_remove(vm->snapshots, kept);
-  dacsa_fleet_forget_if_empty(self->fleet, vm);
-  return G_SOURCE_REMOVE;
 }
 
-static void
-kill_child(DacsaKept *kept)
-{
-  syscall(SYS_pidfd_send_signal, kept->pidfd, SIGKILL, NULL, 0);
-}
+/* -- taking and dropping -- */
 
 typedef struct {
   const DacsaKeeper *keeper;
@@ -258,7 +222,7 @@ take_done(GVariant *payload, const GError *error, void *data)
   if (!error) {
     dacsa_log(DACSA_LOG_TAKEN, G_LOG_LEVEL_MESSAGE, vm->address->name, job->name, record->pause_us,
               "taken, paused %.1f ms", (double)record->pause_us / 1000);
-    keep(self, vm, g_steal_pointer(&record), pidfd);
+    dacsa_shelf_put(self->shelf, vm, g_steal_pointer(&record), pidfd);
   } else {
     vm->last_error = g_strdup(error->message);
     dacsa_log(DACSA_LOG_REFUSED, G_LOG_LEVEL_WARNING, vm->address->name, job->name, -1, "%s",
@@ -295,7 +259,7 @@ start_take(DacsaKeeper *self, DacsaVm *vm, const char *name, uint64_t sequence, 
 }
 
 static bool
-start_drop(DacsaVm *vm, const char *name, uint64_t sequence, GError **error)
+start_drop(DacsaKeeper *self, DacsaVm *vm, const char *name, uint64_t sequence, GError **error)
 {
   DacsaKept *kept = vm ? dacsa_vm_find(vm, name) : NULL;
 
@@ -304,31 +268,8 @@ start_drop(DacsaVm *vm, const char *name, uint64_t sequence, GError **error)
   if (kept->drop_sequence)
     return dacsa_fail(error, DACSA_ERROR_BUSY, "it is being dropped already");
   kept->drop_sequence = sequence;
-  kill_child(kept);
+  dacsa_shelf_drop(self->shelf, kept, "dropped");
   return true;
-}
-
-/* Takes up what an earlier daemon left. */
-static void
-take_up_snapshots(DacsaKeeper *self)
-{
-  g_autoptr(GPtrArray) records = dacsa_state_load(self->state_path);
-
-  while (records->len > 0) {
-    g_autoptr(DacsaRecord) record = g_ptr_array_steal_index(records, 0);
-    DacsaVm *vm = dacsa_fleet_find(self->fleet, record->vm);
-    int pidfd;
-
-    if (!dacsa_kept_open(record, &pidfd)) {
-      dacsa_state_remove(self->state_path, record->vm, record->name);
-      continue;
-    }
-    if (!vm)
-      vm = dacsa_fleet_add_ended(self->fleet, record->vm, record->uuid);
-    dacsa_log(DACSA_LOG_TAKEN_UP, G_LOG_LEVEL_MESSAGE, record->vm, record->name, -1,
-              "taken up again");
-    keep(self, vm, g_steal_pointer(&record), pidfd);
-  }
 }
 
 /* -- the viewer's requests -- */
@@ -387,7 +328,7 @@ handle_request(DacsaKeeper *self, DacsaMessage *message)
   else if (take)
     ok = start_take(self, vm, name, request->sequence, &error);
   else if (strcmp(request->verb, "drop") == 0)
-    ok = start_drop(vm, name, request->sequence, &error);
+    ok = start_drop(self, vm, name, request->sequence, &error);
   else if (refresh && vm && vm->running && !vm->taking)
     dacsa_fleet_probe(self->fleet, vm, request->sequence);
   else
@@ -482,6 +423,8 @@ dacsa_keeper_new(const DacsaKeeperOptions *options, DacsaKeeper **ret, GError **
     dacsa_keeper_free(self);
     return false;
   }
+  const DacsaShelfOptions shelf = {self->fleet, self->state_path, on_kept, on_ended, self};
+  self->shelf = dacsa_shelf_new(&shelf);
   *ret = self;
   return true;
 }
@@ -491,33 +434,6 @@ dacsa_keeper_on_ready(DacsaKeeper *keeper, void (*ready)(void *data), void *data
 {
   keeper->ready = ready;
   keeper->ready_data = data;
-}
-
-static void
-drop_all_of(DacsaVm *vm, void *data)
-{
-  const DacsaKeeper *self = data;
-
-  for (guint i = 0; i < vm->snapshots->len; i++) {
-    DacsaKept *kept = g_ptr_array_index(vm->snapshots, i);
-
-    kill_child(kept);
-    dacsa_state_remove(self->state_path, kept->record->vm, kept->record->name);
-  }
-}
-
-/* Who ended the daemon finds no child of it any more. */
-static void
-await_all_of(DacsaVm *vm, void *data)
-{
-  (void)data;
-  for (guint i = 0; i < vm->snapshots->len; i++) {
-    const DacsaKept *kept = g_ptr_array_index(vm->snapshots, i);
-    struct pollfd ended = {.fd = kept->pidfd, .events = POLLIN};
-
-    if (poll(&ended, 1, CHILD_END_MS) != 1)
-      g_message("%s/%s: its child takes long to end", kept->record->vm, kept->record->name);
-  }
 }
 
 /* false: by a signal, or with a failure. */
@@ -537,14 +453,12 @@ dacsa_keeper_run(DacsaKeeper *self, int channel, pid_t viewer)
 
   self->channel = channel;
   dacsa_fleet_start(self->fleet);
-  take_up_snapshots(self);
+  dacsa_shelf_take_up(self->shelf);
   send_message(self, all);
   self->channel_source = g_unix_fd_add(channel, G_IO_IN | G_IO_HUP, on_request, self);
   g_main_loop_run(self->loop);
-  if (self->drop_on_exit) {
-    dacsa_fleet_foreach(self->fleet, drop_all_of, self);
-    dacsa_fleet_foreach(self->fleet, await_all_of, self);
-  }
+  if (self->drop_on_exit)
+    dacsa_shelf_drop_all(self->shelf);
   const bool well = await_viewer(viewer);
   return !self->is_ready ? DACSA_KEEPER_NOT_READY : well ? DACSA_KEEPER_DONE : DACSA_KEEPER_LOST;
 }
@@ -558,6 +472,7 @@ dacsa_keeper_free(DacsaKeeper *self)
     g_source_remove(self->channel_source);
   if (self->channel >= 0)
     close(self->channel);
+  dacsa_shelf_free(self->shelf);
   dacsa_fleet_free(self->fleet);
   g_main_loop_unref(self->loop);
   g_free(self->state_path);

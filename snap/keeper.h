@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include "snap/policy.h"
+
 #include <glib.h>
 #include <stdbool.h>
 #include <sys/types.h>
@@ -14,7 +16,10 @@ typedef struct {
   const char *uri;        /* libvirt; NULL: none */
   const char *const *qmp; /* NAME=SOCKET, NULL-terminated; may be NULL */
   const char *state_path; /* see snap/state.h */
-  bool drop_on_exit;      /* else snapshots stay for the next daemon */
+  DacsaPolicies policies;
+  DacsaAmount host_cow_limit; /* of all snapshots together; of the host's memory */
+  bool no_collapse;           /* huge pages are not put together again */
+  bool drop_on_exit;          /* else snapshots stay for the next daemon */
 } DacsaKeeperOptions;
 
 /* Connects to libvirt and looks at every --qmp VM once, so that what is mistyped fails here. */

@@ -4,6 +4,7 @@
 #include "snap/connect.h"
 #include "snap/error.h"
 #include "snap/inject.h"
+#include "snap/method.h"
 #include "snap/preflight.h"
 #include "snap/procmaps.h"
 
@@ -21,27 +22,7 @@
 
 #define MONITOR_US (5 * G_USEC_PER_SEC)
 #define QUIESCE_US (10 * G_USEC_PER_SEC)
-#define RETRY_US (20 * 1000)
-#define PARK_US (10 * G_USEC_PER_SEC)
 #define TRIES 5
-
-/* What one try made, before it is known to be good. */
-typedef struct {
-  pid_t child;
-  int pidfd;
-} Child;
-
-static void
-child_kill(Child *child)
-{
-  if (child->pidfd >= 0) {
-    syscall(SYS_pidfd_send_signal, child->pidfd, SIGKILL, NULL, 0);
-    close(child->pidfd);
-  }
-  child->pidfd = -1;
-}
-
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Child, child_kill)
 
 static int64_t
 soon(void)
@@ -85,36 +66,17 @@ check_changed(DacsaMonitor *monitor, GError **error)
          dacsa_fail(error, DACSA_ERROR_UNSUPPORTED, "%s; %s", refusal->reason, refusal->remedy);
 }
 
-/* Tries again where QEMU's main thread was at a place where it could not be done, and only if that
- * was found out at once: the VM is paused. */
-static bool
-fork_now(DacsaInjector *injector, const DacsaInjection *injection, Child *child, GError **error)
-{
-  int64_t deadline = g_get_monotonic_time() + RETRY_US;
-  g_autoptr(GError) failure = NULL;
-  bool ok = dacsa_injector_fork(injector, &child->child, &child->pidfd, &failure);
-
-  while (!ok && g_error_matches(failure, DACSA_ERROR, DACSA_ERROR_BUSY) &&
-         g_get_monotonic_time() < deadline) {
-    g_clear_error(&failure);
-    ok = dacsa_inject_fork(injection, &child->child, &child->pidfd, &failure);
-  }
-  if (!ok)
-    g_propagate_error(error, g_steal_pointer(&failure));
-  return ok;
-}
-
 /* The pause itself. record's times are filled in. The VM was running where `running`. */
 static bool
-pause_and_fork(DacsaMonitor *monitor, const DacsaProbe *probe, bool running, DacsaRecord *record,
-               Child *child, DacsaTakeFailedEarly failed_early, void *data, GError **error)
+pause_and_acquire(DacsaMonitor *monitor, DacsaAcquisition *acquisition, bool running,
+                  DacsaRecord *record, DacsaTakeFailedEarly failed_early, void *data,
+                  GError **error)
 {
-  const DacsaInjection injection = {probe->pid, probe->gadgets, probe->vmas};
+  const DacsaMethod *method = acquisition->method;
   g_autoptr(GError) failure = NULL;
   g_autoptr(GError) resume_failure = NULL;
-  g_autoptr(DacsaInjector) injector = NULL;
 
-  if (!dacsa_injector_new(&injection, &injector, error))
+  if (!method->prepare(acquisition, error))
     return false;
   int64_t begin = g_get_monotonic_time();
   bool ok = running ? dacsa_monitor_stop(monitor, begin + QUIESCE_US, &record->registers, &failure)
@@ -124,13 +86,13 @@ pause_and_fork(DacsaMonitor *monitor, const DacsaProbe *probe, bool running, Dac
 
   record->taken_us = g_get_real_time();
   if (ok)
-    ok = fork_now(injector, &injection, child, &failure);
-  int64_t forked = g_get_monotonic_time();
+    ok = method->acquire(acquisition, &failure);
+  int64_t acquired = g_get_monotonic_time();
   if (!ok && failed_early && g_error_matches(failure, DACSA_ERROR, DACSA_ERROR_BUSY))
     failed_early(failure, data);
   bool resumed = !running || !monitor->stopped_it || dacsa_monitor_cont(monitor, &resume_failure);
   record->quiesce_us = running ? stopped - begin : 0;
-  record->fork_us = forked - stopped;
+  record->fork_us = acquired - stopped;
   record->pause_us = running ? g_get_monotonic_time() - begin : 0;
   if (!ok)
     g_propagate_error(error, g_steal_pointer(&failure));
@@ -150,96 +112,6 @@ layout_holds(DacsaMonitor *monitor, const DacsaProbe *probe, bool *ret, GError *
     return false;
   *ret = strcmp(mtree, probe->mtree) == 0;
   return true;
-}
-
-static bool
-has_open_files(pid_t pid)
-{
-  g_autofree char *path = g_strdup_printf("/proc/%d/fd", (int)pid);
-  g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
-
-  return !dir || g_dir_read_name(dir) != NULL;
-}
-
-/* Waits until the child sits in pause(2) with nothing open: parked. It is on its way there by
- * itself. Reads /proc/PID/syscall, whose first word is the call's number. */
-static bool
-wait_parked(pid_t pid, GError **error)
-{
-  g_autofree char *path = g_strdup_printf("/proc/%d/syscall", (int)pid);
-  g_autofree char *want = g_strdup_printf("%d ", SYS_pause);
-  int64_t deadline = g_get_monotonic_time() + PARK_US;
-
-  for (useconds_t nap = 50; g_get_monotonic_time() < deadline; nap = MIN(nap * 2, 10000)) {
-    g_autofree char *text = NULL;
-
-    if (!g_file_get_contents(path, &text, NULL, NULL))
-      return dacsa_fail(error, DACSA_ERROR_BUSY,
-                        "the snapshot died before it was parked (killed "
-                        "by the kernel: out of memory, or seccomp)");
-    if (g_str_has_prefix(text, want) && !has_open_files(pid))
-      return true;
-    usleep(nap);
-  }
-  return dacsa_fail(error, DACSA_ERROR_BUSY, "the snapshot was not parked in time");
-}
-
-/* The snapshot is the first to die when memory runs out, never the VM. */
-static bool
-make_expendable(pid_t pid, GError **error)
-{
-  g_autofree char *path = g_strdup_printf("/proc/%d/oom_score_adj", (int)pid);
-  int fd = open(path, O_WRONLY | O_CLOEXEC);
-  bool ok = fd >= 0 && write(fd, "1000", 4) == 4;
-  int errsv = errno;
-
-  if (fd >= 0)
-    close(fd);
-  return ok || dacsa_fail_errno(error, errsv, "%s", path);
-}
-
-static bool
-resident_bytes(pid_t pid, uint64_t *ret)
-{
-  g_autofree char *path = g_strdup_printf("/proc/%d/statm", (int)pid);
-  g_autofree char *text = NULL;
-  unsigned long pages;
-
-  if (!g_file_get_contents(path, &text, NULL, NULL) || sscanf(text, "%*u %lu", &pages) != 1)
-    return false;
-  *ret = (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
-  return true;
-}
-
-/* Whether the child has all of the guest's memory: the first byte of every range can be read. */
-static bool
-check_memory(const DacsaProbe *probe, pid_t child, GError **error)
-{
-  g_autofree char *path = g_strdup_printf("/proc/%d/mem", (int)child);
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
-  bool ok = fd >= 0;
-
-  for (guint i = 0; ok && i < probe->layout->ranges->len; i++) {
-    const DacsaRange *range = &g_array_index(probe->layout->ranges, DacsaRange, i);
-    char byte;
-
-    ok = pread(fd, &byte, 1, (off_t)range->offset) == 1;
-  }
-  if (fd >= 0)
-    close(fd);
-  return ok || dacsa_fail(error, DACSA_ERROR_OS, "the fork does not hold the guest's memory");
-}
-
-/* What is left to do when the VM runs again. */
-static bool
-settle(const DacsaProbe *probe, const Child *child, DacsaRecord *record, GError **error)
-{
-  record->child = child->child;
-  record->layout = dacsa_layout_copy(probe->layout);
-  return make_expendable(child->child, error) && wait_parked(child->child, error) &&
-         dacsa_procmaps_start_time(child->child, &record->child_start, error) &&
-         check_memory(probe, child->child, error) &&
-         resident_bytes(child->child, &record->resident_bytes);
 }
 
 /* Looks at the VM anew where its memory map is no longer the probe's: RAM that was plugged in since
@@ -271,6 +143,7 @@ take_locked(const DacsaVmAddress *address, const DacsaProbe *probe, const char *
   g_autoptr(DacsaMonitor) monitor = NULL;
   g_autoptr(DacsaProbe) fresh = NULL;
   g_autofree char *state = NULL;
+  const DacsaMethod *method = dacsa_method_find("fork");
   uint64_t start_time;
 
   if (!dacsa_connect(address, soon(), &monitor, error) ||
@@ -283,23 +156,23 @@ take_locked(const DacsaVmAddress *address, const DacsaProbe *probe, const char *
 
   for (int tries = 0; tries < TRIES; tries++) {
     g_autoptr(DacsaRecord) record = dacsa_record_new();
-    g_auto(Child) child = {.pidfd = -1};
+    g_auto(DacsaAcquisition) acquisition = {.pidfd = -1};
     bool holds = false;
 
     record->vm = g_strdup(address->name);
     record->name = g_strdup(name);
     record->uuid = g_strdup(probe->uuid);
-    record->method = g_strdup("fork");
-    if (!renew_probe(monitor, &probe, &fresh, error) ||
-        !pause_and_fork(monitor, probe, strcmp(state, "running") == 0, record, &child, failed_early,
-                        data, error) ||
+    record->method = g_strdup(method->name);
+    if (!renew_probe(monitor, &probe, &fresh, error))
+      return false;
+    dacsa_acquisition_init(&acquisition, method, probe);
+    if (!pause_and_acquire(monitor, &acquisition, strcmp(state, "running") == 0, record,
+                           failed_early, data, error) ||
         !layout_holds(monitor, probe, &holds, error))
       return false;
     if (holds) {
-      if (!settle(probe, &child, record, error))
+      if (!dacsa_acquisition_settle(&acquisition, record, error))
         return false;
-      close(child.pidfd);
-      child.pidfd = -1; /* it lives on */
       *ret = g_steal_pointer(&record);
       return true;
     }

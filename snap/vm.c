@@ -126,6 +126,7 @@ dacsa_kept_free(DacsaKept *kept)
   if (kept->watch)
     g_source_remove(kept->watch);
   close(kept->pidfd);
+  g_free(kept->why);
   dacsa_record_free(kept->record);
   g_free(kept);
 }

@@ -1,4 +1,5 @@
-/* A VM as the keeper knows it, and the snapshots it has of it. Used by snap/keeper.c alone. */
+/* A VM as the keeper knows it, and the snapshots it has of it. Used by
+ * snap/keeper.c, snap/fleet.c and snap/shelf.c alone. */
 #pragma once
 
 #include "snap/address.h"
@@ -9,7 +10,8 @@ typedef struct {
   DacsaRecord *record;
   int pidfd;
   guint watch;            /* GSource id: the child ended */
-  uint64_t drop_sequence; /* who waits for its end; 0: nobody, it was killed from outside */
+  char *why;              /* why it was killed; NULL: it was not, or not by us */
+  uint64_t drop_sequence; /* of the request that waits for its end; 0: none does */
 } DacsaKept;
 
 typedef struct {

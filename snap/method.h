@@ -1,0 +1,50 @@
+/*
+ * A method of holding on to a guest's memory of one instant. What it makes is a process that does
+ * nothing: the snapshot is that process's memory, and it ends with it. One row a method in
+ * snap/method.c; snap/take.c calls them in this order.
+ */
+#pragma once
+
+#include "snap/probe.h"
+#include "snap/record.h"
+
+typedef struct DacsaMethod DacsaMethod;
+
+/* One acquisition; dacsa_acquisition_free kills what it made, unless it was settled. */
+typedef struct {
+  const DacsaMethod *method;
+  const DacsaProbe *probe; /* borrowed */
+  pid_t child;             /* what holds the memory; 0: nothing yet */
+  int pidfd;               /* of it, or -1 */
+  void *state;             /* the method's own */
+} DacsaAcquisition;
+
+struct DacsaMethod {
+  const char *name; /* as `info`, `status` and --method call it */
+  /* Before the pause: all that can be done then. */
+  bool (*prepare)(DacsaAcquisition *self, GError **error);
+  /* In the pause, and as short as can be. BUSY: it may succeed the next moment. */
+  bool (*acquire)(DacsaAcquisition *self, GError **error);
+  /* The VM runs again: waits until child is there for good, and fills in record's layout. */
+  bool (*settle)(DacsaAcquisition *self, DacsaRecord *record, GError **error);
+  void (*free_state)(DacsaAcquisition *self); /* may be NULL */
+};
+
+/* The names of all, for messages: `a, b`. Owned. */
+char *dacsa_method_names(void);
+
+/* NULL: no such method. */
+const DacsaMethod *dacsa_method_find(const char *name);
+
+void dacsa_acquisition_init(DacsaAcquisition *self, const DacsaMethod *method,
+                            const DacsaProbe *probe);
+void dacsa_acquisition_clear(DacsaAcquisition *self);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(DacsaAcquisition, dacsa_acquisition_clear)
+
+/* settle, and what is the same for all: record's child, its identity and size. The child is the
+ * caller's from then on. */
+bool dacsa_acquisition_settle(DacsaAcquisition *self, DacsaRecord *record,
+                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Used by the methods: the child is the first to die when memory runs out, never the VM. */
+bool dacsa_method_make_expendable(pid_t child, GError **error) G_GNUC_WARN_UNUSED_RESULT;
