@@ -1,7 +1,12 @@
 /* Small files of /proc and /sys: whole, by line, as a number. */
 #include "snap/hostfile.h"
 
+#include "snap/error.h"
+
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 char *
 dacsa_hostfile_read(const char *root, const char *path)
@@ -63,4 +68,18 @@ dacsa_hostfile_limit(const char *root, const char *path, uint64_t *ret)
     return true;
   }
   return text && parse_number(text, ret);
+}
+
+bool
+dacsa_hostfile_write(pid_t pid, const char *name, const char *value, GError **error)
+{
+  g_autofree char *path = g_strdup_printf("/proc/%d/%s", (int)pid, name);
+  const size_t len = strlen(value);
+  int fd = open(path, O_WRONLY | O_CLOEXEC);
+  bool ok = fd >= 0 && write(fd, value, len) == (ssize_t)len;
+  int errsv = errno;
+
+  if (fd >= 0)
+    close(fd);
+  return ok || dacsa_fail_errno(error, errsv, "%s", path);
 }

@@ -25,3 +25,7 @@ bool dacsa_hostfile_number(const char *text, const char *key, uint64_t *ret);
 
 /* A file that holds one number, or `max`, which is UINT64_MAX. */
 bool dacsa_hostfile_limit(const char *root, const char *path, uint64_t *ret);
+
+/* Writes a value to /proc/PID/name, of the host. */
+bool dacsa_hostfile_write(pid_t pid, const char *name, const char *value,
+                          GError **error) G_GNUC_WARN_UNUSED_RESULT;

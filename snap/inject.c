@@ -1,49 +1,41 @@
-/* The ptrace ladder: seize, read the state, write the chain, enter it, follow, release. */
+/* The injection's ladder: seize, read the state, write the chain, enter it, follow, release. */
 #include "snap/inject.h"
 
 #include "snap/error.h"
+#include "snap/hostfile.h"
+#include "snap/journal.h"
+#include "snap/procmaps.h"
+#include "snap/tracee.h"
 
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <sched.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-#ifndef PTRACE_EVENT_STOP
-#define PTRACE_EVENT_STOP 128
-#endif
-
 #define DEADLINE_US (5 * G_USEC_PER_SEC)
-#define RED_ZONE 256u /* the ABI's is 128 */
-#define NEVER G_MAXINT64
-#define QUIET_NUDGES 5 /* after that nothing more is expected */
-#define MAX_XSTATE 65536u
-#define MAX_CHAIN (96u * 1024) /* a new process's stack has 128 KiB and its arguments mapped */
-#define STOP_TRIES 20
-#define NUDGE_US (20 * 1000) /* without a helper by then, it is looked after */
+#define STOP_US G_USEC_PER_SEC /* for one thread of QEMU to be woken */
+#define QUIET_NUDGES 5         /* after that nothing more is expected */
+#define NUDGE_US (20 * 1000)   /* without a helper by then, it is looked after */
+#define EXPENDABLE "1000"      /* the first to be killed when memory runs out */
 
 typedef struct {
   const DacsaInjection *job;
   int64_t deadline;
   DacsaThreadState state; /* QEMU's main thread as found */
-  GArray *steps;          /* DacsaSyscall of the main thread */
-  GByteArray *image;      /* the frames, as they lie at base */
-  uint64_t base;
-  uint64_t helper_frame, child_frame; /* the first of each: how the two are told apart */
-  pid_t helper, child;                /* 0: not seen yet */
+  DacsaChain chain;
+  GByteArray *image;   /* the frames, as they lie at chain.base */
+  pid_t helper, child; /* 0: not seen yet */
   int child_pidfd;
   pid_t child_made; /* what the helper's clone told; 0: it has not */
   bool entered, helper_gone;
-  bool main_gone; /* not traced: not yet, no longer, or ended */
+  bool main_gone;     /* not traced: not yet, no longer, or ended */
+  bool group_stopped; /* by us */
+  bool foreign_stop;  /* somebody else wants QEMU stopped, too */
 } Injector;
 
 static bool
@@ -52,192 +44,34 @@ fail_ptrace(GError **error, const char *what)
   return dacsa_fail_errno(error, errno, "cannot trace QEMU (%s)", what);
 }
 
-/* -- waiting -- */
-
-/* The next stop or exit of any tracee; BUSY: the deadline passed. */
-static bool
-wait_any(int64_t deadline, pid_t *ret_pid, int *ret_status, GError **error)
+bool
+dacsa_inject_needs_stop(pid_t pid)
 {
-  sigset_t chld;
+  g_autofree char *seccomp = NULL;
 
-  sigemptyset(&chld);
-  sigaddset(&chld, SIGCHLD);
-  for (;;) {
-    pid_t pid = waitpid(-1, ret_status, __WALL | WNOHANG);
-
-    if (pid > 0) {
-      *ret_pid = pid;
-      return true;
-    }
-    if (pid < 0 && errno == ECHILD)
-      return dacsa_fail(error, DACSA_ERROR_NOT_FOUND, "QEMU is gone");
-    int64_t left = deadline - g_get_monotonic_time();
-    if (left <= 0)
-      return dacsa_fail(error, DACSA_ERROR_BUSY, "QEMU did not finish the injected calls in time");
-    struct timespec ts = {left / G_USEC_PER_SEC, left % G_USEC_PER_SEC * 1000};
-    sigtimedwait(&chld, NULL, &ts);
-  }
+  return !dacsa_procmaps_status(pid, "Seccomp", &seccomp, NULL) || strcmp(seccomp, "0") != 0;
 }
 
 /* -- stop -- */
 
 static bool
-seize(Injector *self, GError **error)
+stop_main(Injector *self, GError **error)
 {
-  unsigned long options = PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK;
-  pid_t pid = self->job->pid;
+  const pid_t pid = self->job->pid;
+  int signal;
 
-  /* With its seccomp sandbox on, QEMU may not clone; the kernel suspends that for a tracer with
-   * CAP_SYS_ADMIN that is not itself under seccomp. Refused: then only an unconfined QEMU will do.
-   */
-  if (ptrace(PTRACE_SEIZE, pid, 0, options | PTRACE_O_SUSPEND_SECCOMP) < 0)
-    return errno != EPERM && errno != EINVAL
-               ? fail_ptrace(error, "seize")
-               : dacsa_fail(error, DACSA_ERROR_UNSUPPORTED,
-                            "cannot trace QEMU with its seccomp sandbox suspended: %s",
-                            g_strerror(errno));
-  self->main_gone = false;
-  if (ptrace(PTRACE_INTERRUPT, pid, 0, 0) < 0)
-    return fail_ptrace(error, "interrupt");
-  return true;
-}
-
-/* Waits for the stop that PTRACE_INTERRUPT asked for; signals that come first are delivered. */
-static bool
-wait_interrupted(Injector *self, GError **error)
-{
-  for (int tries = 0; tries < STOP_TRIES; tries++) {
-    pid_t pid;
-    int status;
-
-    if (!wait_any(self->deadline, &pid, &status, error))
-      return false;
-    if (!WIFSTOPPED(status)) {
-      self->main_gone = true;
-      return dacsa_fail(error, DACSA_ERROR_NOT_FOUND, "QEMU exited");
-    }
-    if (status >> 16 == PTRACE_EVENT_STOP) {
-      if (WSTOPSIG(status) == SIGTRAP)
-        return true;
-      return dacsa_fail(error, DACSA_ERROR_BUSY, "QEMU is stopped by a signal (%s)",
-                        strsignal(WSTOPSIG(status)));
-    }
-    if (ptrace(PTRACE_CONT, pid, 0, WSTOPSIG(status)) < 0)
-      return fail_ptrace(error, "deliver a signal");
-  }
-  return dacsa_fail(error, DACSA_ERROR_BUSY, "QEMU's main thread does not come to a stop");
-}
-
-/* -- prepare -- */
-
-/* A thread inside a restartable sequence would be sent to its abort handler (rseq(2)). */
-static bool
-check_rseq(pid_t pid, GError **error)
-{
-  struct __ptrace_rseq_configuration rseq = {0};
-  uint64_t cs = 0;
-
-  if (ptrace(PTRACE_GET_RSEQ_CONFIGURATION, pid, sizeof(rseq), &rseq) < 0 ||
-      rseq.rseq_abi_pointer == 0)
-    return true;
-  /* struct rseq: cpu_id_start, cpu_id, then the pointer to the active section. */
-  struct iovec to = {&cs, sizeof(cs)};
-  struct iovec from = {(void *)(uintptr_t)(rseq.rseq_abi_pointer + 8), sizeof(cs)};
-  if (process_vm_readv(pid, &to, 1, &from, 1, 0) == sizeof(cs) && cs != 0)
-    return dacsa_fail(error, DACSA_ERROR_BUSY, "QEMU's main thread is in a restartable sequence");
-  return true;
-}
-
-static bool
-read_state(Injector *self, GError **error)
-{
-  pid_t pid = self->job->pid;
-  DacsaThreadState *state = &self->state;
-
-  state->xstate = g_byte_array_sized_new(MAX_XSTATE);
-  g_byte_array_set_size(state->xstate, MAX_XSTATE);
-  struct iovec xstate = {state->xstate->data, MAX_XSTATE};
-
-  if (ptrace(PTRACE_GETREGS, pid, 0, &state->regs) < 0 ||
-      ptrace(PTRACE_GETSIGMASK, pid, sizeof(state->sigmask), &state->sigmask) < 0 ||
-      ptrace(PTRACE_GETREGSET, pid, NT_X86_XSTATE, &xstate) < 0)
-    return fail_ptrace(error, "read registers");
-  g_byte_array_set_size(state->xstate, (guint)xstate.iov_len);
-  if (state->regs.cs != 0x33)
-    return dacsa_fail(error, DACSA_ERROR_UNSUPPORTED, "QEMU's main thread runs 32-bit code");
-  return check_rseq(pid, error);
-}
-
-static void
-add_step(Injector *self, long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
-{
-  DacsaSyscall call = {nr, {a, b, c, d, 0, 0}};
-
-  g_array_append_val(self->steps, call);
-}
-
-static void
-add_madvise(Injector *self, int advice)
-{
-  for (guint i = 0; i < self->job->vmas->len; i++) {
-    const DacsaForkVma *vma = &g_array_index(self->job->vmas, DacsaForkVma, i);
-
-    add_step(self, SYS_madvise, vma->start, vma->len, (uint64_t)advice, 0);
-  }
-}
-
-static void
-put_step(Injector *self, uint64_t at, const DacsaSyscall *call, uint64_t next)
-{
-  dacsa_sigchain_step(self->image->data + (at - self->base), &self->job->gadgets, call, next);
-}
-
-/* Lays the frames out, ascending from base: the main thread's steps and its own state, the
- * helper's two, the child's two, the FPU image. A signal delivered before the first frame is
- * loaded is pushed below all of them. */
-static bool
-build_chain(Injector *self, GError **error)
-{
-  g_autoptr(GByteArray) fpstate = NULL;
-  const uint64_t frame = DACSA_SIGCHAIN_FRAME;
-
-  if (!dacsa_sigchain_fpstate(self->state.xstate, &fpstate, error))
+  if (!dacsa_tracee_seize(pid, PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK, error))
     return false;
-  uint64_t n = 2 * self->job->vmas->len + 2;
-  uint64_t frames = n + 1 + 2 + 2;
-  uint64_t size = frames * frame + 64 + fpstate->len;
-  if (size > MAX_CHAIN)
-    return dacsa_fail(error, DACSA_ERROR_UNSUPPORTED, "guest RAM has too many mappings (%u)",
-                      self->job->vmas->len);
-  self->base = (self->state.regs.rsp - RED_ZONE - size) & ~(uint64_t)63;
-  uint64_t last = self->base + n * frame;
-  uint64_t fp_at = (self->base + frames * frame + 63) & ~(uint64_t)63;
-  self->helper_frame = last + frame;
-  self->child_frame = self->helper_frame + 2 * frame;
-
-  add_madvise(self, MADV_DOFORK);
-  add_step(self, SYS_clone, CLONE_VM | CLONE_FILES | CLONE_FS, self->helper_frame, 0, 0);
-  add_step(self, SYS_wait4, (uint64_t)-1, 0, __WCLONE, 0);
-  add_madvise(self, MADV_DONTFORK);
-  g_assert(self->steps->len == n);
-
-  g_byte_array_set_size(self->image, (guint)(fp_at - self->base + fpstate->len));
-  for (guint i = 0; i < n; i++)
-    put_step(self, self->base + i * frame, &g_array_index(self->steps, DacsaSyscall, i),
-             self->base + (i + 1) * frame);
-  dacsa_sigchain_last(self->image->data + (last - self->base), &self->job->gadgets, &self->state,
-                      fp_at);
-  memcpy(self->image->data + (fp_at - self->base), fpstate->data, fpstate->len);
-
-  const DacsaSyscall fork = {SYS_clone, {0, self->child_frame}};
-  const DacsaSyscall leave = {SYS_exit, {0}};
-  const DacsaSyscall close_all = {SYS_close_range, {0, ~0u, 0}};
-  const DacsaSyscall park = {SYS_pause, {0}};
-  put_step(self, self->helper_frame, &fork, self->helper_frame + frame);
-  put_step(self, self->helper_frame + frame, &leave, self->helper_frame + frame);
-  put_step(self, self->child_frame, &close_all, self->child_frame + frame);
-  put_step(self, self->child_frame + frame, &park, self->child_frame + frame);
-  return true;
+  self->main_gone = false;
+  if (!dacsa_tracee_interrupt(pid, self->deadline, &signal, error))
+    return false;
+  if (signal)
+    return dacsa_fail(error, DACSA_ERROR_BUSY, "QEMU is stopped by a signal (%s)",
+                      strsignal(signal));
+  if (!self->job->stop_group)
+    return true;
+  self->group_stopped = true;
+  return dacsa_tracee_stop_group(pid, g_get_monotonic_time() + STOP_US, error);
 }
 
 /* -- infect -- */
@@ -245,25 +79,25 @@ build_chain(Injector *self, GError **error)
 static bool
 enter_chain(Injector *self, GError **error)
 {
-  pid_t pid = self->job->pid;
-  struct iovec from = {self->image->data, self->image->len};
-  struct iovec to = {(void *)(uintptr_t)self->base, self->image->len};
-  struct user_regs_struct regs = self->state.regs;
-  uint64_t all = ~UINT64_C(0);
+  const pid_t pid = self->job->pid;
 
+  if (!dacsa_tracee_read(pid, &self->state, error) ||
+      !dacsa_chain_build(&self->job->gadgets, self->job->vmas, &self->state, &self->chain,
+                         &self->image, error))
+    return false;
+  struct iovec from = {self->image->data, self->image->len};
+  struct iovec to = {(void *)(uintptr_t)self->chain.base, self->image->len};
   if (process_vm_writev(pid, &from, 1, &to, 1, 0) != (ssize_t)self->image->len)
     return dacsa_fail(error, DACSA_ERROR_BUSY,
                       "QEMU's stack has no room for %u bytes below 0x%" PRIx64, self->image->len,
-                      self->base);
-  dacsa_sigchain_enter(&regs, &self->job->gadgets, self->base);
+                      self->chain.base);
+  if (self->job->journal >= 0 && !dacsa_journal_add_chain(self->job->journal, &self->chain, error))
+    return false;
   self->entered = true;
   /* From here on QEMU unwinds by itself: the last frame holds its registers and signal mask. */
-  if (ptrace(PTRACE_SETREGS, pid, 0, &regs) < 0)
-    return fail_ptrace(error, "set registers");
-  ptrace(PTRACE_SETSIGMASK, pid, sizeof(all), &all);
-  if (ptrace(PTRACE_CONT, pid, 0, 0) < 0)
-    return fail_ptrace(error, "resume");
-  return true;
+  if (!dacsa_tracee_enter(pid, &self->state.regs, &self->job->gadgets, self->chain.base, error))
+    return false;
+  return ptrace(PTRACE_CONT, pid, 0, 0) == 0 || fail_ptrace(error, "resume");
 }
 
 /* -- follow -- */
@@ -277,17 +111,19 @@ classify(Injector *self, pid_t pid, GError **error)
 
   if (ptrace(PTRACE_GETREGS, pid, 0, &regs) < 0)
     return fail_ptrace(error, "read a new process's registers");
-  if (regs.rsp == self->helper_frame) {
+  if (regs.rsp == self->chain.helper) {
     self->helper = pid;
     return true;
   }
-  if (regs.rsp != self->child_frame)
+  if (regs.rsp != self->chain.child)
     return dacsa_fail(error, DACSA_ERROR_BUSY, "QEMU made a process of its own meanwhile");
   self->child = pid;
   self->child_pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
   if (self->child_pidfd < 0)
     return dacsa_fail_errno(error, errno, "cannot open the snapshot's pidfd");
-  return true;
+  /* Before it runs, so that it is never the VM that dies for it. Not the helper: what is written
+   * for it the kernel writes for QEMU as well, whose memory it shares (proc_oom_score_adj(5)). */
+  return dacsa_hostfile_write(pid, "oom_score_adj", EXPENDABLE, error);
 }
 
 /* Whether the main thread stands still outside the chain: it has run it to its end. */
@@ -297,7 +133,7 @@ is_at_own_stack(const Injector *self)
   struct user_regs_struct regs;
 
   return ptrace(PTRACE_GETREGS, self->job->pid, 0, &regs) == 0 &&
-         (regs.rsp < self->base || regs.rsp >= self->base + self->image->len);
+         (regs.rsp < self->chain.base || regs.rsp >= self->chain.base + self->chain.length);
 }
 
 /* The main thread has come to the stop that nudge asked for. Without a helper, and back at its own
@@ -335,6 +171,10 @@ follow_stop(Injector *self, pid_t pid, int status, GError **error)
     return false;
   if (status >> 16 == 0)
     signal = WSTOPSIG(status); /* a foreign signal: blocked ones do not come here */
+  if (signal == SIGSTOP && pid == self->job->pid) {
+    self->foreign_stop = true;
+    signal = 0; /* it gets it when it is itself again */
+  }
   ptrace(PTRACE_CONT, pid, 0, signal);
   return true;
 }
@@ -367,12 +207,14 @@ follow(Injector *self, GError **error)
 {
   while (!self->helper_gone || !self->child) {
     int64_t now = g_get_monotonic_time();
-    int64_t until = !self->helper ? now + NUDGE_US : self->helper_gone ? self->deadline : NEVER;
+    int64_t until = !self->helper       ? now + NUDGE_US
+                    : self->helper_gone ? self->deadline
+                                        : DACSA_TRACEE_FOREVER;
     g_autoptr(GError) cause = NULL;
     pid_t pid;
     int status;
 
-    if (!wait_any(until, &pid, &status, &cause)) {
+    if (!dacsa_tracee_wait(until, &pid, &status, &cause)) {
       if (!self->helper && g_error_matches(cause, DACSA_ERROR, DACSA_ERROR_BUSY)) {
         ptrace(PTRACE_INTERRUPT, self->job->pid, 0, 0);
         continue;
@@ -399,7 +241,7 @@ is_ours(const Injector *self, pid_t pid)
 
   return pid == self->helper || pid == self->child ||
          (ptrace(PTRACE_GETREGS, pid, 0, &regs) == 0 &&
-          (regs.rsp == self->helper_frame || regs.rsp == self->child_frame));
+          (regs.rsp == self->chain.helper || regs.rsp == self->chain.child));
 }
 
 /* Whether the main thread, which stands still, can be let go: not while a clone is ahead of it,
@@ -451,7 +293,7 @@ abandon(Injector *self)
     pid_t pid;
     int status;
 
-    if (wait_any(g_get_monotonic_time() + NUDGE_US, &pid, &status, &error)) {
+    if (dacsa_tracee_wait(g_get_monotonic_time() + NUDGE_US, &pid, &status, &error)) {
       quiet = 0;
       if (WIFSTOPPED(status))
         abandon_stop(self, pid, status);
@@ -471,8 +313,7 @@ abandon(Injector *self)
 static bool
 run_ladder(Injector *self, GError **error)
 {
-  bool ok = seize(self, error) && wait_interrupted(self, error) && read_state(self, error) &&
-            build_chain(self, error) && enter_chain(self, error) && follow(self, error);
+  bool ok = stop_main(self, error) && enter_chain(self, error) && follow(self, error);
 
   if (!ok)
     abandon(self);
@@ -490,6 +331,7 @@ struct DacsaInjector {
   pid_t child; /* what came of it */
   int pidfd;
   bool ok;
+  bool group_stopped, foreign_stop;
   GError *error;
 };
 
@@ -498,8 +340,6 @@ inject_now(DacsaInjector *injector)
 {
   Injector self = {.job = injector->injection,
                    .deadline = g_get_monotonic_time() + DEADLINE_US,
-                   .steps = g_array_new(FALSE, FALSE, sizeof(DacsaSyscall)),
-                   .image = g_byte_array_new(),
                    .child_pidfd = -1,
                    .main_gone = true};
 
@@ -511,8 +351,10 @@ inject_now(DacsaInjector *injector)
     injector->child = self.child;
     injector->pidfd = self.child_pidfd;
   }
-  g_array_unref(self.steps);
-  g_byte_array_unref(self.image);
+  injector->group_stopped = self.group_stopped;
+  injector->foreign_stop = self.foreign_stop;
+  if (self.image)
+    g_byte_array_unref(self.image);
   if (self.state.xstate)
     g_byte_array_unref(self.state.xstate);
 }
@@ -533,6 +375,17 @@ injector_thread(void *data)
   return NULL;
 }
 
+/* Once nothing traces QEMU any more: it is stopped where the tracer left it. A stop of somebody
+ * else's that came meanwhile went with ours. */
+static void
+continue_group(const DacsaInjector *injector)
+{
+  if (injector->group_stopped)
+    kill(injector->injection->pid, SIGCONT);
+  if (injector->foreign_stop)
+    kill(injector->injection->pid, SIGSTOP);
+}
+
 static void
 give_order(DacsaInjector *injector, int order)
 {
@@ -543,6 +396,7 @@ give_order(DacsaInjector *injector, int order)
   g_cond_signal(&injector->ordered);
   g_mutex_unlock(&injector->lock);
   g_thread_join(g_steal_pointer(&injector->thread));
+  continue_group(injector);
 }
 
 bool

@@ -3,7 +3,9 @@
 
 #include "snap/channel.h"
 #include "snap/error.h"
+#include "snap/journal.h"
 #include "snap/log.h"
+#include "snap/rescue.h"
 #include "snap/shelf.h"
 #include "snap/state.h"
 #include "snap/take.h"
@@ -178,52 +180,51 @@ static void
 take_job(int reply_fd, void *data)
 {
   TakeJob *job = data;
+  const DacsaVm *vm = job->vm;
+  const DacsaTakeOptions options = {.address = vm->address,
+                                    .probe = vm->probe,
+                                    .name = job->name,
+                                    .state_path = job->keeper->state_path,
+                                    .failed_early = take_failed_early,
+                                    .data = job};
   g_autoptr(DacsaRecord) record = NULL;
   g_autoptr(GError) error = NULL;
 
   job->reply_fd = reply_fd;
-  bool ok = dacsa_take(job->vm->address, job->vm->probe, job->name, take_failed_early, job, &record,
-                       &error);
-  if (ok && !dacsa_state_save(job->keeper->state_path, record, &error)) {
-    kill(record->child, SIGKILL);
-    ok = false;
-  }
+  bool ok = dacsa_take(&options, &record, &error);
   if (job->reply_fd < 0)
     return;
   g_autofree char *text = ok ? dacsa_record_to_text(record) : NULL;
   dacsa_worker_reply(reply_fd, ok ? g_variant_new_string(text) : NULL, ok ? NULL : error);
-  if (ok && !dacsa_take_verify(job->vm->probe, &error) &&
+  if (ok && !dacsa_take_verify(vm->probe->pid, vm->probe->vmas, &error) &&
       !g_error_matches(error, DACSA_ERROR, DACSA_ERROR_NOT_FOUND))
-    g_warning("%s/%s: %s", job->vm->address->name, job->name, error->message);
+    g_warning("%s/%s: %s", vm->address->name, job->name, error->message);
 }
 
-static void
-take_done(GVariant *payload, const GError *error, void *data)
+/* Puts a snapshot on the shelf. Takes record. */
+static bool
+keep(DacsaKeeper *self, DacsaVm *vm, DacsaRecord *record, GError **error)
 {
-  g_autoptr(Job) job = data;
-  DacsaKeeper *self = job->keeper;
-  DacsaVm *vm = dacsa_fleet_find(self->fleet, job->vm);
-  g_autoptr(DacsaRecord) record = NULL;
-  g_autoptr(GError) bad = NULL;
-  int pidfd = -1;
+  g_autoptr(DacsaRecord) owned = record;
+  int pidfd;
 
-  if (!vm)
-    return;
+  if (!dacsa_kept_open(record, &pidfd))
+    return dacsa_fail(error, DACSA_ERROR_BUSY, "the snapshot died at once: out of memory?");
+  dacsa_log(DACSA_LOG_TAKEN, G_LOG_LEVEL_MESSAGE, record->vm, record->name, record->pause_us,
+            "taken, paused %.1f ms", (double)record->pause_us / 1000);
+  dacsa_shelf_put(self->shelf, vm, g_steal_pointer(&owned), pidfd);
+  return true;
+}
+
+/* The take is over: vm is free for the next, and who asked hears of it. */
+static void
+finish_take(const Job *job, DacsaVm *vm, const GError *error)
+{
+  DacsaKeeper *self = job->keeper;
+
   vm->taking = false;
   g_clear_pointer(&vm->last_error, g_free);
-  if (payload) {
-    gsize len;
-    const char *text = g_variant_get_string(payload, &len);
-
-    if (dacsa_record_from_text(text, len, &record, &bad) && !dacsa_kept_open(record, &pidfd))
-      dacsa_fail(&bad, DACSA_ERROR_BUSY, "the snapshot died at once: out of memory?");
-    error = bad;
-  }
-  if (!error) {
-    dacsa_log(DACSA_LOG_TAKEN, G_LOG_LEVEL_MESSAGE, vm->address->name, job->name, record->pause_us,
-              "taken, paused %.1f ms", (double)record->pause_us / 1000);
-    dacsa_shelf_put(self->shelf, vm, g_steal_pointer(&record), pidfd);
-  } else {
+  if (error) {
     vm->last_error = g_strdup(error->message);
     dacsa_log(DACSA_LOG_REFUSED, G_LOG_LEVEL_WARNING, vm->address->name, job->name, -1, "%s",
               error->message);
@@ -232,6 +233,88 @@ take_done(GVariant *payload, const GError *error, void *data)
   }
   send_reply(self, job->sequence, error);
   dacsa_fleet_forget_if_empty(self->fleet, vm);
+}
+
+static void
+take_done(GVariant *payload, const GError *error, void *data)
+{
+  const Job *job = data;
+  DacsaVm *vm = dacsa_fleet_find(job->keeper->fleet, job->vm);
+  g_autoptr(DacsaRecord) record = NULL;
+  g_autoptr(GError) bad = NULL;
+
+  if (!vm)
+    return;
+  if (payload) {
+    gsize len;
+    const char *text = g_variant_get_string(payload, &len);
+
+    if (dacsa_record_from_text(text, len, &record, &bad))
+      keep(job->keeper, vm, g_steal_pointer(&record), &bad);
+    error = bad;
+  }
+  finish_take(job, vm, error);
+}
+
+/* The worker was killed, and what it left has been put right. If its snapshot was complete, it
+ * stays. */
+static void
+rescue_over(void *data)
+{
+  g_autoptr(Job) job = data;
+  DacsaKeeper *self = job->keeper;
+  DacsaVm *vm = dacsa_fleet_find(self->fleet, job->vm);
+  g_autoptr(DacsaRecord) record = dacsa_state_load_record(self->state_path, job->vm, job->name);
+  g_autoptr(GError) error = NULL;
+
+  dacsa_log(DACSA_LOG_RECOVERED, G_LOG_LEVEL_WARNING, job->vm, job->name, -1,
+            "the process that took it was killed; the VM is as it was before");
+  if (!vm)
+    return;
+  if (record && !dacsa_vm_find(vm, job->name))
+    keep(self, vm, g_steal_pointer(&record), &error);
+  else if (!record)
+    dacsa_fail(&error, DACSA_ERROR_OS, "the process that took it was killed; try again");
+  finish_take(job, vm, job->sequence ? error : NULL);
+}
+
+/* A worker is over. If it was killed there is a journal of what it did, or it had done nothing. */
+static void
+take_ended(bool replied, void *data)
+{
+  g_autoptr(Job) job = data;
+  DacsaKeeper *self = job->keeper;
+  DacsaVm *vm = dacsa_fleet_find(self->fleet, job->vm);
+  g_autoptr(GError) error = NULL;
+
+  if (dacsa_journal_exists(self->state_path, job->vm, job->name)) {
+    if (replied)
+      job->sequence = 0;
+    if (vm)
+      vm->taking = true;
+    dacsa_rescue_start(self->state_path, job->vm, job->name, rescue_over, job);
+    g_steal_pointer(&job);
+  } else if (!replied && vm) {
+    dacsa_fail(&error, DACSA_ERROR_OS, "the process that was to take it was killed; try again");
+    finish_take(job, vm, error);
+  }
+}
+
+/* Takes that an earlier daemon's workers have left undone, or are still about. */
+static void
+rescue_all(DacsaKeeper *self)
+{
+  g_autoptr(GPtrArray) journals = dacsa_journal_load(self->state_path);
+
+  for (guint i = 0; i < journals->len; i++) {
+    const DacsaJournal *journal = g_ptr_array_index(journals, i);
+    DacsaVm *vm = dacsa_fleet_find(self->fleet, journal->address->name);
+
+    if (vm)
+      vm->taking = true;
+    dacsa_rescue_start(self->state_path, journal->address->name, journal->snapshot, rescue_over,
+                       job_new(self, journal->address->name, journal->snapshot, 0));
+  }
 }
 
 static bool
@@ -251,7 +334,7 @@ start_take(DacsaKeeper *self, DacsaVm *vm, const char *name, uint64_t sequence, 
     return dacsa_fail(error, DACSA_ERROR_BUSY, "a snapshot of this name is there already");
   TakeJob take = {self, vm, name, -1};
   g_autoptr(Job) job = job_new(self, vm->address->name, name, sequence);
-  if (!dacsa_worker_start(take_job, &take, TAKE_US, take_done, job, error))
+  if (!dacsa_worker_start_watched(take_job, &take, TAKE_US, take_done, take_ended, job, error))
     return false;
   g_steal_pointer(&job);
   vm->taking = true;
@@ -454,6 +537,7 @@ dacsa_keeper_run(DacsaKeeper *self, int channel, pid_t viewer)
   self->channel = channel;
   dacsa_fleet_start(self->fleet);
   dacsa_shelf_take_up(self->shelf);
+  rescue_all(self);
   send_message(self, all);
   self->channel_source = g_unix_fd_add(channel, G_IO_IN | G_IO_HUP, on_request, self);
   g_main_loop_run(self->loop);

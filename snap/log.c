@@ -12,6 +12,7 @@ static const char *const message_ids[] = {
     [DACSA_LOG_DROPPED] = "613f776f348b4f7185c842dc283f9986",
     [DACSA_LOG_LOST] = "e8cc8d93f2d0485da37acf3d3428ba24",
     [DACSA_LOG_TAKEN_UP] = "0aeb3f75bb3442bba69cf14cbd20925d",
+    [DACSA_LOG_RECOVERED] = "18b521a3cb4544828dd05a4f3ef3f050",
 };
 
 /* As syslog(3) counts. */

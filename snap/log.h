@@ -9,11 +9,12 @@
 
 /* Each has a MESSAGE_ID that stays as it is: journalctl MESSAGE_ID=... */
 typedef enum {
-  DACSA_LOG_TAKEN,    /* a snapshot was taken */
-  DACSA_LOG_REFUSED,  /* it was not: nothing of it is there */
-  DACSA_LOG_DROPPED,  /* as asked */
-  DACSA_LOG_LOST,     /* it ended unasked */
-  DACSA_LOG_TAKEN_UP, /* one that an earlier daemon left is shown again */
+  DACSA_LOG_TAKEN,     /* a snapshot was taken */
+  DACSA_LOG_REFUSED,   /* it was not: nothing of it is there */
+  DACSA_LOG_DROPPED,   /* as asked */
+  DACSA_LOG_LOST,      /* it ended unasked */
+  DACSA_LOG_TAKEN_UP,  /* one that an earlier daemon left is shown again */
+  DACSA_LOG_RECOVERED, /* who took it was killed; the VM is as it was */
 } DacsaLogEvent;
 
 /* Fields: MESSAGE_ID, DACSA_VM, DACSA_SNAPSHOT, and where pause_us >= 0 DACSA_PAUSE_US. The line is

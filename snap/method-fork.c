@@ -22,7 +22,11 @@ fork_prepare(DacsaAcquisition *self, GError **error)
   Fork *fork = g_new0(Fork, 1);
 
   self->state = fork;
-  fork->injection = (DacsaInjection){probe->pid, probe->gadgets, probe->vmas};
+  fork->injection = (DacsaInjection){.pid = probe->pid,
+                                     .gadgets = probe->gadgets,
+                                     .vmas = probe->vmas,
+                                     .stop_group = dacsa_inject_needs_stop(probe->pid),
+                                     .journal = self->journal};
   return dacsa_injector_new(&fork->injection, &fork->injector, error);
 }
 

@@ -2,6 +2,7 @@
 #include "snap/method.h"
 
 #include "snap/error.h"
+#include "snap/hostfile.h"
 #include "snap/method-fork.h"
 #include "snap/procmaps.h"
 
@@ -37,7 +38,7 @@ dacsa_method_names(void)
 void
 dacsa_acquisition_init(DacsaAcquisition *self, const DacsaMethod *method, const DacsaProbe *probe)
 {
-  *self = (DacsaAcquisition){.method = method, .probe = probe, .pidfd = -1};
+  *self = (DacsaAcquisition){.method = method, .probe = probe, .pidfd = -1, .journal = -1};
 }
 
 void
@@ -56,14 +57,7 @@ dacsa_acquisition_clear(DacsaAcquisition *self)
 bool
 dacsa_method_make_expendable(pid_t child, GError **error)
 {
-  g_autofree char *path = g_strdup_printf("/proc/%d/oom_score_adj", (int)child);
-  int fd = open(path, O_WRONLY | O_CLOEXEC);
-  bool ok = fd >= 0 && write(fd, "1000", 4) == 4;
-  int errsv = errno;
-
-  if (fd >= 0)
-    close(fd);
-  return ok || dacsa_fail_errno(error, errsv, "%s", path);
+  return dacsa_hostfile_write(child, "oom_score_adj", "1000", error);
 }
 
 static bool

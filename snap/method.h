@@ -16,6 +16,7 @@ typedef struct {
   const DacsaProbe *probe; /* borrowed */
   pid_t child;             /* what holds the memory; 0: nothing yet */
   int pidfd;               /* of it, or -1 */
+  int journal;             /* of the take (snap/journal.h), borrowed, or -1 */
   void *state;             /* the method's own */
 } DacsaAcquisition;
 

@@ -52,14 +52,20 @@ dacsa_state_close(const char *path, int lock)
   close(lock);
 }
 
-static char *
-record_path(const char *path, const char *vm, const char *name)
+char *
+dacsa_state_file(const char *path, const char *vm, const char *name, const char *suffix)
 {
   g_autofree char *vm_part = g_uri_escape_string(vm, NULL, FALSE);
   g_autofree char *name_part = g_uri_escape_string(name, NULL, FALSE);
-  g_autofree char *file = g_strconcat(vm_part, "@", name_part, SUFFIX, NULL);
+  g_autofree char *file = g_strconcat(vm_part, "@", name_part, suffix, NULL);
 
   return g_build_filename(path, file, NULL);
+}
+
+static char *
+record_path(const char *path, const char *vm, const char *name)
+{
+  return dacsa_state_file(path, vm, name, SUFFIX);
 }
 
 bool
@@ -99,6 +105,27 @@ dacsa_state_open_record(const char *path, const char *vm, const char *name)
   return open(file, O_RDONLY | O_CLOEXEC);
 }
 
+static DacsaRecord *
+load_file(const char *file)
+{
+  g_autofree char *text = NULL;
+  DacsaRecord *record;
+  gsize len;
+
+  return g_file_get_contents(file, &text, &len, NULL) &&
+                 dacsa_record_from_text(text, len, &record, NULL)
+             ? record
+             : NULL;
+}
+
+DacsaRecord *
+dacsa_state_load_record(const char *path, const char *vm, const char *name)
+{
+  g_autofree char *file = record_path(path, vm, name);
+
+  return load_file(file);
+}
+
 GPtrArray *
 dacsa_state_load(const char *path)
 {
@@ -108,13 +135,25 @@ dacsa_state_load(const char *path)
 
   while (dir && (name = g_dir_read_name(dir))) {
     g_autofree char *file = g_build_filename(path, name, NULL);
-    g_autofree char *text = NULL;
-    g_autoptr(DacsaRecord) record = NULL;
-    gsize len;
+    DacsaRecord *record = g_str_has_suffix(name, SUFFIX) ? load_file(file) : NULL;
 
-    if (g_str_has_suffix(name, SUFFIX) && g_file_get_contents(file, &text, &len, NULL) &&
-        dacsa_record_from_text(text, len, &record, NULL))
-      g_ptr_array_add(records, g_steal_pointer(&record));
+    if (record)
+      g_ptr_array_add(records, record);
   }
   return records;
+}
+
+GPtrArray *
+dacsa_state_load_all(void)
+{
+  GPtrArray *all = g_ptr_array_new_with_free_func((GDestroyNotify)dacsa_record_free);
+  g_autoptr(GDir) dir = g_dir_open(ROOT, 0, NULL);
+  const char *name;
+
+  while (dir && (name = g_dir_read_name(dir))) {
+    g_autofree char *path = g_build_filename(ROOT, name, NULL);
+
+    g_ptr_array_extend_and_steal(all, dacsa_state_load(path));
+  }
+  return all;
 }

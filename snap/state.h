@@ -15,6 +15,9 @@ bool dacsa_state_open(const char *path, int *ret_lock, GError **error) G_GNUC_WA
  */
 void dacsa_state_close(const char *path, int lock);
 
+/* The path of a file about one snapshot there; owned. */
+char *dacsa_state_file(const char *path, const char *vm, const char *name, const char *suffix);
+
 /* Writes a record, whole or not at all. */
 bool dacsa_state_save(const char *path, const DacsaRecord *record,
                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
@@ -23,5 +26,11 @@ void dacsa_state_remove(const char *path, const char *vm, const char *name);
 /* The record's file, opened for reading: owned, or -1. */
 int dacsa_state_open_record(const char *path, const char *vm, const char *name);
 
+/* The record, owned; NULL: there is none. */
+DacsaRecord *dacsa_state_load_record(const char *path, const char *vm, const char *name);
+
 /* All records there: owned array of owned DacsaRecord. Damaged files are left out. */
 GPtrArray *dacsa_state_load(const char *path);
+
+/* The same of the state directories of all mounts. */
+GPtrArray *dacsa_state_load_all(void);

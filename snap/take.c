@@ -3,21 +3,17 @@
 
 #include "snap/connect.h"
 #include "snap/error.h"
-#include "snap/inject.h"
+#include "snap/journal.h"
 #include "snap/method.h"
 #include "snap/preflight.h"
 #include "snap/procmaps.h"
+#include "snap/state.h"
+#include "snap/vmlock.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
-#include <stddef.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/un.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #define MONITOR_US (5 * G_USEC_PER_SEC)
@@ -28,31 +24,6 @@ static int64_t
 soon(void)
 {
   return g_get_monotonic_time() + MONITOR_US;
-}
-
-/* One snapshot of a VM at a time, whichever daemon takes it: else one could fork while the other
- * resumes. An abstract socket is a lock that ends with its holder and leaves nothing behind. Owned,
- * or -1 with the reason. */
-static int
-lock_vm(pid_t pid, GError **error)
-{
-  struct sockaddr_un name = {.sun_family = AF_UNIX};
-  int64_t deadline = soon();
-  int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  int n = snprintf(name.sun_path + 1, sizeof(name.sun_path) - 1, "dacsa-take-%d", (int)pid);
-  socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
-
-  while (fd >= 0 && bind(fd, (struct sockaddr *)&name, len) < 0) {
-    if (errno != EADDRINUSE || g_get_monotonic_time() > deadline) {
-      dacsa_fail(error, DACSA_ERROR_BUSY, "another dacsa takes a snapshot of this VM; try again");
-      close(fd);
-      return -1;
-    }
-    usleep(2000);
-  }
-  if (fd < 0)
-    dacsa_fail_errno(error, errno, "cannot make a socket");
-  return fd;
 }
 
 /* What may have changed since the probe. */
@@ -66,39 +37,83 @@ check_changed(DacsaMonitor *monitor, GError **error)
          dacsa_fail(error, DACSA_ERROR_UNSUPPORTED, "%s; %s", refusal->reason, refusal->remedy);
 }
 
-/* The pause itself. record's times are filled in. The VM was running where `running`. */
+typedef struct {
+  const DacsaTakeOptions *options;
+  DacsaMonitor *monitor;
+  const DacsaProbe *probe; /* the latest */
+  DacsaProbe *fresh;       /* where that is not the caller's: owned */
+  bool running;            /* the VM, before */
+  int journal;             /* or -1 */
+  bool resumed;            /* the VM runs as it did before */
+} Take;
+
+static void
+take_clear(Take *self)
+{
+  dacsa_monitor_free(self->monitor);
+  dacsa_probe_free(self->fresh);
+  if (self->journal >= 0)
+    close(self->journal);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Take, take_clear)
+
+/* From here on nothing that this process does may wait for a disk: the VM is about to be paused.
+ * Where it is not allowed it remains a process as others. */
+static void
+lock_memory(void)
+{
+  if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0)
+    g_debug("mlockall: %m");
+}
+
+/* A VM that somebody else stopped just before is not resumed, by us or after us. */
+static void
+note_whose_stop(const Take *self)
+{
+  if (self->running && !self->monitor->stopped_it &&
+      !dacsa_journal_add_not_ours(self->journal, NULL))
+    g_warning("%s: the journal is full", self->options->name);
+}
+
+/* The pause itself. record's times are filled in. */
 static bool
-pause_and_acquire(DacsaMonitor *monitor, DacsaAcquisition *acquisition, bool running,
-                  DacsaRecord *record, DacsaTakeFailedEarly failed_early, void *data,
-                  GError **error)
+pause_and_acquire(Take *self, DacsaAcquisition *acquisition, DacsaRecord *record, GError **error)
 {
   const DacsaMethod *method = acquisition->method;
+  DacsaMonitor *monitor = self->monitor;
   g_autoptr(GError) failure = NULL;
   g_autoptr(GError) resume_failure = NULL;
 
   if (!method->prepare(acquisition, error))
     return false;
+  lock_memory();
+  self->resumed = false;
   int64_t begin = g_get_monotonic_time();
-  bool ok = running ? dacsa_monitor_stop(monitor, begin + QUIESCE_US, &record->registers, &failure)
-                    : dacsa_monitor_hmp(monitor, "info registers -a", soon(), &record->registers,
-                                        &failure);
+  bool ok =
+      self->running
+          ? dacsa_monitor_stop(monitor, begin + QUIESCE_US, &record->registers, &failure)
+          : dacsa_monitor_hmp(monitor, "info registers -a", soon(), &record->registers, &failure);
   int64_t stopped = g_get_monotonic_time();
 
   record->taken_us = g_get_real_time();
+  note_whose_stop(self);
   if (ok)
     ok = method->acquire(acquisition, &failure);
   int64_t acquired = g_get_monotonic_time();
-  if (!ok && failed_early && g_error_matches(failure, DACSA_ERROR, DACSA_ERROR_BUSY))
-    failed_early(failure, data);
-  bool resumed = !running || !monitor->stopped_it || dacsa_monitor_cont(monitor, &resume_failure);
-  record->quiesce_us = running ? stopped - begin : 0;
+  if (!ok && self->options->failed_early && g_error_matches(failure, DACSA_ERROR, DACSA_ERROR_BUSY))
+    self->options->failed_early(failure, self->options->data);
+  self->resumed =
+      !self->running || !monitor->stopped_it || dacsa_monitor_cont(monitor, &resume_failure);
+  record->quiesce_us = self->running ? stopped - begin : 0;
   record->fork_us = acquired - stopped;
-  record->pause_us = running ? g_get_monotonic_time() - begin : 0;
+  record->pause_us = self->running ? g_get_monotonic_time() - begin : 0;
+  munlockall();
   if (!ok)
     g_propagate_error(error, g_steal_pointer(&failure));
-  else if (!resumed)
+  else if (!self->resumed)
     g_propagate_error(error, g_steal_pointer(&resume_failure));
-  return ok && resumed;
+  return ok && self->resumed;
 }
 
 /* QEMU's memory map may change under us (hotplug, firmware remapping ROM): the snapshot is good
@@ -115,93 +130,135 @@ layout_holds(DacsaMonitor *monitor, const DacsaProbe *probe, bool *ret, GError *
 }
 
 /* Looks at the VM anew where its memory map is no longer the probe's: RAM that was plugged in since
- * may be of a kind that is refused. *ret and *probe are then the same; *ret is owned. */
+ * may be of a kind that is refused. */
 static bool
-renew_probe(DacsaMonitor *monitor, const DacsaProbe **probe, DacsaProbe **ret, GError **error)
+renew_probe(Take *self, GError **error)
 {
   g_autoptr(DacsaProbe) fresh = NULL;
   bool holds;
 
-  if (!layout_holds(monitor, *probe, &holds, error))
+  if (!layout_holds(self->monitor, self->probe, &holds, error))
     return false;
   if (holds)
     return true;
-  if (!dacsa_probe_monitor(monitor, &fresh, error))
+  if (!dacsa_probe_monitor(self->monitor, &fresh, error))
     return false;
   if (fresh->reason)
     return dacsa_fail(error, DACSA_ERROR_UNSUPPORTED, "%s; %s", fresh->reason, fresh->remedy);
-  dacsa_probe_free(*ret);
-  *ret = g_steal_pointer(&fresh);
-  *probe = *ret;
+  dacsa_probe_free(self->fresh);
+  self->fresh = g_steal_pointer(&fresh);
+  self->probe = self->fresh;
+  return true;
+}
+
+/* A journal of what is about to be done, in place of one of an attempt before. */
+static bool
+begin_journal(Take *self, GError **error)
+{
+  const DacsaTakeOptions *options = self->options;
+  g_autoptr(DacsaJournal) journal = NULL;
+
+  if (self->journal >= 0) {
+    dacsa_journal_remove(options->state_path, options->address->name, options->name);
+    close(self->journal);
+    self->journal = -1;
+  }
+  return dacsa_journal_new(options->address, options->name, self->probe, self->running, &journal,
+                           error) &&
+         dacsa_journal_save(journal, options->state_path, &self->journal, error);
+}
+
+/* One attempt. *ret is NULL where the memory map changed meanwhile. */
+static bool
+attempt(Take *self, DacsaRecord **ret, GError **error)
+{
+  const DacsaTakeOptions *options = self->options;
+  const DacsaMethod *method = dacsa_method_find("fork");
+  g_autoptr(DacsaRecord) record = dacsa_record_new();
+  g_auto(DacsaAcquisition) acquisition = {.pidfd = -1};
+  bool holds = false;
+
+  record->vm = g_strdup(options->address->name);
+  record->name = g_strdup(options->name);
+  record->uuid = g_strdup(options->probe->uuid);
+  record->method = g_strdup(method->name);
+  if (!renew_probe(self, error) || !begin_journal(self, error))
+    return false;
+  dacsa_acquisition_init(&acquisition, method, self->probe);
+  acquisition.journal = self->journal;
+  if (!pause_and_acquire(self, &acquisition, record, error) ||
+      !layout_holds(self->monitor, self->probe, &holds, error) ||
+      (holds && !dacsa_acquisition_settle(&acquisition, record, error)))
+    return false;
+  *ret = holds ? g_steal_pointer(&record) : NULL;
   return true;
 }
 
 static bool
-take_locked(const DacsaVmAddress *address, const DacsaProbe *probe, const char *name,
-            DacsaTakeFailedEarly failed_early, void *data, DacsaRecord **ret, GError **error)
+find_vm(Take *self, GError **error)
 {
-  g_autoptr(DacsaMonitor) monitor = NULL;
-  g_autoptr(DacsaProbe) fresh = NULL;
+  const DacsaProbe *probe = self->options->probe;
   g_autofree char *state = NULL;
-  const DacsaMethod *method = dacsa_method_find("fork");
   uint64_t start_time;
 
-  if (!dacsa_connect(address, soon(), &monitor, error) ||
-      !dacsa_procmaps_start_time(monitor->pid, &start_time, error))
+  if (!dacsa_connect(self->options->address, soon(), &self->monitor, error) ||
+      !dacsa_procmaps_start_time(self->monitor->pid, &start_time, error))
     return false;
-  if (monitor->pid != probe->pid || start_time != probe->start_time)
+  if (self->monitor->pid != probe->pid || start_time != probe->start_time)
     return dacsa_fail(error, DACSA_ERROR_BUSY, "the VM was restarted just now: try again");
-  if (!dacsa_monitor_state(monitor, soon(), &state, error) || !check_changed(monitor, error))
+  if (!dacsa_monitor_state(self->monitor, soon(), &state, error) ||
+      !check_changed(self->monitor, error))
     return false;
+  self->running = strcmp(state, "running") == 0;
+  return true;
+}
 
-  for (int tries = 0; tries < TRIES; tries++) {
-    g_autoptr(DacsaRecord) record = dacsa_record_new();
-    g_auto(DacsaAcquisition) acquisition = {.pidfd = -1};
-    bool holds = false;
+static bool
+take_locked(Take *self, DacsaRecord **ret, GError **error)
+{
+  g_autoptr(DacsaRecord) record = NULL;
 
-    record->vm = g_strdup(address->name);
-    record->name = g_strdup(name);
-    record->uuid = g_strdup(probe->uuid);
-    record->method = g_strdup(method->name);
-    if (!renew_probe(monitor, &probe, &fresh, error))
+  if (!find_vm(self, error))
+    return false;
+  for (int tries = 0; tries < TRIES && !record; tries++)
+    if (!attempt(self, &record, error))
       return false;
-    dacsa_acquisition_init(&acquisition, method, probe);
-    if (!pause_and_acquire(monitor, &acquisition, strcmp(state, "running") == 0, record,
-                           failed_early, data, error) ||
-        !layout_holds(monitor, probe, &holds, error))
-      return false;
-    if (holds) {
-      if (!dacsa_acquisition_settle(&acquisition, record, error))
-        return false;
-      *ret = g_steal_pointer(&record);
-      return true;
-    }
+  if (!record)
+    return dacsa_fail(error, DACSA_ERROR_BUSY,
+                      "the VM's memory map kept changing: try again when it has booted");
+  if (!dacsa_state_save(self->options->state_path, record, error)) {
+    kill(record->child, SIGKILL);
+    return false;
   }
-  return dacsa_fail(error, DACSA_ERROR_BUSY,
-                    "the VM's memory map kept changing: try again when it has booted");
+  *ret = g_steal_pointer(&record);
+  return true;
 }
 
 bool
-dacsa_take(const DacsaVmAddress *address, const DacsaProbe *probe, const char *name,
-           DacsaTakeFailedEarly failed_early, void *data, DacsaRecord **ret, GError **error)
+dacsa_take(const DacsaTakeOptions *options, DacsaRecord **ret, GError **error)
 {
-  int lock = lock_vm(probe->pid, error);
-  bool ok = lock >= 0 && take_locked(address, probe, name, failed_early, data, ret, error);
+  g_auto(Take) self = {.options = options, .probe = options->probe, .journal = -1, .resumed = true};
+  int lock;
 
-  if (lock >= 0)
-    close(lock);
+  if (!dacsa_vmlock_take(options->probe->pid, soon(), &lock, error))
+    return false;
+  bool ok = take_locked(&self, ret, error);
+  /* A VM that could not be resumed is left to those who come after. */
+  if (self.journal >= 0 && self.resumed)
+    dacsa_journal_remove(options->state_path, options->address->name, options->name);
+  close(lock);
   return ok;
 }
 
 bool
-dacsa_take_verify(const DacsaProbe *probe, GError **error)
+dacsa_take_verify(pid_t pid, const GArray *vmas, GError **error)
 {
   g_autoptr(GArray) host = NULL;
 
-  if (!dacsa_procmaps_read(probe->pid, &host, error))
+  if (!dacsa_procmaps_read(pid, &host, error))
     return false;
-  for (guint i = 0; i < probe->vmas->len; i++) {
-    const DacsaForkVma *want = &g_array_index(probe->vmas, DacsaForkVma, i);
+  for (guint i = 0; i < vmas->len; i++) {
+    const DacsaForkVma *want = &g_array_index(vmas, DacsaForkVma, i);
     const DacsaHostVma *vma = dacsa_procmaps_find(host, want->start);
 
     if (vma && !vma->dont_fork)

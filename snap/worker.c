@@ -24,7 +24,8 @@ typedef struct {
   guint reply_source, deadline_source, exit_source;
   int pidfd;
   GByteArray *reply;
-  DacsaWorkerDone done; /* NULL once called */
+  DacsaWorkerDone done;   /* NULL once called */
+  DacsaWorkerEnded ended; /* or NULL */
   void *data;
 } Worker;
 
@@ -57,6 +58,8 @@ worker_free_if_over(Worker *self)
     return;
   if (self->deadline_source)
     g_source_remove(self->deadline_source);
+  if (self->ended)
+    self->ended(!self->done, self->data);
   close(self->reply_fd);
   close(self->pidfd);
   g_byte_array_unref(self->reply);
@@ -86,6 +89,8 @@ finish_reply(Worker *self)
 
   if (self->reply->len > 0 && g_variant_is_normal_form(reply))
     g_variant_get(reply, "(bi&smv)", &ok, &code, &message, &payload);
+  else if (self->ended)
+    return; /* who started it hears of its end */
   else
     message = "the process that did it died";
   if (ok && payload) {
@@ -188,8 +193,8 @@ become_worker(int reply_fd)
 }
 
 bool
-dacsa_worker_start(DacsaWorkerJob job, void *job_data, gint64 deadline_us, DacsaWorkerDone done,
-                   void *done_data, GError **error)
+dacsa_worker_start_watched(DacsaWorkerJob job, void *job_data, gint64 deadline_us,
+                           DacsaWorkerDone done, DacsaWorkerEnded ended, void *data, GError **error)
 {
   int fds[2];
 
@@ -213,10 +218,18 @@ dacsa_worker_start(DacsaWorkerJob job, void *job_data, gint64 deadline_us, Dacsa
   self->reply_fd = fds[0];
   self->reply = g_byte_array_new();
   self->done = done;
-  self->data = done_data;
+  self->ended = ended;
+  self->data = data;
   self->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
   self->reply_source = g_unix_fd_add(fds[0], G_IO_IN | G_IO_HUP, on_reply, self);
   self->exit_source = g_unix_fd_add(self->pidfd, G_IO_IN, on_worker_exit, self);
   self->deadline_source = g_timeout_add((guint)(deadline_us / 1000), on_deadline, self);
   return true;
+}
+
+bool
+dacsa_worker_start(DacsaWorkerJob job, void *job_data, gint64 deadline_us, DacsaWorkerDone done,
+                   void *done_data, GError **error)
+{
+  return dacsa_worker_start_watched(job, job_data, deadline_us, done, NULL, done_data, error);
 }

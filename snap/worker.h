@@ -14,6 +14,10 @@ typedef void (*DacsaWorkerJob)(int reply_fd, void *data);
 /* Runs in the caller's main loop: either payload or error is NULL. Both are borrowed. */
 typedef void (*DacsaWorkerDone)(GVariant *payload, const GError *error, void *data);
 
+/* Runs in the caller's main loop when the worker has ended and is reaped, always last. replied:
+ * done has been called; else it never will, for it died without a reply. */
+typedef void (*DacsaWorkerEnded)(bool replied, void *data);
+
 /* In the worker: the result. Exactly one of payload (owned or floating) and error is given. */
 void dacsa_worker_reply(int reply_fd, GVariant *payload, const GError *error);
 
@@ -23,3 +27,9 @@ void dacsa_worker_reply(int reply_fd, GVariant *payload, const GError *error);
 bool dacsa_worker_start(DacsaWorkerJob job, void *job_data, gint64 deadline_us,
                         DacsaWorkerDone done, void *done_data,
                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* The same for a job that leaves something to be put right should it die: then ended is called
+ * instead of done. data is of both. */
+bool dacsa_worker_start_watched(DacsaWorkerJob job, void *job_data, gint64 deadline_us,
+                                DacsaWorkerDone done, DacsaWorkerEnded ended, void *data,
+                                GError **error) G_GNUC_WARN_UNUSED_RESULT;

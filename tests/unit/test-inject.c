@@ -143,6 +143,7 @@ set_up(Fixture *f, bool busy)
     g_array_append_val(f->vmas, vma);
   }
   f->injection.pid = f->target;
+  f->injection.journal = -1;
   f->injection.vmas = f->vmas;
 }
 

@@ -1,0 +1,242 @@
+/* The recovery after a worker that was killed. */
+#include "snap/recover.h"
+
+#include "snap/connect.h"
+#include "snap/error.h"
+#include "snap/hostfile.h"
+#include "snap/procmaps.h"
+#include "snap/state.h"
+#include "snap/take.h"
+#include "snap/tracee.h"
+#include "snap/vmlock.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define LOCK_US (5 * G_USEC_PER_SEC)
+#define UNWIND_US (10 * G_USEC_PER_SEC)
+#define MONITOR_US (20 * G_USEC_PER_SEC)
+#define MAX_NAP_US 20000
+
+static int64_t
+in_time(int64_t us)
+{
+  return g_get_monotonic_time() + us;
+}
+
+static bool
+is_same_process(pid_t pid, uint64_t start_time)
+{
+  uint64_t now;
+
+  return dacsa_procmaps_start_time(pid, &now, NULL) && now == start_time;
+}
+
+/* -- QEMU's main thread -- */
+
+/* Before the clone it is led past it; after it, and anywhere else, it goes on as it is. */
+static bool
+lead_out(const DacsaJournal *journal, GError **error)
+{
+  struct user_regs_struct regs;
+
+  if (ptrace(PTRACE_GETREGS, journal->pid, 0, &regs) < 0)
+    return dacsa_fail(error, DACSA_ERROR_BUSY, "cannot read QEMU's registers");
+  return dacsa_chain_place(&journal->chain, &journal->gadgets, &regs) != DACSA_CHAIN_BEFORE_CLONE ||
+         dacsa_tracee_enter(journal->pid, &regs, &journal->gadgets, journal->chain.tail, error);
+}
+
+static bool
+free_main(const DacsaJournal *journal, GError **error)
+{
+  int signal;
+
+  if (!dacsa_tracee_seize(journal->pid, 0, error))
+    return false;
+  bool ok = dacsa_tracee_interrupt(journal->pid, in_time(UNWIND_US), &signal, error) &&
+            lead_out(journal, error);
+  /* Where its process is stopped, it stops again. */
+  ptrace(PTRACE_DETACH, journal->pid, 0, 0);
+  return ok;
+}
+
+/* The state letter of /proc/PID/stat; 0: it is gone. */
+static char
+process_state(pid_t pid)
+{
+  g_autofree char *stat = dacsa_hostfile_process("", pid, "stat");
+  const char *rest = stat ? strrchr(stat, ')') : NULL;
+  char state = 0;
+
+  return rest && sscanf(rest, ") %c", &state) == 1 ? state : 0;
+}
+
+/* Whoever stopped it: the take would not have begun with a QEMU that was stopped. */
+static void
+continue_group(const DacsaJournal *journal)
+{
+  if (journal->group_stop && process_state(journal->pid) == 'T')
+    kill(journal->pid, SIGCONT);
+}
+
+/* -- what the take made -- */
+
+/* Where a process stands still: from /proc/PID/syscall, its stack pointer and its instruction.
+ * false: it runs, or is gone. */
+static bool
+read_place(pid_t pid, uint64_t *ret_sp, uint64_t *ret_ip)
+{
+  g_autofree char *text = dacsa_hostfile_process("", pid, "syscall");
+  const char *ip = text ? strrchr(text, ' ') : NULL;
+
+  if (!ip || sscanf(ip, "%" SCNx64, ret_ip) != 1)
+    return false;
+  const char *sp = g_strrstr_len(text, ip - text, " ");
+  return sp && sscanf(sp, "%" SCNx64, ret_sp) == 1;
+}
+
+static bool
+is_recorded(const GPtrArray *records, pid_t pid, uint64_t start_time)
+{
+  for (guint i = 0; i < records->len; i++) {
+    const DacsaRecord *record = g_ptr_array_index(records, i);
+
+    if (record->child == pid && record->child_start == start_time)
+      return true;
+  }
+  return false;
+}
+
+typedef enum { NOT_OURS, OURS, UNKNOWN } Whose;
+
+/* UNKNOWN: it has QEMU's program, and runs just now. A process that is ending is nobody's. */
+static Whose
+whose(const DacsaJournal *journal, const GPtrArray *records, pid_t pid)
+{
+  g_autofree char *exe = g_strdup_printf("/proc/%d/exe", (int)pid);
+  struct stat program;
+  uint64_t start, sp, ip;
+
+  if (pid == journal->pid || stat(exe, &program) < 0 || program.st_dev != journal->program_dev ||
+      program.st_ino != journal->program_ino || process_state(pid) == 'Z' ||
+      !dacsa_procmaps_start_time(pid, &start, NULL) || start < journal->begun ||
+      is_recorded(records, pid, start))
+    return NOT_OURS;
+  if (!read_place(pid, &sp, &ip))
+    return UNKNOWN;
+  return dacsa_chain_made(&journal->chain, &journal->gadgets, sp, ip) ? OURS : NOT_OURS;
+}
+
+/* Kills what the take has made. false: there are processes of which it is not yet known whose they
+ * are. */
+static bool
+kill_made(const DacsaJournal *journal)
+{
+  g_autoptr(GPtrArray) records = dacsa_state_load_all();
+  g_autoptr(GDir) proc = g_dir_open("/proc", 0, NULL);
+  const char *name;
+  bool all_known = proc != NULL;
+
+  while (proc && (name = g_dir_read_name(proc))) {
+    const pid_t pid = (pid_t)g_ascii_strtoll(name, NULL, 10);
+    int pidfd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+
+    if (pidfd < 0)
+      continue;
+    /* The pidfd pins the process that is looked at. */
+    const Whose is = whose(journal, records, pid);
+    if (is == OURS)
+      syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+    all_known = all_known && is == NOT_OURS;
+    close(pidfd);
+  }
+  return all_known;
+}
+
+/* -- waiting for the end of it -- */
+
+static bool
+is_out(const DacsaJournal *journal)
+{
+  uint64_t sp, ip;
+
+  if (!is_same_process(journal->pid, journal->start_time))
+    return true;
+  return read_place(journal->pid, &sp, &ip) &&
+         (sp < journal->chain.base || sp >= journal->chain.base + journal->chain.length);
+}
+
+/* Until the main thread is itself again and nothing is left of what was made: the main thread waits
+ * for the helper, which ends by itself or is killed. A busy process may be another VM's that has
+ * just been started; it is waited for as long as the rest allows. */
+static bool
+unwind(const DacsaJournal *journal, GError **error)
+{
+  const int64_t deadline = in_time(UNWIND_US);
+
+  for (useconds_t nap = 200;; nap = MIN(nap * 2, MAX_NAP_US)) {
+    const bool clean = kill_made(journal);
+    const bool out = is_out(journal);
+
+    if (clean && out)
+      return true;
+    if (g_get_monotonic_time() > deadline)
+      return out || dacsa_fail(error, DACSA_ERROR_BUSY,
+                               "QEMU's main thread is still in the injected calls");
+    usleep(nap);
+  }
+}
+
+static bool
+resume(const DacsaJournal *journal, GError **error)
+{
+  g_autoptr(DacsaMonitor) monitor = NULL;
+  g_autofree char *state = NULL;
+
+  if (!dacsa_connect(journal->address, in_time(MONITOR_US), &monitor, error) ||
+      !dacsa_monitor_state(monitor, in_time(MONITOR_US), &state, error))
+    return false;
+  return strcmp(state, "paused") != 0 || dacsa_monitor_cont(monitor, error);
+}
+
+static bool
+recover_qemu(const DacsaJournal *journal, GError **error)
+{
+  const bool lives = is_same_process(journal->pid, journal->start_time);
+
+  if (lives && journal->has_chain && !free_main(journal, error))
+    return false;
+  if (lives)
+    continue_group(journal);
+  if (journal->has_chain && !unwind(journal, error))
+    return false;
+  if (!is_same_process(journal->pid, journal->start_time))
+    return true;
+  return dacsa_take_verify(journal->pid, journal->vmas, error) &&
+         (!journal->ran || resume(journal, error));
+}
+
+bool
+dacsa_recover(const DacsaJournal *journal, const char *state_path, GError **error)
+{
+  const char *vm = journal->address->name;
+  g_autoptr(GError) cause = NULL;
+  int lock;
+
+  if (!dacsa_vmlock_take(journal->pid, in_time(LOCK_US), &lock, error))
+    return false;
+  /* Its worker may have come to its end by itself. */
+  bool ok = !dacsa_journal_exists(state_path, vm, journal->snapshot) ||
+            recover_qemu(journal, &cause) || !is_same_process(journal->pid, journal->start_time);
+  if (ok)
+    dacsa_journal_remove(state_path, vm, journal->snapshot);
+  else
+    g_propagate_error(error, g_steal_pointer(&cause));
+  close(lock);
+  return ok;
+}

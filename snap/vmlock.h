@@ -1,0 +1,13 @@
+/* One take or recovery of a VM at a time, whichever daemon does it: else one could fork while the
+ * other resumes. */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Locks the VM of this QEMU until *ret, owned, is closed or its process has ended. deadline:
+ * monotonic time, microseconds. BUSY: somebody else has it. */
+bool dacsa_vmlock_take(pid_t pid, int64_t deadline, int *ret,
+                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
