@@ -48,6 +48,7 @@ dacsa_journal_new(const DacsaVmAddress *address, const char *snapshot, const Dac
   self->program_ino = program.st_ino;
   self->address = dacsa_vm_address_new(address->name, address->socket, address->uri, address->uuid);
   self->snapshot = g_strdup(snapshot);
+  self->worker = getpid();
   self->pid = probe->pid;
   self->start_time = probe->start_time;
   self->ran = ran;
@@ -122,6 +123,7 @@ to_text(const DacsaJournal *self)
       g_key_file_set_string(file, GROUP, texts[i].key, text);
   }
   g_key_file_set_string(file, GROUP, "snapshot", self->snapshot);
+  g_key_file_set_integer(file, GROUP, "worker", self->worker);
   g_key_file_set_integer(file, GROUP, "pid", self->pid);
   for (size_t i = 0; i < G_N_ELEMENTS(numbers); i++)
     g_key_file_set_uint64(file, GROUP, numbers[i].key,
@@ -166,6 +168,8 @@ dacsa_journal_from_text(const char *text, size_t len, DacsaJournal **ret, GError
     G_STRUCT_MEMBER(char *, self->address, texts[i].offset) =
         g_key_file_get_string(file, GROUP, texts[i].key, NULL);
   self->snapshot = g_key_file_get_string(file, GROUP, "snapshot", &cause);
+  if (!cause)
+    self->worker = g_key_file_get_integer(file, GROUP, "worker", &cause);
   if (!cause)
     self->pid = g_key_file_get_integer(file, GROUP, "pid", &cause);
   for (size_t i = 0; i < G_N_ELEMENTS(numbers) && !cause; i++)
@@ -258,6 +262,29 @@ dacsa_journal_exists(const char *state_path, const char *vm, const char *snapsho
   return access(path, F_OK) == 0;
 }
 
+static DacsaJournal *
+load_file(const char *path)
+{
+  g_autofree char *text = NULL;
+  g_autoptr(GError) error = NULL;
+  DacsaJournal *journal = NULL;
+  gsize len;
+
+  if (!g_file_get_contents(path, &text, &len, NULL))
+    return NULL;
+  if (!dacsa_journal_from_text(text, len, &journal, &error))
+    g_warning("%s: %s", path, error->message);
+  return journal;
+}
+
+DacsaJournal *
+dacsa_journal_find(const char *state_path, const char *vm, const char *snapshot)
+{
+  g_autofree char *path = dacsa_state_file(state_path, vm, snapshot, SUFFIX);
+
+  return load_file(path);
+}
+
 GPtrArray *
 dacsa_journal_load(const char *state_path)
 {
@@ -267,16 +294,10 @@ dacsa_journal_load(const char *state_path)
 
   while (dir && (name = g_dir_read_name(dir))) {
     g_autofree char *path = g_build_filename(state_path, name, NULL);
-    g_autofree char *text = NULL;
-    DacsaJournal *journal;
-    gsize len;
+    DacsaJournal *journal = g_str_has_suffix(name, SUFFIX) ? load_file(path) : NULL;
 
-    if (!g_str_has_suffix(name, SUFFIX) || !g_file_get_contents(path, &text, &len, NULL))
-      continue;
-    if (dacsa_journal_from_text(text, len, &journal, NULL))
+    if (journal)
       g_ptr_array_add(journals, journal);
-    else
-      g_warning("%s: not a take's journal", path);
   }
   return journals;
 }

@@ -12,7 +12,8 @@
 typedef struct {
   DacsaVmAddress *address;
   char *snapshot;
-  pid_t pid;
+  pid_t worker;                      /* the process that takes it */
+  pid_t pid;                         /* QEMU's */
   uint64_t start_time;               /* with the pid, QEMU's identity */
   uint64_t program_dev, program_ino; /* of its program's file */
   uint64_t begun;  /* clock ticks since boot: nothing that the take made is older */
@@ -44,6 +45,9 @@ bool dacsa_journal_add_not_ours(int fd, GError **error) G_GNUC_WARN_UNUSED_RESUL
 
 void dacsa_journal_remove(const char *state_path, const char *vm, const char *snapshot);
 bool dacsa_journal_exists(const char *state_path, const char *vm, const char *snapshot);
+
+/* The journal, owned; NULL: there is none, or it is damaged. */
+DacsaJournal *dacsa_journal_find(const char *state_path, const char *vm, const char *snapshot);
 
 /* All in a state directory: owned array of owned DacsaJournal. */
 GPtrArray *dacsa_journal_load(const char *state_path);

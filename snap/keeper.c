@@ -278,16 +278,18 @@ rescue_over(void *data)
   finish_take(job, vm, job->sequence ? error : NULL);
 }
 
-/* A worker is over. If it was killed there is a journal of what it did, or it had done nothing. */
+/* A worker is over. If it was killed there is a journal of what it did, or it had done nothing. One
+ * of the same name may be another worker's by now. */
 static void
-take_ended(bool replied, void *data)
+take_ended(pid_t worker, bool replied, void *data)
 {
   g_autoptr(Job) job = data;
   DacsaKeeper *self = job->keeper;
+  g_autoptr(DacsaJournal) journal = dacsa_journal_find(self->state_path, job->vm, job->name);
   DacsaVm *vm = dacsa_fleet_find(self->fleet, job->vm);
   g_autoptr(GError) error = NULL;
 
-  if (dacsa_journal_exists(self->state_path, job->vm, job->name)) {
+  if (journal && journal->worker == worker) {
     if (replied)
       job->sequence = 0;
     if (vm)

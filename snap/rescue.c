@@ -33,17 +33,10 @@ static void
 recover_job(int reply_fd, void *data)
 {
   const Rescue *self = data;
-  g_autoptr(GPtrArray) journals = dacsa_journal_load(self->state_path);
+  g_autoptr(DacsaJournal) journal = dacsa_journal_find(self->state_path, self->vm, self->snapshot);
   g_autoptr(GError) error = NULL;
-  bool ok = true;
+  bool ok = !journal || dacsa_recover(journal, self->state_path, &error);
 
-  for (guint i = 0; ok && i < journals->len; i++) {
-    const DacsaJournal *journal = g_ptr_array_index(journals, i);
-
-    if (g_str_equal(journal->address->name, self->vm) &&
-        g_str_equal(journal->snapshot, self->snapshot))
-      ok = dacsa_recover(journal, self->state_path, &error);
-  }
   dacsa_worker_reply(reply_fd, ok ? g_variant_new_boolean(TRUE) : NULL, ok ? NULL : error);
 }
 
@@ -71,10 +64,11 @@ recover_done(GVariant *payload, const GError *error, void *data)
 }
 
 static void
-recover_ended(bool replied, void *data)
+recover_ended(pid_t worker, bool replied, void *data)
 {
   Rescue *self = data;
 
+  (void)worker;
   (void)replied;
   if (dacsa_journal_exists(self->state_path, self->vm, self->snapshot)) {
     g_timeout_add(RETRY_MS, retry, self);

@@ -59,7 +59,7 @@ worker_free_if_over(Worker *self)
   if (self->deadline_source)
     g_source_remove(self->deadline_source);
   if (self->ended)
-    self->ended(!self->done, self->data);
+    self->ended(self->pid, !self->done, self->data);
   close(self->reply_fd);
   close(self->pidfd);
   g_byte_array_unref(self->reply);

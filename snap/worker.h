@@ -6,6 +6,7 @@
 
 #include <glib.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 /* Runs in the worker. Sends its result with dacsa_worker_reply, at most once, and may then go on.
  */
@@ -16,7 +17,7 @@ typedef void (*DacsaWorkerDone)(GVariant *payload, const GError *error, void *da
 
 /* Runs in the caller's main loop when the worker has ended and is reaped, always last. replied:
  * done has been called; else it never will, for it died without a reply. */
-typedef void (*DacsaWorkerEnded)(bool replied, void *data);
+typedef void (*DacsaWorkerEnded)(pid_t worker, bool replied, void *data);
 
 /* In the worker: the result. Exactly one of payload (owned or floating) and error is given. */
 void dacsa_worker_reply(int reply_fd, GVariant *payload, const GError *error);
