@@ -20,11 +20,13 @@
 #include <unistd.h>
 
 #define TAKE_US (30 * G_USEC_PER_SEC)
+#define RESCUE_MS 10000 /* that the start waits for those of an earlier daemon */
 
 struct DacsaKeeper {
   GMainLoop *loop;
   DacsaFleet *fleet;
   DacsaShelf *shelf;
+  GPtrArray *rescues; /* Job: recoveries under way; borrowed */
   char *state_path;
   bool drop_on_exit;
   int channel;
@@ -257,16 +259,17 @@ take_done(GVariant *payload, const GError *error, void *data)
 }
 
 /* The worker was killed, and what it left has been put right. If its snapshot was complete, it
- * stays. */
+ * stays: what was left by an earlier daemon the shelf takes up. */
 static void
 rescue_over(void *data)
 {
   g_autoptr(Job) job = data;
   DacsaKeeper *self = job->keeper;
-  DacsaVm *vm = dacsa_fleet_find(self->fleet, job->vm);
+  DacsaVm *vm = self->fleet ? dacsa_fleet_find(self->fleet, job->vm) : NULL;
   g_autoptr(DacsaRecord) record = dacsa_state_load_record(self->state_path, job->vm, job->name);
   g_autoptr(GError) error = NULL;
 
+  g_ptr_array_remove(self->rescues, job);
   dacsa_log(DACSA_LOG_RECOVERED, G_LOG_LEVEL_WARNING, job->vm, job->name, -1,
             "the process that took it was killed; the VM is as it was before");
   if (!vm)
@@ -276,6 +279,14 @@ rescue_over(void *data)
   else if (!record)
     dacsa_fail(&error, DACSA_ERROR_OS, "the process that took it was killed; try again");
   finish_take(job, vm, job->sequence ? error : NULL);
+}
+
+/* Takes job. */
+static void
+start_rescue(DacsaKeeper *self, Job *job)
+{
+  g_ptr_array_add(self->rescues, job);
+  dacsa_rescue_start(self->state_path, job->vm, job->name, rescue_over, job);
 }
 
 /* A worker is over. If it was killed there is a journal of what it did, or it had done nothing. One
@@ -294,28 +305,50 @@ take_ended(pid_t worker, bool replied, void *data)
       job->sequence = 0;
     if (vm)
       vm->taking = true;
-    dacsa_rescue_start(self->state_path, job->vm, job->name, rescue_over, job);
-    g_steal_pointer(&job);
+    start_rescue(self, g_steal_pointer(&job));
   } else if (!replied && vm) {
     dacsa_fail(&error, DACSA_ERROR_OS, "the process that was to take it was killed; try again");
     finish_take(job, vm, error);
   }
 }
 
-/* Takes that an earlier daemon's workers have left undone, or are still about. */
+static gboolean
+on_rescue_deadline(void *data)
+{
+  *(bool *)data = true;
+  return G_SOURCE_REMOVE;
+}
+
+/* Takes that an earlier daemon's workers have left undone, or are still about. Before anything
+ * else: a QEMU that stands still does not even tell that it is there. What is not over in time goes
+ * on. */
 static void
 rescue_all(DacsaKeeper *self)
 {
   g_autoptr(GPtrArray) journals = dacsa_journal_load(self->state_path);
+  bool late = false;
+  guint deadline = g_timeout_add(RESCUE_MS, on_rescue_deadline, &late);
 
   for (guint i = 0; i < journals->len; i++) {
     const DacsaJournal *journal = g_ptr_array_index(journals, i);
-    DacsaVm *vm = dacsa_fleet_find(self->fleet, journal->address->name);
+
+    start_rescue(self, job_new(self, journal->address->name, journal->snapshot, 0));
+  }
+  while (self->rescues->len > 0 && !late)
+    g_main_context_iteration(NULL, TRUE);
+  if (!late)
+    g_source_remove(deadline);
+}
+
+static void
+mark_rescues(DacsaKeeper *self)
+{
+  for (guint i = 0; i < self->rescues->len; i++) {
+    const Job *job = g_ptr_array_index(self->rescues, i);
+    DacsaVm *vm = dacsa_fleet_find(self->fleet, job->vm);
 
     if (vm)
       vm->taking = true;
-    dacsa_rescue_start(self->state_path, journal->address->name, journal->snapshot, rescue_over,
-                       job_new(self, journal->address->name, journal->snapshot, 0));
   }
 }
 
@@ -504,6 +537,8 @@ dacsa_keeper_new(const DacsaKeeperOptions *options, DacsaKeeper **ret, GError **
   self->state_path = g_strdup(options->state_path);
   self->channel = -1;
   self->drop_on_exit = options->drop_on_exit;
+  self->rescues = g_ptr_array_new();
+  rescue_all(self);
   if (!dacsa_fleet_new(&fleet, &self->fleet, error)) {
     dacsa_keeper_free(self);
     return false;
@@ -538,8 +573,8 @@ dacsa_keeper_run(DacsaKeeper *self, int channel, pid_t viewer)
 
   self->channel = channel;
   dacsa_fleet_start(self->fleet);
+  mark_rescues(self);
   dacsa_shelf_take_up(self->shelf);
-  rescue_all(self);
   send_message(self, all);
   self->channel_source = g_unix_fd_add(channel, G_IO_IN | G_IO_HUP, on_request, self);
   g_main_loop_run(self->loop);
@@ -561,6 +596,7 @@ dacsa_keeper_free(DacsaKeeper *self)
   dacsa_shelf_free(self->shelf);
   dacsa_fleet_free(self->fleet);
   g_main_loop_unref(self->loop);
+  g_ptr_array_unref(self->rescues);
   g_free(self->state_path);
   g_free(self);
 }

@@ -65,22 +65,12 @@ free_main(const DacsaJournal *journal, GError **error)
   return ok;
 }
 
-/* The state letter of /proc/PID/stat; 0: it is gone. */
-static char
-process_state(pid_t pid)
-{
-  g_autofree char *stat = dacsa_hostfile_process("", pid, "stat");
-  const char *rest = stat ? strrchr(stat, ')') : NULL;
-  char state = 0;
-
-  return rest && sscanf(rest, ") %c", &state) == 1 ? state : 0;
-}
-
-/* Whoever stopped it: the take would not have begun with a QEMU that was stopped. */
+/* Whether or not it has come to a stop yet; whoever stopped it: the take would not have begun with
+ * a QEMU that was stopped. */
 static void
 continue_group(const DacsaJournal *journal)
 {
-  if (journal->group_stop && process_state(journal->pid) == 'T')
+  if (journal->group_stop)
     kill(journal->pid, SIGCONT);
 }
 
@@ -112,6 +102,15 @@ is_recorded(const GPtrArray *records, pid_t pid, uint64_t start_time)
   return false;
 }
 
+static bool
+is_zombie(pid_t pid)
+{
+  g_autofree char *stat = dacsa_hostfile_process("", pid, "stat");
+  const char *rest = stat ? strrchr(stat, ')') : NULL;
+
+  return !rest || g_str_has_prefix(rest, ") Z");
+}
+
 typedef enum { NOT_OURS, OURS, UNKNOWN } Whose;
 
 /* UNKNOWN: it has QEMU's program, and runs just now. A process that is ending is nobody's. */
@@ -123,7 +122,7 @@ whose(const DacsaJournal *journal, const GPtrArray *records, pid_t pid)
   uint64_t start, sp, ip;
 
   if (pid == journal->pid || stat(exe, &program) < 0 || program.st_dev != journal->program_dev ||
-      program.st_ino != journal->program_ino || process_state(pid) == 'Z' ||
+      program.st_ino != journal->program_ino || is_zombie(pid) ||
       !dacsa_procmaps_start_time(pid, &start, NULL) || start < journal->begun ||
       is_recorded(records, pid, start))
     return NOT_OURS;

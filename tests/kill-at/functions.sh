@@ -30,7 +30,7 @@ is_intact() {
 }
 
 no_journal() {
-  ! ls "$(state_dir)"/*.taking >"$tmp/ignored" 2>&1
+  [ -z "$(find "$(state_dir)" -name '*.taking')" ]
 }
 
 # As many snapshots are parked as the mount shows.
