@@ -7,29 +7,40 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/rseq.h>
+#include <sys/select.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define REGION (4u << 20)
 #define N_REGIONS 3u
 #define WAIT_US (10 * G_USEC_PER_SEC)
 
+typedef struct Shared Shared;
+
 /* In memory shared with the target. */
-typedef struct {
+struct Shared {
   volatile uint64_t turns;   /* of the target's loop */
   volatile uint64_t replies; /* to what comes through the pipe */
   volatile uint32_t failed;  /* the target found something of its own changed */
   volatile uint32_t fill;    /* what the target is to fill its regions with; 0: nothing */
   volatile uint32_t ready;
+  volatile uint32_t interrupted; /* calls that told so */
+  volatile uint32_t leave;       /* the restartable sequence */
+  volatile uint32_t aborts;      /* of it */
+  volatile uint32_t futex;
   uint64_t regions[N_REGIONS];
   int pipe[2];
-} Shared;
+};
 
 typedef struct {
   Shared *shared;
@@ -101,6 +112,265 @@ target_loop(Shared *shared, bool busy)
   }
 }
 
+/* -- targets in other system calls: each returns 1 when the pipe has something to be read, 0 when
+ * the time was up, -1 with errno -- */
+
+#define NAP_NS (20 * 1000 * 1000)
+
+static int
+call_read(Shared *shared)
+{
+  return (int)read(shared->pipe[0], &(char){0}, 1);
+}
+
+static int
+call_poll(Shared *shared)
+{
+  return poll(&(struct pollfd){.fd = shared->pipe[0], .events = POLLIN}, 1, 1000000);
+}
+
+static int
+call_poll_forever(Shared *shared)
+{
+  return poll(&(struct pollfd){.fd = shared->pipe[0], .events = POLLIN}, 1, -1);
+}
+
+static int
+call_ppoll(Shared *shared)
+{
+  sigset_t none;
+
+  sigemptyset(&none); /* its own mask is put back after it */
+  return ppoll(&(struct pollfd){.fd = shared->pipe[0], .events = POLLIN}, 1, NULL, &none);
+}
+
+static int
+call_select(Shared *shared)
+{
+  struct timeval tv = {1000, 0};
+  fd_set set;
+
+  FD_ZERO(&set);
+  FD_SET(shared->pipe[0], &set);
+  return select(shared->pipe[0] + 1, &set, NULL, NULL, &tv);
+}
+
+static int
+call_epoll_wait(Shared *shared)
+{
+  static int epoll = -1;
+  struct epoll_event event = {.events = EPOLLIN};
+
+  if (epoll < 0) {
+    epoll = epoll_create1(EPOLL_CLOEXEC);
+    epoll_ctl(epoll, EPOLL_CTL_ADD, shared->pipe[0], &event);
+  }
+  return epoll_wait(epoll, &event, 1, -1);
+}
+
+/* Whether what is left of a sleep makes sense. */
+static void
+check_left(Shared *shared, const struct timespec *left)
+{
+  if (left->tv_sec != 0 || left->tv_nsec <= 0 || left->tv_nsec > NAP_NS)
+    shared->failed = 3;
+}
+
+static int
+call_nanosleep(Shared *shared)
+{
+  const struct timespec nap = {0, NAP_NS};
+  struct timespec left = {0};
+  int r = nanosleep(&nap, &left);
+
+  if (r < 0 && errno == EINTR)
+    check_left(shared, &left);
+  return r;
+}
+
+static int
+call_clock_nanosleep(Shared *shared)
+{
+  const struct timespec nap = {0, NAP_NS};
+  struct timespec left = {0};
+
+  errno = clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, &left);
+  if (errno == EINTR)
+    check_left(shared, &left);
+  return errno ? -1 : 0;
+}
+
+static int
+call_clock_nanosleep_until(Shared *shared)
+{
+  struct timespec until;
+
+  (void)shared;
+  clock_gettime(CLOCK_MONOTONIC, &until);
+  until.tv_nsec += NAP_NS;
+  until.tv_sec += until.tv_nsec / 1000000000;
+  until.tv_nsec %= 1000000000;
+  errno = clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
+  return errno ? -1 : 0;
+}
+
+static int
+call_futex(Shared *shared)
+{
+  return (int)syscall(SYS_futex, &shared->futex, FUTEX_WAIT, 0, NULL, NULL, 0);
+}
+
+static int
+call_futex_timeout(Shared *shared)
+{
+  const struct timespec nap = {0, NAP_NS};
+  int r = (int)syscall(SYS_futex, &shared->futex, FUTEX_WAIT, 0, &nap, NULL, 0);
+
+  if (r < 0 && errno == ETIMEDOUT)
+    return 0;
+  return r;
+}
+
+typedef struct {
+  const char *name;
+  int (*call)(Shared *shared);
+  bool told; /* that it was interrupted, as it would be by a signal: the kernel cannot restart it */
+  bool reads;
+  bool is_futex; /* and needs to be woken */
+} Call;
+
+/* signal(7), ptrace(2): what is restarted by the kernel with a restart block (-516) cannot be once
+ * rt_sigreturn has run. */
+static const Call calls[] = {
+    {"read", call_read, false, true, false},
+    {"poll", call_poll, true, false, false},
+    {"poll-forever", call_poll_forever, true, false, false},
+    {"ppoll", call_ppoll, false, false, false},
+    {"select", call_select, false, false, false},
+    {"epoll-wait", call_epoll_wait, true, false, false},
+    {"nanosleep", call_nanosleep, true, false, false},
+    {"clock-nanosleep", call_clock_nanosleep, true, false, false},
+    {"clock-nanosleep-until", call_clock_nanosleep_until, false, false, false},
+    {"futex", call_futex, false, false, true},
+    {"futex-timeout", call_futex_timeout, true, false, false},
+};
+static const Call *the_call; /* of the next target */
+
+static void
+target_call(Shared *shared)
+{
+  const Call *call = the_call;
+  struct pollfd p = {.fd = shared->pipe[0], .events = POLLIN};
+  char c;
+
+  shared->ready = 1;
+  for (;;) {
+    int n = call->call(shared);
+
+    if (n < 0 && errno == EINTR)
+      shared->interrupted++;
+    else if (n < 0)
+      shared->failed = 1;
+    if (call->reads) {
+      shared->replies += n == 1;
+      continue;
+    }
+    if (call->is_futex && n == 0)
+      shared->futex = 0;
+    while (poll(&p, 1, 0) == 1 && read(p.fd, &c, 1) == 1)
+      shared->replies++;
+  }
+}
+
+/* -- a target in a restartable sequence: it leaves it when it is told to -- */
+
+static void
+target_rseq(Shared *shared)
+{
+  struct rseq *area = (struct rseq *)((char *)__builtin_thread_pointer() + __rseq_offset);
+  struct rseq_cs *section = (struct rseq_cs *)mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+                                                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+  shared->ready = 1;
+  __asm__ volatile("lea 2f(%%rip), %%rax\n\t"
+                   "mov %%rax, 8(%[section])\n\t" /* start_ip */
+                   "lea 3f(%%rip), %%rcx\n\t"
+                   "sub %%rax, %%rcx\n\t"
+                   "mov %%rcx, 16(%[section])\n\t" /* post_commit_offset */
+                   "lea 4f(%%rip), %%rax\n\t"
+                   "mov %%rax, 24(%[section])\n" /* abort_ip */
+                   "1:\n\t"
+                   "mov %[section], (%[at])\n"
+                   "2:\n\t"
+                   "pause\n\t"
+                   "cmpl $0, (%[leave])\n\t"
+                   "je 2b\n"
+                   "3:\n\t"
+                   "jmp 5f\n\t"
+                   ".long 0x53053053\n" /* RSEQ_SIG */
+                   "4:\n\t"
+                   "incl (%[aborts])\n\t"
+                   "jmp 1b\n"
+                   "5:\n\t"
+                   "movq $0, (%[at])\n\t"
+                   :
+                   : [section] "r"(section), [at] "r"(&area->rseq_cs), [leave] "r"(&shared->leave),
+                     [aborts] "r"(&shared->aborts)
+                   : "rax", "rcx", "memory", "cc");
+  target_loop(shared, false);
+}
+
+/* -- a target that keeps a state in its vector and floating point registers -- */
+
+static void
+target_fpu(Shared *shared)
+{
+  struct pollfd p = {.fd = shared->pipe[0], .events = POLLIN};
+  const bool avx = __builtin_cpu_supports("avx");
+  uint8_t in[32], out[32];
+  long double pi;
+  uint32_t mxcsr = 0x7f80; /* rounds towards zero: not the default */
+  char c;
+
+  for (unsigned i = 0; i < sizeof(in); i++)
+    in[i] = (uint8_t)(i * 7 + 1);
+  shared->ready = 1;
+  for (;;) {
+    uint32_t spins = 200000, found;
+
+    __asm__ volatile("ldmxcsr %[mxcsr]\n\t"
+                     "fldpi\n\t"
+                     "test %[avx], %[avx]\n\t"
+                     "jz 1f\n\t"
+                     "vmovdqu %[in], %%ymm5\n\t"
+                     "jmp 2f\n"
+                     "1:\n\t"
+                     "movdqu %[in], %%xmm5\n"
+                     "2:\n\t"
+                     "dec %[spins]\n\t"
+                     "jnz 2b\n\t"
+                     "test %[avx], %[avx]\n\t"
+                     "jz 3f\n\t"
+                     "vmovdqu %%ymm5, %[out]\n\t"
+                     "vzeroupper\n\t"
+                     "jmp 4f\n"
+                     "3:\n\t"
+                     "movdqu %%xmm5, %[out]\n"
+                     "4:\n\t"
+                     "fstpt %[pi]\n\t"
+                     "stmxcsr %[found]\n\t"
+                     : [spins] "+r"(spins), [out] "=m"(out), [pi] "=m"(pi), [found] "=m"(found)
+                     : [mxcsr] "m"(mxcsr), [in] "m"(in), [avx] "r"((uint32_t)avx)
+                     : "xmm5", "cc", "memory");
+    if (memcmp(in, out, avx ? 32 : 16) != 0 || found != mxcsr ||
+        pi != 3.14159265358979323846264338327950288L)
+      shared->failed = 4;
+    shared->turns++;
+    while (poll(&p, 1, 0) == 1 && read(p.fd, &c, 1) == 1)
+      shared->replies++;
+  }
+}
+
 /* -- the test -- */
 
 static void
@@ -120,7 +390,19 @@ find_gadgets(DacsaGadgets *ret)
 }
 
 static void
-set_up(Fixture *f, bool busy)
+target_blocked(Shared *shared)
+{
+  target_loop(shared, false);
+}
+
+static void
+target_busy(Shared *shared)
+{
+  target_loop(shared, true);
+}
+
+static void
+set_up(Fixture *f, void (*work)(Shared *shared))
 {
   *f = (Fixture){.target = -1};
   f->shared = mmap(NULL, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -132,7 +414,7 @@ set_up(Fixture *f, bool busy)
   if (f->target == 0) {
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* if the test fails */
     target_prepare(f->shared);
-    target_loop(f->shared, busy);
+    work(f->shared);
   }
   WAIT_FOR(f->shared->ready);
   g_usleep(2000);
@@ -273,13 +555,13 @@ fill_target(Fixture *f, char with)
 }
 
 static void
-check_fork(bool busy)
+check_fork(void (*work)(Shared *shared))
 {
   g_auto(Fixture) f;
   pid_t child = 0;
   int pidfd = -1;
 
-  set_up(&f, busy);
+  set_up(&f, work);
   unsigned descriptors = count_descriptors(f.target);
   if (!inject(&f, &child, &pidfd))
     return;
@@ -295,13 +577,13 @@ check_fork(bool busy)
 static void
 test_blocked(void)
 {
-  check_fork(false);
+  check_fork(target_blocked);
 }
 
 static void
 test_busy(void)
 {
-  check_fork(true);
+  check_fork(target_busy);
 }
 
 /* Again and again, several held at once. */
@@ -312,7 +594,7 @@ test_repeated(void)
   pid_t children[4];
   int pidfds[G_N_ELEMENTS(children)];
 
-  set_up(&f, true);
+  set_up(&f, target_busy);
   unsigned descriptors = count_descriptors(f.target);
   for (unsigned i = 0; i < G_N_ELEMENTS(children); i++) {
     fill_target(&f, (char)('0' + i));
@@ -339,7 +621,7 @@ test_too_many_vmas(void)
   pid_t child = 0;
   int pidfd = -1;
 
-  set_up(&f, false);
+  set_up(&f, target_blocked);
   unsigned descriptors = count_descriptors(f.target);
   vma = g_array_index(f.vmas, DacsaForkVma, 0);
   for (int i = 0; i < 1000; i++)
@@ -362,7 +644,7 @@ test_stopped(void)
   int pidfd = -1;
   int status;
 
-  set_up(&f, false);
+  set_up(&f, target_blocked);
   unsigned descriptors = count_descriptors(f.target);
   kill(f.target, SIGSTOP);
   g_assert_cmpint(waitpid(f.target, &status, WUNTRACED), ==, f.target);
@@ -375,6 +657,121 @@ test_stopped(void)
   check_target(&f, descriptors);
 }
 
+/* Wakes a target that waits for that. */
+static void
+wake(Fixture *f)
+{
+  f->shared->futex = 1;
+  syscall(SYS_futex, &f->shared->futex, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
+/* A call that is under way goes on, or tells that it was interrupted where it would do so after any
+ * signal; nothing else changes. */
+static void
+test_call(const void *data)
+{
+  g_auto(Fixture) f;
+
+  the_call = data;
+  set_up(&f, target_call);
+  const unsigned descriptors = count_descriptors(f.target);
+  for (unsigned i = 0; i < 5; i++) {
+    pid_t child;
+    int pidfd;
+
+    if (!inject(&f, &child, &pidfd))
+      return;
+    kill_snapshot(pidfd);
+  }
+  const uint64_t replies = f.shared->replies;
+  g_assert_cmpint(write(f.shared->pipe[1], "xyz", 3), ==, 3);
+  if (the_call->is_futex)
+    wake(&f);
+  WAIT_FOR(f.shared->replies == replies + 3);
+  WAIT_FOR(!has_children(f.target));
+  WAIT_FOR(all_dont_fork(&f));
+  g_assert_cmpuint(count_descriptors(f.target), ==, descriptors);
+  g_assert_cmpuint(f.shared->failed, ==, 0);
+  if (!the_call->told)
+    g_assert_cmpuint(f.shared->interrupted, ==, 0);
+}
+
+/* Not in the middle of a sequence, which the kernel would send to its abort handler; after it, yes.
+ */
+static void
+test_rseq(void)
+{
+  g_auto(Fixture) f;
+  g_autoptr(GError) error = NULL;
+  pid_t child = 0;
+  int pidfd = -1;
+
+  if (__rseq_size == 0) {
+    g_test_skip("no rseq here");
+    return;
+  }
+  set_up(&f, target_rseq);
+  const unsigned descriptors = count_descriptors(f.target);
+  if (!dacsa_inject_fork(&f.injection, &child, &pidfd, &error) && getuid() != 0) {
+    g_test_skip(error->message);
+    return;
+  }
+  g_assert_error(error, DACSA_ERROR, DACSA_ERROR_BUSY);
+  g_assert_nonnull(strstr(error->message, "restartable"));
+  WAIT_FOR(f.shared->aborts > 0); /* the stop was one */
+  f.shared->leave = 1;
+  check_target(&f, descriptors);
+  if (!inject(&f, &child, &pidfd))
+    return;
+  check_target(&f, descriptors);
+  kill_snapshot(pidfd);
+}
+
+static void
+test_fpu(void)
+{
+  g_auto(Fixture) f;
+
+  set_up(&f, target_fpu);
+  const unsigned descriptors = count_descriptors(f.target);
+  for (unsigned i = 0; i < 10; i++) {
+    const uint64_t turns = f.shared->turns;
+    pid_t child;
+    int pidfd;
+
+    if (!inject(&f, &child, &pidfd))
+      return;
+    kill_snapshot(pidfd);
+    WAIT_FOR(f.shared->turns > turns + 1);
+  }
+  check_target(&f, descriptors);
+}
+
+/* As with a QEMU under seccomp: stopped meanwhile, and neither before nor after. */
+static void
+test_group_stop(void)
+{
+  g_auto(Fixture) f;
+  g_autofree char *state = NULL;
+  g_autoptr(GError) error = NULL;
+
+  set_up(&f, target_busy);
+  f.injection.stop_group = true;
+  const unsigned descriptors = count_descriptors(f.target);
+  for (unsigned i = 0; i < 5; i++) {
+    pid_t child;
+    int pidfd;
+
+    if (!inject(&f, &child, &pidfd))
+      return;
+    check_target(&f, descriptors);
+    check_content(&f, child, "ABC");
+    kill_snapshot(pidfd);
+  }
+  CHECK_OK(dacsa_procmaps_status(f.target, "State", &state, &error), error);
+  g_assert_cmpint(state[0], !=, 'T');
+}
+
 static void
 test_no_process(void)
 {
@@ -383,7 +780,7 @@ test_no_process(void)
   pid_t child = 0;
   int pidfd = -1;
 
-  set_up(&f, false);
+  set_up(&f, target_blocked);
   f.injection.pid = 0x3fffffff; /* above any pid_max */
   CHECK_FAILS(dacsa_inject_fork(&f.injection, &child, &pidfd, &error), error,
               DACSA_ERROR_NOT_FOUND);
@@ -404,5 +801,13 @@ main(int argc, char **argv)
   g_test_add_func("/inject/too-many-vmas", test_too_many_vmas);
   g_test_add_func("/inject/stopped", test_stopped);
   g_test_add_func("/inject/no-process", test_no_process);
+  g_test_add_func("/inject/group-stop", test_group_stop);
+  g_test_add_func("/inject/rseq", test_rseq);
+  g_test_add_func("/inject/fpu", test_fpu);
+  for (size_t i = 0; i < G_N_ELEMENTS(calls); i++) {
+    g_autofree char *path = g_strdup_printf("/inject/call/%s", calls[i].name);
+
+    g_test_add_data_func(path, &calls[i], test_call);
+  }
   return g_test_run();
 }
