@@ -159,6 +159,9 @@ dacsa_journal_from_text(const char *text, size_t len, DacsaJournal **ret, GError
   g_autoptr(GError) cause = NULL;
   g_autofree char *vmas = NULL;
 
+  /* A last line without its end was not written whole. */
+  while (len > 0 && text[len - 1] != '\n')
+    len--;
   if (!g_key_file_load_from_data(file, text, len, G_KEY_FILE_NONE, &cause) ||
       !g_key_file_get_boolean(file, GROUP, "complete", &cause))
     return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "not a take's journal: %s",

@@ -156,6 +156,54 @@ test_no_reply(void)
   }
 }
 
+typedef struct {
+  Result result;
+  unsigned ended;
+  bool replied;
+  pid_t worker;
+} Watched;
+
+static void
+ended(pid_t worker, bool replied, void *data)
+{
+  Watched *w = (Watched *)data;
+
+  w->ended++;
+  w->replied = replied;
+  w->worker = worker;
+  g_main_loop_quit(w->result.loop);
+}
+
+/* Who watches hears of the end last; of a death without a reply nothing else. */
+static void
+test_watched(void)
+{
+  static const struct {
+    DacsaWorkerJob job;
+    bool replies;
+  } cases[] = {
+      {job_replies, true}, {job_fails, true}, {job_dies, false}, {job_dies_while_replying, false}};
+  char text[] = "hello";
+
+  for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+    Watched w = {.result = {.loop = g_main_loop_new(NULL, FALSE)}};
+    g_autoptr(GError) error = NULL;
+
+    g_test_message("case %zu", i);
+    CHECK_OK(dacsa_worker_start_watched(cases[i].job, text, 10 * G_USEC_PER_SEC, done, ended, &w,
+                                        &error),
+             error);
+    while (!w.ended)
+      g_main_loop_run(w.result.loop);
+    g_assert_cmpuint(w.ended, ==, 1);
+    g_assert_cmpuint(w.result.calls, ==, w.replied ? 1 : 0);
+    g_assert_cmpint(w.worker, >, 0);
+    g_assert_cmpint(waitpid(w.worker, NULL, WNOHANG), ==, -1); /* reaped */
+    g_assert_true(w.replied == cases[i].replies);
+    result_clear(&w.result);
+  }
+}
+
 /* Replies only when it is let: by a byte on standard input, all else being closed in a worker. */
 static void
 job_is_late(int reply_fd, void *data)
@@ -240,5 +288,6 @@ main(int argc, char **argv)
   g_test_add_func("/worker/no-reply", test_no_reply);
   g_test_add_func("/worker/deadline", test_deadline);
   g_test_add_func("/worker/surroundings", test_surroundings);
+  g_test_add_func("/worker/watched", test_watched);
   return g_test_run();
 }
