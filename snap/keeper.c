@@ -9,6 +9,7 @@
 #include "snap/shelf.h"
 #include "snap/state.h"
 #include "snap/take.h"
+#include "snap/vmlock.h"
 #include "snap/worker.h"
 
 #include <fcntl.h>
@@ -177,6 +178,21 @@ take_failed_early(const GError *error, void *data)
   job->reply_fd = -1;
 }
 
+/* Unless the next take has begun already, which looks after itself. */
+static void
+verify(const DacsaVm *vm, const char *name)
+{
+  g_autoptr(GError) error = NULL;
+  int lock;
+
+  if (!dacsa_vmlock_take(vm->probe->pid, 0, &lock, NULL))
+    return;
+  if (!dacsa_take_verify(vm->probe->pid, vm->probe->vmas, &error) &&
+      !g_error_matches(error, DACSA_ERROR, DACSA_ERROR_NOT_FOUND))
+    g_warning("%s/%s: %s", vm->address->name, name, error->message);
+  close(lock);
+}
+
 /* The record is on disk before anybody is told: from then on the snapshot cannot be lost. */
 static void
 take_job(int reply_fd, void *data)
@@ -198,9 +214,8 @@ take_job(int reply_fd, void *data)
     return;
   g_autofree char *text = ok ? dacsa_record_to_text(record) : NULL;
   dacsa_worker_reply(reply_fd, ok ? g_variant_new_string(text) : NULL, ok ? NULL : error);
-  if (ok && !dacsa_take_verify(vm->probe->pid, vm->probe->vmas, &error) &&
-      !g_error_matches(error, DACSA_ERROR, DACSA_ERROR_NOT_FOUND))
-    g_warning("%s/%s: %s", vm->address->name, job->name, error->message);
+  if (ok)
+    verify(vm, job->name);
 }
 
 /* Puts a snapshot on the shelf. Takes record. */
