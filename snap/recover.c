@@ -170,25 +170,34 @@ is_out(const DacsaJournal *journal)
          (sp < journal->chain.base || sp >= journal->chain.base + journal->chain.length);
 }
 
-/* Until the main thread is itself again and nothing is left of what was made: the main thread waits
- * for the helper, which ends by itself or is killed. A busy process may be another VM's that has
- * just been started; it is waited for as long as the rest allows. */
+/* Until the main thread is itself again: it waits for the helper, which ends by itself or is
+ * killed.
+ */
 static bool
 unwind(const DacsaJournal *journal, GError **error)
 {
   const int64_t deadline = in_time(UNWIND_US);
 
-  for (useconds_t nap = 200;; nap = MIN(nap * 2, MAX_NAP_US)) {
-    const bool clean = kill_made(journal);
-    const bool out = is_out(journal);
-
-    if (clean && out)
-      return true;
+  for (useconds_t nap = 200; !is_out(journal); nap = MIN(nap * 2, MAX_NAP_US)) {
     if (g_get_monotonic_time() > deadline)
-      return out || dacsa_fail(error, DACSA_ERROR_BUSY,
-                               "QEMU's main thread is still in the injected calls");
+      return dacsa_fail(error, DACSA_ERROR_BUSY,
+                        "QEMU's main thread is still in the injected calls");
+    kill_made(journal);
     usleep(nap);
   }
+  return true;
+}
+
+/* Until nothing is left of what was made. A busy process may be another VM's that has just been
+ * started: it is not waited for without end. */
+static void
+clean_up(const DacsaJournal *journal)
+{
+  const int64_t deadline = in_time(UNWIND_US);
+
+  for (useconds_t nap = 200; !kill_made(journal) && g_get_monotonic_time() < deadline;
+       nap = MIN(nap * 2, MAX_NAP_US))
+    usleep(nap);
 }
 
 static bool
@@ -203,21 +212,20 @@ resume(const DacsaJournal *journal, GError **error)
   return strcmp(state, "paused") != 0 || dacsa_monitor_cont(monitor, error);
 }
 
+/* The VM comes first: what else there is to do and to see it need not wait for. */
 static bool
 recover_qemu(const DacsaJournal *journal, GError **error)
 {
-  const bool lives = is_same_process(journal->pid, journal->start_time);
+  g_autoptr(GError) bad = NULL;
 
-  if (lives && journal->has_chain && !free_main(journal, error))
+  if (journal->has_chain && !free_main(journal, error))
     return false;
-  if (lives)
-    continue_group(journal);
-  if (journal->has_chain && !unwind(journal, error))
+  continue_group(journal);
+  if ((journal->has_chain && !unwind(journal, error)) || (journal->ran && !resume(journal, error)))
     return false;
-  if (!is_same_process(journal->pid, journal->start_time))
-    return true;
-  return dacsa_take_verify(journal->pid, journal->vmas, error) &&
-         (!journal->ran || resume(journal, error));
+  if (!dacsa_take_verify(journal->pid, journal->vmas, &bad))
+    g_warning("%s/%s: %s", journal->address->name, journal->snapshot, bad->message);
+  return true;
 }
 
 bool

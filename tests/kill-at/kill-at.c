@@ -1,12 +1,15 @@
 /*
  * kill-at KEEPER STATE-DIR step N [PID...]
  * kill-at KEEPER STATE-DIR after MICROSECONDS [PID...]
+ * kill-at KEEPER STATE-DIR run N COMMAND
  *
  * Kills the worker that takes the next snapshot, and before it each PID: at the N-th stop at the
  * entry or the exit of a system call, counted from when the take's journal is there (step), or that
- * long after (after). Prints `ready` when it may be taken, then one line:
+ * long after (after). Or runs a command while the worker stands still at that stop, and then lets
+ * it go on (run). Prints `ready` when it may be taken, then one line:
  *
  *   killed N entry|exit CALL-NUMBER       or: after MICROSECONDS
+ *   ran N entry|exit CALL-NUMBER
  *   ended N                               the journal was gone by itself, after N stops
  *
  * The worker is a process that the keeper forks; it may itself trace others.
@@ -32,6 +35,7 @@ static const char *state_dir;
 static pid_t keeper;
 static pid_t others[MAX_PIDS];
 static int n_others;
+static const char *command; /* or NULL */
 
 static void
 die(const char *what)
@@ -60,19 +64,22 @@ find_journal(char *path, size_t size)
   return found;
 }
 
-/* Whose journal it is; 0: there is none. */
+/* Whose journal it is; 0: there is none, or it does not tell yet what is waited for. */
 static pid_t
 journal_worker(void)
 {
   char path[4096], line[4096];
   int worker = 0;
+  bool has_chain = false;
   FILE *file = find_journal(path, sizeof(path)) ? fopen(path, "r") : NULL;
 
-  while (file && worker == 0 && fgets(line, sizeof(line), file))
+  while (file && fgets(line, sizeof(line), file)) {
     sscanf(line, "worker=%d", &worker);
+    has_chain = has_chain || strcmp(line, "[chain]\n") == 0;
+  }
   if (file)
     fclose(file);
-  return worker;
+  return has_chain || !command ? worker : 0;
 }
 
 static void
@@ -115,14 +122,14 @@ go_on(pid_t tid, int status)
 }
 
 static void
-tell_stop(unsigned long n, pid_t tid)
+tell_stop(const char *what, unsigned long n, pid_t tid)
 {
   struct __ptrace_syscall_info info = {0};
   struct user_regs_struct regs = {0};
 
   ptrace(PTRACE_GET_SYSCALL_INFO, tid, sizeof(info), &info);
   ptrace(PTRACE_GETREGS, tid, 0, &regs);
-  printf("killed %lu %s %lld\n", n, info.op == PTRACE_SYSCALL_INFO_ENTRY ? "entry" : "exit",
+  printf("%s %lu %s %lld\n", what, n, info.op == PTRACE_SYSCALL_INFO_ENTRY ? "entry" : "exit",
          (long long)regs.orig_rax);
 }
 
@@ -136,6 +143,19 @@ await_end(pid_t worker)
   while ((tid = waitpid(-1, &status, __WALL)) > 0 && tid != worker)
     if (WIFSTOPPED(status))
       go_on(tid, status);
+}
+
+/* Whatever is still traced goes on when this program ends. */
+static void
+act(pid_t worker)
+{
+  if (!command) {
+    kill_all(worker);
+    await_end(worker);
+  } else if (system(command) != 0) {
+    fprintf(stderr, "kill-at: failed: %s\n", command);
+    exit(1);
+  }
 }
 
 static void
@@ -163,9 +183,8 @@ step(unsigned long until)
         if (!journal_worker())
           break;
         if (++n == until) {
-          tell_stop(n, tid);
-          kill_all(worker);
-          await_end(worker);
+          tell_stop(command ? "ran" : "killed", n, tid);
+          act(worker);
           return;
         }
       }
@@ -200,14 +219,15 @@ int
 main(int argc, char **argv)
 {
   if (argc < 5 || argc - 5 > MAX_PIDS) {
-    fputs("usage: kill-at KEEPER STATE-DIR step|after NUMBER [PID...]\n", stderr);
+    fputs("usage: kill-at KEEPER STATE-DIR step|after|run NUMBER [PID...|COMMAND]\n", stderr);
     return 2;
   }
   keeper = atoi(argv[1]);
   state_dir = argv[2];
-  for (int i = 5; i < argc; i++)
+  command = strcmp(argv[3], "run") == 0 ? argv[5] : NULL;
+  for (int i = 5; i < argc && !command; i++)
     others[n_others++] = atoi(argv[i]);
-  if (strcmp(argv[3], "step") == 0)
+  if (command || strcmp(argv[3], "step") == 0)
     step(strtoul(argv[4], NULL, 10));
   else
     after(strtoul(argv[4], NULL, 10));

@@ -1,0 +1,108 @@
+#!/bin/bash
+# The injected clone fails: there is no memory for it, or one process too many. The preflight would have
+# refused; so the limits are tightened when it has let the take pass, while its worker is held up. QEMU
+# goes on as if nothing had been, the request fails with a reason, and with room again the next succeeds.
+. "$(dirname "$0")/../functions.sh"
+. "$root/tests/kill-at/functions.sh"
+
+expected_complaints='WARNING.* vm/' # requests that fail are told
+TRIES=4
+
+# cgroup_of CONTROLLER: this shell's directory, of version 1 or 2; false: none.
+cgroup_of() {
+  local path mount
+  path=$(sed -n "s/^[0-9]*:\([^:]*,\)*$1\(,[^:]*\)*:\(.*\)/\3/p" /proc/self/cgroup)
+  mount=$(awk -v c="$1" '$9 == "cgroup" || $10 == "cgroup" { n = split($NF, o, ",");
+    for (i = 1; i <= n; i++) if (o[i] == c) { print $5; exit } }' /proc/self/mountinfo)
+  if [ -z "$mount" ]; then
+    path=$(sed -n 's/^0:://p' /proc/self/cgroup)
+    mount=$(awk '/ - cgroup2 / { print $5; exit }' /proc/self/mountinfo)
+  fi
+  [ -n "$mount" ] && [ -d "$mount$path" ] && echo "$mount$path"
+}
+
+# make_cgroup CONTROLLER FILE...: $cgroup, with one of the files in it; skips where none can be made.
+make_cgroup() {
+  local file
+  home=$(cgroup_of "$1") || skip "no cgroup has the controller $1"
+  cgroup=$home/$tag-$1
+  mkdir "$cgroup" || skip "no cgroup can be made below $home"
+  cleanup_fn remove_cgroup "$cgroup"
+  for file in "${@:2}"; do
+    [ ! -e "$cgroup/$file" ] || return 0
+  done
+  skip "$cgroup has no ${*:2}"
+}
+
+remove_cgroup() {
+  wait_for 5 rmdir "$1" 2>/dev/null
+}
+
+# fails_and_recovers REGEX FILE COMMAND NONE: requests fail for that reason with the limit that COMMAND sets
+# in FILE, in the middle of the take, and QEMU is as before.
+fails_and_recovers() {
+  local i
+  for ((i = 0; i < TRIES; i++)); do
+    start_kill run 1 "$3"
+    ! mkdir "$mnt/vm/refused" 2>"$tmp/said" || fail "it is taken all the same"
+    wait $killer || fail "the limit cannot be set: $(cat "$tmp/killed")"
+    grep -q '^ran 1 ' "$tmp/killed" || fail "not while it was taken: $(cat "$tmp/killed")"
+    echo "$4" >"$2"
+    tail -n 1 "$tmp/dacsa.log" | grep -qE -- "$1" || fail "another reason: $(tail -n 1 "$tmp/dacsa.log")"
+    wait_for 10 is_intact || fail "QEMU is not as it was: $(diff <(echo "$before") <(echo "$facts"))"
+    is_running vm || fail "the guest stands still"
+    same "$(parked vm)" "" "snapshots and none"
+    no_journal || fail "a journal is left"
+  done
+}
+
+takes() {
+  dacsa snapshot vm taken >/dev/null
+  dacsa drop vm/taken
+}
+
+# start_in CGROUP: the guest, there.
+start_in() {
+  echo $BASHPID >"$1/cgroup.procs"
+  start_guest vm
+  echo $BASHPID >"$home/cgroup.procs"
+  mount_guest vm
+  takes
+  before=$(qemu_facts)
+}
+
+finish() {
+  takes
+  guest_run vm true
+  stop_dacsa
+  stop_guest vm
+}
+
+# --- processes: none more, then one
+
+make_cgroup pids pids.max
+start_in "$cgroup"
+fails_and_recovers 'could not make a process.*pids\.max' "$cgroup/pids.max" \
+  "echo 1 >$cgroup/pids.max" max
+# QEMU's own worker threads come and go: mostly the helper can be made, and then its child cannot.
+fails_and_recovers 'could not (make a process|be forked).*pids\.max' "$cgroup/pids.max" \
+  "echo \$((\$(cat $cgroup/pids.current) + 1)) >$cgroup/pids.max" max
+finish
+
+# --- memory: none for the page tables. Nothing is killed for it, so that the clone fails.
+
+make_cgroup memory memory.limit_in_bytes memory.max
+limit=$cgroup/memory.limit_in_bytes usage=$cgroup/memory.usage_in_bytes none=-1
+[ -e "$limit" ] || { limit=$cgroup/memory.max usage=$cgroup/memory.current none=max; }
+start_in "$cgroup"
+# As low as can be: version 1 refuses less than what is used and cannot be reclaimed.
+lower="x=\$(cat $usage); while echo \$x >$limit; do x=\$((x - 16384)); done 2>/dev/null; :"
+if [ -e "$cgroup/memory.oom_control" ]; then
+  echo 1 >"$cgroup/memory.oom_control"
+else
+  echo -1000 >"/proc/${guest_pid[vm]}/oom_score_adj" || skip "QEMU cannot be spared by the OOM killer"
+  cached=$(awk '/^(in)?active_file / { sum += $2 } END { printf "%.0f", sum }' "$cgroup/memory.stat")
+  lower="echo \$((\$(cat $usage) - $cached)) >$limit"
+fi
+fails_and_recovers 'could not (make a process|be forked).*memory' "$limit" "$lower" $none
+finish
