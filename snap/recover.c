@@ -237,9 +237,13 @@ dacsa_recover(const DacsaJournal *journal, const char *state_path, GError **erro
 
   if (!dacsa_vmlock_take(journal->pid, in_time(LOCK_US), &lock, error))
     return false;
-  /* Its worker may have come to its end by itself. */
-  bool ok = !dacsa_journal_exists(state_path, vm, journal->snapshot) ||
+  /* Its worker may have come to its end by itself. A QEMU that is gone needs nothing, but may have
+   * left something. */
+  const bool there = dacsa_journal_exists(state_path, vm, journal->snapshot);
+  bool ok = !there || !is_same_process(journal->pid, journal->start_time) ||
             recover_qemu(journal, &cause) || !is_same_process(journal->pid, journal->start_time);
+  if (ok && there && journal->has_chain)
+    clean_up(journal);
   if (ok)
     dacsa_journal_remove(state_path, vm, journal->snapshot);
   else
