@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #define TAKE_US (30 * G_USEC_PER_SEC)
+#define COPY_GIB_US (10 * G_USEC_PER_SEC) /* more for each GiB of RAM that is copied */
 
 struct DacsaKeeper {
   GMainLoop *loop;
@@ -182,8 +183,14 @@ take_job(int reply_fd, void *data)
   g_autoptr(GError) error = NULL;
 
   job->reply_fd = reply_fd;
-  bool ok = dacsa_take(job->vm->address, job->vm->probe, job->name, take_failed_early, job, &record,
-                       &error);
+  const DacsaTakeOptions options = {.address = job->vm->address,
+                                    .probe = job->vm->probe,
+                                    .methods = dacsa_vm_methods(job->vm),
+                                    .name = job->name,
+                                    .state_path = job->keeper->state_path,
+                                    .failed_early = take_failed_early,
+                                    .data = job};
+  bool ok = dacsa_take(&options, &record, &error);
   if (ok && !dacsa_state_save(job->keeper->state_path, record, &error)) {
     kill(record->child, SIGKILL);
     ok = false;
@@ -234,6 +241,15 @@ take_done(GVariant *payload, const GError *error, void *data)
   dacsa_fleet_forget_if_empty(self->fleet, vm);
 }
 
+/* How long a take may last before whoever asked for it is told that it hangs. */
+static int64_t
+take_us(const DacsaProbe *probe)
+{
+  if (strcmp(probe->method, "copy") != 0)
+    return TAKE_US;
+  return TAKE_US + (int64_t)(dacsa_layout_ram_bytes(probe->layout) >> 30) * COPY_GIB_US;
+}
+
 static bool
 start_take(DacsaKeeper *self, DacsaVm *vm, const char *name, uint64_t sequence, GError **error)
 {
@@ -242,7 +258,7 @@ start_take(DacsaKeeper *self, DacsaVm *vm, const char *name, uint64_t sequence, 
   if (!vm->probe)
     return dacsa_fail(error, DACSA_ERROR_BUSY, "%s",
                       vm->unreachable ? vm->unreachable : "the VM is just starting: try again");
-  if (vm->probe->reason)
+  if (!vm->probe->method)
     return dacsa_fail(error, DACSA_ERROR_UNSUPPORTED, "%s; %s", vm->probe->reason,
                       vm->probe->remedy);
   if (vm->taking)
@@ -251,7 +267,7 @@ start_take(DacsaKeeper *self, DacsaVm *vm, const char *name, uint64_t sequence, 
     return dacsa_fail(error, DACSA_ERROR_BUSY, "a snapshot of this name is there already");
   TakeJob take = {self, vm, name, -1};
   g_autoptr(Job) job = job_new(self, vm->address->name, name, sequence);
-  if (!dacsa_worker_start(take_job, &take, TAKE_US, take_done, job, error))
+  if (!dacsa_worker_start(take_job, &take, take_us(vm->probe), take_done, job, error))
     return false;
   g_steal_pointer(&job);
   vm->taking = true;
@@ -297,7 +313,7 @@ fail_request(DacsaKeeper *self, const DacsaMessage *message, DacsaVm *vm, const 
 static bool
 may_be_taken(const DacsaVm *vm)
 {
-  return vm->probe && !vm->probe->reason;
+  return vm->probe && vm->probe->method;
 }
 
 /* A VM that could not be snapshotted when it was last looked at: it may have changed since. Takes
@@ -323,7 +339,7 @@ handle_request(DacsaKeeper *self, DacsaMessage *message)
 
   if (vm && vm->probing && (refresh || (take && !may_be_taken(vm))))
     g_ptr_array_add(vm->waiting, g_steal_pointer(&request));
-  else if (take && vm && vm->running && vm->probe && vm->probe->reason && !vm->taking)
+  else if (take && vm && vm->running && vm->probe && !vm->probe->method && !vm->taking)
     look_again(self, vm, g_steal_pointer(&request));
   else if (take)
     ok = start_take(self, vm, name, request->sequence, &error);
@@ -412,8 +428,8 @@ bool
 dacsa_keeper_new(const DacsaKeeperOptions *options, DacsaKeeper **ret, GError **error)
 {
   DacsaKeeper *self = g_new0(DacsaKeeper, 1);
-  const DacsaFleetOptions fleet = {options->uri, options->qmp, on_vm_changed,
-                                   on_vm_gone,   on_vm_probed, self};
+  const DacsaFleetOptions fleet = {
+      options->uri, options->qmp, options->policies, on_vm_changed, on_vm_gone, on_vm_probed, self};
 
   self->loop = g_main_loop_new(NULL, FALSE);
   self->state_path = g_strdup(options->state_path);

@@ -55,22 +55,10 @@ lock_vm(pid_t pid, GError **error)
   return fd;
 }
 
-/* What may have changed since the probe. */
-static bool
-check_changed(DacsaMonitor *monitor, GError **error)
-{
-  g_autoptr(GPtrArray) findings = dacsa_preflight_changed(monitor);
-  const DacsaFinding *refusal = dacsa_preflight_refusal(findings);
-
-  return !refusal ||
-         dacsa_fail(error, DACSA_ERROR_UNSUPPORTED, "%s; %s", refusal->reason, refusal->remedy);
-}
-
 /* The pause itself. record's times are filled in. The VM was running where `running`. */
 static bool
 pause_and_acquire(DacsaMonitor *monitor, DacsaAcquisition *acquisition, bool running,
-                  DacsaRecord *record, DacsaTakeFailedEarly failed_early, void *data,
-                  GError **error)
+                  DacsaRecord *record, const DacsaTakeOptions *options, GError **error)
 {
   const DacsaMethod *method = acquisition->method;
   g_autoptr(GError) failure = NULL;
@@ -88,8 +76,8 @@ pause_and_acquire(DacsaMonitor *monitor, DacsaAcquisition *acquisition, bool run
   if (ok)
     ok = method->acquire(acquisition, &failure);
   int64_t acquired = g_get_monotonic_time();
-  if (!ok && failed_early && g_error_matches(failure, DACSA_ERROR, DACSA_ERROR_BUSY))
-    failed_early(failure, data);
+  if (!ok && options->failed_early && g_error_matches(failure, DACSA_ERROR, DACSA_ERROR_BUSY))
+    options->failed_early(failure, options->data);
   bool resumed = !running || !monitor->stopped_it || dacsa_monitor_cont(monitor, &resume_failure);
   record->quiesce_us = running ? stopped - begin : 0;
   record->fork_us = acquired - stopped;
@@ -114,21 +102,40 @@ layout_holds(DacsaMonitor *monitor, const DacsaProbe *probe, bool *ret, GError *
   return true;
 }
 
-/* Looks at the VM anew where its memory map is no longer the probe's: RAM that was plugged in since
- * may be of a kind that is refused. *ret and *probe are then the same; *ret is owned. */
+/* Whether what was found out about the VM still holds: its memory map, and that nothing forbids the
+ * method. */
 static bool
-renew_probe(DacsaMonitor *monitor, const DacsaProbe **probe, DacsaProbe **ret, GError **error)
+probe_holds(DacsaMonitor *monitor, const DacsaProbe *probe, bool *ret, GError **error)
+{
+  const DacsaMethod *method = dacsa_method_find(probe->method);
+
+  if (!layout_holds(monitor, probe, ret, error))
+    return false;
+  if (*ret) {
+    g_autoptr(GPtrArray) findings = dacsa_preflight_changed(monitor, method->bit);
+
+    *ret = !dacsa_preflight_refusal(findings, method->bit);
+  }
+  return true;
+}
+
+/* Looks at the VM anew where the probe does not hold: RAM that was plugged in since may be of a
+ * kind that is refused, or needs another method. *ret and *probe are then the same; *ret is owned.
+ */
+static bool
+renew_probe(DacsaMonitor *monitor, const DacsaTakeOptions *options, const DacsaProbe **probe,
+            DacsaProbe **ret, GError **error)
 {
   g_autoptr(DacsaProbe) fresh = NULL;
   bool holds;
 
-  if (!layout_holds(monitor, *probe, &holds, error))
+  if (!probe_holds(monitor, *probe, &holds, error))
     return false;
   if (holds)
     return true;
-  if (!dacsa_probe_monitor(monitor, &fresh, error))
+  if (!dacsa_probe_monitor(monitor, options->methods, &fresh, error))
     return false;
-  if (fresh->reason)
+  if (!fresh->method)
     return dacsa_fail(error, DACSA_ERROR_UNSUPPORTED, "%s; %s", fresh->reason, fresh->remedy);
   dacsa_probe_free(*ret);
   *ret = g_steal_pointer(&fresh);
@@ -136,38 +143,55 @@ renew_probe(DacsaMonitor *monitor, const DacsaProbe **probe, DacsaProbe **ret, G
   return true;
 }
 
+/* The VM that was probed, and no other at the same address. */
 static bool
-take_locked(const DacsaVmAddress *address, const DacsaProbe *probe, const char *name,
-            DacsaTakeFailedEarly failed_early, void *data, DacsaRecord **ret, GError **error)
+connect_to_probed(const DacsaTakeOptions *options, DacsaMonitor **ret, GError **error)
+{
+  uint64_t start_time;
+
+  if (!dacsa_connect(options->address, soon(), ret, error) ||
+      !dacsa_procmaps_start_time((*ret)->pid, &start_time, error))
+    return false;
+  return ((*ret)->pid == options->probe->pid && start_time == options->probe->start_time) ||
+         dacsa_fail(error, DACSA_ERROR_BUSY, "the VM was restarted just now: try again");
+}
+
+static DacsaRecord *
+new_record(const DacsaTakeOptions *options, const DacsaProbe *probe)
+{
+  DacsaRecord *record = dacsa_record_new();
+
+  record->vm = g_strdup(options->address->name);
+  record->name = g_strdup(options->name);
+  record->uuid = g_strdup(probe->uuid);
+  record->method = g_strdup(probe->method);
+  return record;
+}
+
+static bool
+take_locked(const DacsaTakeOptions *options, DacsaRecord **ret, GError **error)
 {
   g_autoptr(DacsaMonitor) monitor = NULL;
   g_autoptr(DacsaProbe) fresh = NULL;
   g_autofree char *state = NULL;
-  const DacsaMethod *method = dacsa_method_find("fork");
-  uint64_t start_time;
+  g_autofree char *label =
+      g_strdup_printf("%s/%s@%s", options->state_path, options->address->name, options->name);
+  const DacsaProbe *probe = options->probe;
 
-  if (!dacsa_connect(address, soon(), &monitor, error) ||
-      !dacsa_procmaps_start_time(monitor->pid, &start_time, error))
+  if (!connect_to_probed(options, &monitor, error) ||
+      !dacsa_monitor_state(monitor, soon(), &state, error))
     return false;
-  if (monitor->pid != probe->pid || start_time != probe->start_time)
-    return dacsa_fail(error, DACSA_ERROR_BUSY, "the VM was restarted just now: try again");
-  if (!dacsa_monitor_state(monitor, soon(), &state, error) || !check_changed(monitor, error))
-    return false;
-
   for (int tries = 0; tries < TRIES; tries++) {
-    g_autoptr(DacsaRecord) record = dacsa_record_new();
+    g_autoptr(DacsaRecord) record = NULL;
     g_auto(DacsaAcquisition) acquisition = {.pidfd = -1};
     bool holds = false;
 
-    record->vm = g_strdup(address->name);
-    record->name = g_strdup(name);
-    record->uuid = g_strdup(probe->uuid);
-    record->method = g_strdup(method->name);
-    if (!renew_probe(monitor, &probe, &fresh, error))
+    if (!renew_probe(monitor, options, &probe, &fresh, error))
       return false;
-    dacsa_acquisition_init(&acquisition, method, probe);
-    if (!pause_and_acquire(monitor, &acquisition, strcmp(state, "running") == 0, record,
-                           failed_early, data, error) ||
+    record = new_record(options, probe);
+    dacsa_acquisition_init(&acquisition, dacsa_method_find(probe->method), probe, label);
+    if (!pause_and_acquire(monitor, &acquisition, strcmp(state, "running") == 0, record, options,
+                           error) ||
         !layout_holds(monitor, probe, &holds, error))
       return false;
     if (holds) {
@@ -182,11 +206,10 @@ take_locked(const DacsaVmAddress *address, const DacsaProbe *probe, const char *
 }
 
 bool
-dacsa_take(const DacsaVmAddress *address, const DacsaProbe *probe, const char *name,
-           DacsaTakeFailedEarly failed_early, void *data, DacsaRecord **ret, GError **error)
+dacsa_take(const DacsaTakeOptions *options, DacsaRecord **ret, GError **error)
 {
-  int lock = lock_vm(probe->pid, error);
-  bool ok = lock >= 0 && take_locked(address, probe, name, failed_early, data, ret, error);
+  int lock = lock_vm(options->probe->pid, error);
+  bool ok = lock >= 0 && take_locked(options, ret, error);
 
   if (lock >= 0)
     close(lock);

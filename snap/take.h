@@ -4,15 +4,21 @@
 #include "snap/probe.h"
 #include "snap/record.h"
 
-/*
- * Takes a snapshot of the VM that was probed. The VM is resumed whatever happens, and before this
- * returns, unless `failed_early` says so: it is called with the error as soon as a failure is
- * certain and the VM may take long to resume.
- */
+/* Called with the error as soon as a failure is certain and the VM may take long to resume. */
 typedef void (*DacsaTakeFailedEarly)(const GError *error, void *data);
 
-bool dacsa_take(const DacsaVmAddress *address, const DacsaProbe *probe, const char *name,
-                DacsaTakeFailedEarly failed_early, void *data, DacsaRecord **ret,
+typedef struct {
+  const DacsaVmAddress *address;
+  const DacsaProbe *probe;           /* of that VM */
+  const char *const *methods;        /* as given to dacsa_probe_run */
+  const char *name;                  /* of the snapshot */
+  const char *state_path;            /* see snap/state.h */
+  DacsaTakeFailedEarly failed_early; /* may be NULL */
+  void *data;
+} DacsaTakeOptions;
+
+/* Takes a snapshot. The VM is resumed whatever happens, and before this returns. *ret is owned. */
+bool dacsa_take(const DacsaTakeOptions *options, DacsaRecord **ret,
                 GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Looks, at leisure, whether QEMU is as it was: MADV_DONTFORK back on its memory. Not in the pause,

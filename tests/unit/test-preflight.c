@@ -34,6 +34,7 @@ typedef struct {
   GArray *vmas, *ram_hvas;
   int attach_errno;
   bool has_gadgets;
+  uint64_t ram_bytes;
 } Fixture;
 
 static void
@@ -127,8 +128,8 @@ tear_down(Fixture *f, const void *data)
 static GPtrArray *
 run(Fixture *f)
 {
-  const DacsaPreflight preflight = {f->root,     &f->monitor.monitor, f->vmas,
-                                    f->ram_hvas, f->attach_errno,     f->has_gadgets};
+  const DacsaPreflight preflight = {f->root,         &f->monitor.monitor, f->vmas,     f->ram_hvas,
+                                    f->attach_errno, f->has_gadgets,      f->ram_bytes};
 
   return dacsa_preflight_run(&preflight);
 }
@@ -142,7 +143,7 @@ check_only(Fixture *f, const char *reason, bool refuses)
   for (guint i = reason ? 1 : 0; i < findings->len; i++)
     g_test_message("also: %s", ((DacsaFinding *)findings->pdata[i])->reason);
   g_assert_cmpuint(findings->len, ==, reason ? 1 : 0);
-  g_assert_true((dacsa_preflight_refusal(findings) != NULL) == (reason && refuses));
+  g_assert_true((dacsa_preflight_refusal(findings, ~0u) != NULL) == (reason && refuses));
   if (!reason)
     return;
   const DacsaFinding *finding = g_ptr_array_index(findings, 0);
@@ -190,7 +191,7 @@ test_all_told(Fixture *f, const void *data)
   g_assert_nonnull(strstr(second->reason, "shared memory"));
   g_assert_nonnull(strstr(third->reason, "300 MiB"));
   g_assert_false(third->refuses);
-  g_assert_true(dacsa_preflight_refusal(findings) == first);
+  g_assert_true(dacsa_preflight_refusal(findings, ~0u) == first);
 }
 
 static void
