@@ -74,7 +74,10 @@ accept(GPtrArray *findings, unsigned preferred, unsigned chosen)
 
     if (finding->refuses && (finding->methods & preferred)) {
       finding->refuses = false;
-      rephrase(&finding->reason, "no snapshot by a fork: ", "");
+      rephrase(&finding->reason,
+               finding->methods & preferred & DACSA_METHOD_FORK ? "no snapshot by a fork: "
+                                                                : "no snapshot by a copy: ",
+               "");
     } else if (finding->refuses || !(finding->methods & chosen)) {
       g_ptr_array_remove_index(findings, i);
     }
