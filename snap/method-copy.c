@@ -51,9 +51,11 @@ static bool
 exchange(const Copy *copy, const DacsaMessage *message, int64_t until, DacsaMessage **ret,
          GError **error)
 {
-  if (dacsa_channel_send(copy->channel, message, NULL) && !await_message(copy, until, error))
+  const bool sent = dacsa_channel_send(copy->channel, message, NULL);
+
+  if (sent && !await_message(copy, until, error))
     return false;
-  return dacsa_channel_receive(copy->channel, ret, NULL) ||
+  return (sent && dacsa_channel_receive(copy->channel, ret, NULL)) ||
          dacsa_fail(error, DACSA_ERROR_BUSY,
                     "the process that copies the VM's memory was killed: out of memory?");
 }

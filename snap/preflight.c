@@ -100,9 +100,12 @@ run_checks(const DacsaPreflight *preflight, bool only_changing, unsigned methods
     if ((only_changing && !checks[i].changes) || !(checks[i].methods & methods))
       continue;
     g_autofree char *reason = checks[i].check(preflight);
-    if (reason)
-      g_ptr_array_add(findings, dacsa_finding_new(reason, checks[i].remedy, !checks[i].warns,
-                                                  checks[i].methods));
+    if (!reason)
+      continue;
+    DacsaFinding *finding =
+        dacsa_finding_new(reason, checks[i].remedy, !checks[i].warns, checks[i].methods);
+    finding->passing = checks[i].changes;
+    g_ptr_array_add(findings, finding);
   }
   return findings;
 }

@@ -26,6 +26,7 @@ typedef struct {
   char *reason, *remedy;
   bool refuses;     /* false: a warning, a snapshot can be taken */
   unsigned methods; /* by these it cannot, or is warned of */
+  bool passing;     /* it may be otherwise the next moment */
 } DacsaFinding;
 
 DacsaFinding *dacsa_finding_new(const char *reason, const char *remedy, bool refuses,

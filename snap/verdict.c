@@ -40,8 +40,8 @@ rephrase(char **text, const char *before, const char *after)
   g_free(old);
 }
 
-/* No method is possible: what forbids those that are allowed is told; and if it is only that none
- * else is allowed, that too. */
+/* No method is possible: what forbids those that are allowed is told; and, once, that another would
+ * do, unless waiting helps as well. */
 static void
 refuse(GPtrArray *findings, unsigned allowed)
 {
@@ -57,7 +57,7 @@ refuse(GPtrArray *findings, unsigned allowed)
   for (guint i = 0; copy_would_do && i < findings->len; i++) {
     DacsaFinding *finding = g_ptr_array_index(findings, i);
 
-    if (!finding->refuses)
+    if (!finding->refuses || finding->passing)
       continue;
     rephrase(&finding->remedy, "",
              ", or allow a copy, for which the VM stands still (--method fork,copy)");

@@ -116,6 +116,10 @@ test_hint(void)
   g_assert_null(dacsa_verdict_reach(two, only_fork, 0));
   g_assert_cmpuint(two->len, ==, 2);
   g_assert_cmpstr(((DacsaFinding *)two->pdata[0])->remedy, ==, "remedy");
+  g_autoptr(GPtrArray) three = shared();
+  ((DacsaFinding *)three->pdata[0])->passing = true;
+  g_assert_null(dacsa_verdict_reach(three, only_fork, 0));
+  g_assert_cmpstr(((DacsaFinding *)three->pdata[0])->remedy, ==, "remedy");
 }
 
 static void
