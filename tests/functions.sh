@@ -405,7 +405,7 @@ stop_daemon() {
 }
 
 # start_domain NAME: the test guest as a transient libvirt domain, with libvirt's own sandbox. NAME
-# has to have $tag in it: other domains may be there.
+# has to have $tag in it: other domains may be there. memory_backing=... and filesystem=... are XML.
 start_domain() {
   local name=$1
   # Copies: libvirt gives what a domain boots from to QEMU's user.
@@ -414,6 +414,7 @@ start_domain() {
 <domain type='$([ "$(accelerator)" = kvm ] && echo kvm || echo qemu)'>
   <name>$name</name>
   <memory unit='MiB'>512</memory>
+  ${memory_backing:-}
   <vcpu>2</vcpu>
   <cpu mode='maximum'/>
   <os>
@@ -428,6 +429,7 @@ start_domain() {
       <source mode='bind' path='$tmp/$name.serial'/>
       <log file='$tmp/$name.console'/>
     </serial>
+    ${filesystem:-}
     <memballoon model='none'/>
   </devices>
 </domain>

@@ -58,6 +58,7 @@ start_qemu file -m 64M -machine memory-backend=ram -object "$(ram file "mem-path
 start_qemu over-file -m 64M -machine memory-backend=ram \
   -object "$(ram file "mem-path=$tmp/over-file.ram,share=off")"
 start_qemu plain -m 64M
+start_qemu plugged -m 64M,slots=1,maxmem=1G
 if has_huge_pages 70; then
   start_qemu huge -m 64M -machine memory-backend=ram -object "$(ram memfd hugetlb=on,hugetlbsize=2M,share=off)"
   start_qemu huge-shared -m 64M -machine memory-backend=ram \
@@ -68,7 +69,7 @@ else
 fi
 
 args=()
-for name in "${names[@]}"; do
+for name in "${names[@]}" plugged; do
   args+=(--qmp "$name=$tmp/$name.qmp")
 done
 start_dacsa --connect none "${args[@]}" --method fork,copy --method plain=copy
@@ -78,6 +79,16 @@ for name in "${names[@]}"; do
   copied "$name"
 done
 
+# Memory that is plugged in is looked at before the next snapshot: that one is by another method.
+method_of_next() {
+  mkdir "$mnt/plugged/$1"
+  sed -n 's/^method: //p' "$mnt/plugged/$1/info"
+}
+same "$(method_of_next before)" fork "methods before memory was plugged in"
+qmp plugged object-add '{"qom-type": "memory-backend-memfd", "id": "more", "size": 134217728, "share": true}' >/dev/null
+qmp plugged device_add '{"driver": "pc-dimm", "id": "dimm0", "memdev": "more"}' >/dev/null
+same "$(method_of_next after)" copy "methods after memory was plugged in"
+
 # Where a fork is possible it is preferred; where only a fork is allowed, no copy is made.
 stop_dacsa
 start_dacsa --connect none "${args[@]}" --method fork,copy --method over-file=fork
@@ -85,3 +96,4 @@ dacsa snapshot plain now >/dev/null
 same "$(sed -n 's/^method: //p' "$mnt/plain/now/info")" fork "methods of plain"
 expect_error 1 'mapped from a file.*--method fork,copy' dacsa snapshot over-file now
 same "$(sed -n 's/^method: //p' "$mnt/over-file/status")" none "methods of over-file"
+expect_error 2 'one or more of fork, copy' "$DACSA" mount --config none --method magic "$tmp"
