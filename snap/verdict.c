@@ -5,16 +5,18 @@
 
 #define MIB (UINT64_C(1) << 20)
 
-/* Of the methods named, as bits. */
+/* Of the methods named, as bits, and of the last of them. */
 static unsigned
-bits_of(const char *const *methods)
+bits_of(const char *const *methods, unsigned *ret_last)
 {
   unsigned bits = 0;
 
+  *ret_last = 0;
   for (size_t i = 0; methods[i]; i++) {
     const DacsaMethod *method = dacsa_method_find(methods[i]);
 
-    bits |= method ? method->bit : 0;
+    *ret_last = method ? method->bit : 0;
+    bits |= *ret_last;
   }
   return bits;
 }
@@ -40,10 +42,25 @@ rephrase(char **text, const char *before, const char *after)
   g_free(old);
 }
 
-/* No method is possible: what forbids those that are allowed is told; and, once, that another would
- * do, unless waiting helps as well. */
+/* What forbids the method comes first, else in the order that is there. */
 static void
-refuse(GPtrArray *findings, unsigned allowed)
+put_first(GPtrArray *findings, unsigned method)
+{
+  guint first = 0;
+
+  for (guint i = 0; i < findings->len; i++) {
+    const DacsaFinding *finding = g_ptr_array_index(findings, i);
+
+    if (finding->refuses && (finding->methods & method))
+      g_ptr_array_insert(findings, (gint)first++, g_ptr_array_steal_index(findings, i));
+  }
+}
+
+/* No method is possible: what forbids those that are allowed is told; and, once, that another would
+ * do, unless waiting helps as well. The first reason, which is all that some are told, is why the
+ * last resort is none. */
+static void
+refuse(GPtrArray *findings, unsigned allowed, unsigned last)
 {
   const bool copy_would_do =
       !(allowed & DACSA_METHOD_COPY) && !dacsa_preflight_refusal(findings, DACSA_METHOD_COPY);
@@ -54,6 +71,7 @@ refuse(GPtrArray *findings, unsigned allowed)
     if (!(finding->methods & allowed))
       g_ptr_array_remove_index(findings, i);
   }
+  put_first(findings, last);
   for (guint i = 0; copy_would_do && i < findings->len; i++) {
     DacsaFinding *finding = g_ptr_array_index(findings, i);
 
@@ -105,7 +123,10 @@ dacsa_verdict_reach(GPtrArray *findings, const char *const *methods, uint64_t co
   unsigned preferred = 0;
 
   if (!method) {
-    refuse(findings, bits_of(methods));
+    unsigned last;
+    const unsigned allowed = bits_of(methods, &last);
+
+    refuse(findings, allowed, last);
     return NULL;
   }
   for (size_t i = 0; dacsa_method_find(methods[i]) != method; i++)
