@@ -26,10 +26,12 @@ check_vm(const char *mount, const char *vm)
   g_autofree char *status_path = g_build_filename(mount, vm, "status", NULL);
   g_autofree char *status = dacsa_client_read(status_path);
   g_autofree char *verdict = dacsa_client_value(status, "snapshot");
+  g_autofree char *method = dacsa_client_value(status, "method");
   g_autoptr(GPtrArray) warnings = dacsa_client_values(status, "warning");
 
   if (verdict && strcmp(verdict, "possible") == 0) {
-    printf("%s: can be snapshotted\n", vm);
+    printf("%s: can be snapshotted%s\n", vm,
+           g_strcmp0(method, "copy") == 0 ? ", by a copy: it stands still for that" : "");
     for (guint i = 0; i < warnings->len; i++)
       printf("%s: warning: %s\n", vm, (char *)warnings->pdata[i]);
     return true;

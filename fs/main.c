@@ -1,5 +1,6 @@
 /* dacsa: live virtual machines as files. The table of subcommands. */
 #include "fs/commands.h"
+#include "snap/holder.h"
 
 #include <locale.h>
 #include <stdio.h>
@@ -33,6 +34,9 @@ print_help(FILE *to)
 int
 main(int argc, char **argv)
 {
+  /* Not a command: a snapshot of the method `copy` is this program under another name. */
+  if (argc > 0 && strcmp(argv[0], DACSA_HOLDER_NAME) == 0)
+    return dacsa_holder_main();
   setlocale(LC_ALL, "");
   if (argc < 2) {
     print_help(stderr);

@@ -17,7 +17,7 @@
 #define RETRIES 40 /* of a probe of a VM that is just starting */
 
 struct DacsaFleet {
-  DacsaFleetOptions options; /* its strings are not looked at after dacsa_fleet_new */
+  DacsaFleetOptions options; /* uri and qmp are not looked at after dacsa_fleet_new */
   GHashTable *vms;           /* name -> DacsaVm, owned */
   DacsaLibvirt *libvirt;
   int inotify; /* of the directories of the QMP sockets */
@@ -155,6 +155,7 @@ add_vm(DacsaFleet *self, DacsaVmAddress *address)
     return vm;
   }
   vm = dacsa_vm_new(address);
+  dacsa_policy_find(&self->options.policies, address->name, &vm->policy);
   g_hash_table_insert(self->vms, g_strdup(address->name), vm);
   return vm;
 }
@@ -182,7 +183,7 @@ probe_job(int reply_fd, void *data)
   g_autoptr(DacsaProbe) probe = NULL;
   g_autoptr(GError) error = NULL;
 
-  if (dacsa_probe_run(vm->address, &probe, &error))
+  if (dacsa_probe_run(vm->address, dacsa_vm_methods(vm), &probe, &error))
     dacsa_worker_reply(reply_fd, dacsa_probe_to_variant(probe), NULL);
   else
     dacsa_worker_reply(reply_fd, NULL, error);
@@ -326,7 +327,7 @@ add_qmp(DacsaFleet *self, const char *spec, GError **error)
                       spec);
   g_autofree char *dir = g_path_get_dirname(equals + 1);
   DacsaVm *vm = add_vm(self, dacsa_vm_address_new(name, equals + 1, NULL, NULL));
-  if (!dacsa_probe_run(vm->address, &probe, &cause))
+  if (!dacsa_probe_run(vm->address, dacsa_vm_methods(vm), &probe, &cause))
     return dacsa_fail(error, (DacsaError)cause->code,
                       "--qmp %s: %s; start QEMU with -qmp unix:%s,server=on,wait=off", name,
                       cause->message, equals + 1);

@@ -12,6 +12,7 @@ typedef struct DacsaFleet DacsaFleet;
 typedef struct {
   const char *uri;                          /* libvirt; NULL: none */
   const char *const *qmp;                   /* NAME=SOCKET, NULL-terminated; may be NULL */
+  DacsaPolicies policies;                   /* its lists outlive the fleet */
   void (*changed)(DacsaVm *vm, void *data); /* what its status says has changed */
   void (*gone)(DacsaVm *vm, void *data);    /* it has ended and nothing of it is left */
   /* A probe is over. sequence: as given to dacsa_fleet_probe; error: NULL where it succeeded. */

@@ -21,7 +21,8 @@
 #include <unistd.h>
 
 #define TAKE_US (30 * G_USEC_PER_SEC)
-#define RESCUE_MS 10000 /* that the start waits for those of an earlier daemon */
+#define RESCUE_MS 10000                   /* that the start waits for those of an earlier daemon */
+#define COPY_GIB_US (10 * G_USEC_PER_SEC) /* more for each GiB of RAM that is copied */
 
 struct DacsaKeeper {
   GMainLoop *loop;
@@ -201,6 +202,7 @@ take_job(int reply_fd, void *data)
   const DacsaVm *vm = job->vm;
   const DacsaTakeOptions options = {.address = vm->address,
                                     .probe = vm->probe,
+                                    .methods = dacsa_vm_methods(vm),
                                     .name = job->name,
                                     .state_path = job->keeper->state_path,
                                     .failed_early = take_failed_early,
@@ -367,6 +369,15 @@ mark_rescues(DacsaKeeper *self)
   }
 }
 
+/* How long a take may last before whoever asked for it is told that it hangs. */
+static int64_t
+take_us(const DacsaProbe *probe)
+{
+  if (strcmp(probe->method, "copy") != 0)
+    return TAKE_US;
+  return TAKE_US + (int64_t)(dacsa_layout_ram_bytes(probe->layout) >> 30) * COPY_GIB_US;
+}
+
 static bool
 start_take(DacsaKeeper *self, DacsaVm *vm, const char *name, uint64_t sequence, GError **error)
 {
@@ -375,7 +386,7 @@ start_take(DacsaKeeper *self, DacsaVm *vm, const char *name, uint64_t sequence, 
   if (!vm->probe)
     return dacsa_fail(error, DACSA_ERROR_BUSY, "%s",
                       vm->unreachable ? vm->unreachable : "the VM is just starting: try again");
-  if (vm->probe->reason)
+  if (!vm->probe->method)
     return dacsa_fail(error, DACSA_ERROR_UNSUPPORTED, "%s; %s", vm->probe->reason,
                       vm->probe->remedy);
   if (vm->taking)
@@ -384,7 +395,8 @@ start_take(DacsaKeeper *self, DacsaVm *vm, const char *name, uint64_t sequence, 
     return dacsa_fail(error, DACSA_ERROR_BUSY, "a snapshot of this name is there already");
   TakeJob take = {self, vm, name, -1};
   g_autoptr(Job) job = job_new(self, vm->address->name, name, sequence);
-  if (!dacsa_worker_start_watched(take_job, &take, TAKE_US, take_done, take_ended, job, error))
+  if (!dacsa_worker_start_watched(take_job, &take, take_us(vm->probe), take_done, take_ended, job,
+                                  error))
     return false;
   g_steal_pointer(&job);
   vm->taking = true;
@@ -430,7 +442,7 @@ fail_request(DacsaKeeper *self, const DacsaMessage *message, DacsaVm *vm, const 
 static bool
 may_be_taken(const DacsaVm *vm)
 {
-  return vm->probe && !vm->probe->reason;
+  return vm->probe && vm->probe->method;
 }
 
 /* A VM that could not be snapshotted when it was last looked at: it may have changed since. Takes
@@ -456,7 +468,7 @@ handle_request(DacsaKeeper *self, DacsaMessage *message)
 
   if (vm && vm->probing && (refresh || (take && !may_be_taken(vm))))
     g_ptr_array_add(vm->waiting, g_steal_pointer(&request));
-  else if (take && vm && vm->running && vm->probe && vm->probe->reason && !vm->taking)
+  else if (take && vm && vm->running && vm->probe && !vm->probe->method && !vm->taking)
     look_again(self, vm, g_steal_pointer(&request));
   else if (take)
     ok = start_take(self, vm, name, request->sequence, &error);
@@ -545,8 +557,8 @@ bool
 dacsa_keeper_new(const DacsaKeeperOptions *options, DacsaKeeper **ret, GError **error)
 {
   DacsaKeeper *self = g_new0(DacsaKeeper, 1);
-  const DacsaFleetOptions fleet = {options->uri, options->qmp, on_vm_changed,
-                                   on_vm_gone,   on_vm_probed, self};
+  const DacsaFleetOptions fleet = {
+      options->uri, options->qmp, options->policies, on_vm_changed, on_vm_gone, on_vm_probed, self};
 
   self->loop = g_main_loop_new(NULL, FALSE);
   self->state_path = g_strdup(options->state_path);

@@ -13,10 +13,10 @@
 typedef struct DacsaKeeper DacsaKeeper;
 
 typedef struct {
-  const char *uri;        /* libvirt; NULL: none */
-  const char *const *qmp; /* NAME=SOCKET, NULL-terminated; may be NULL */
-  const char *state_path; /* see snap/state.h */
-  DacsaPolicies policies;
+  const char *uri;            /* libvirt; NULL: none */
+  const char *const *qmp;     /* NAME=SOCKET, NULL-terminated; may be NULL */
+  const char *state_path;     /* see snap/state.h */
+  DacsaPolicies policies;     /* its lists outlive the keeper */
   DacsaAmount host_cow_limit; /* of all snapshots together; of the host's memory */
   bool no_collapse;           /* huge pages are not put together again */
   bool drop_on_exit;          /* else snapshots stay for the next daemon */

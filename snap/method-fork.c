@@ -4,11 +4,7 @@
 #include "snap/error.h"
 #include "snap/inject.h"
 
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #define RETRY_US (20 * 1000)
-#define PARK_US (10 * G_USEC_PER_SEC)
 
 typedef struct {
   DacsaInjection injection;
@@ -51,37 +47,10 @@ fork_acquire(DacsaAcquisition *self, GError **error)
 }
 
 static bool
-has_open_files(pid_t pid)
-{
-  g_autofree char *path = g_strdup_printf("/proc/%d/fd", (int)pid);
-  g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
-
-  return !dir || g_dir_read_name(dir) != NULL;
-}
-
-/* Waits until the child sits in pause(2) with nothing open: parked. It is on its way there by
- * itself. Reads /proc/PID/syscall, whose first word is the call's number. */
-static bool
 fork_settle(DacsaAcquisition *self, DacsaRecord *record, GError **error)
 {
-  g_autofree char *path = g_strdup_printf("/proc/%d/syscall", (int)self->child);
-  g_autofree char *want = g_strdup_printf("%d ", SYS_pause);
-  int64_t deadline = g_get_monotonic_time() + PARK_US;
-
-  for (useconds_t nap = 50; g_get_monotonic_time() < deadline; nap = MIN(nap * 2, 10000)) {
-    g_autofree char *text = NULL;
-
-    if (!g_file_get_contents(path, &text, NULL, NULL))
-      return dacsa_fail(error, DACSA_ERROR_BUSY,
-                        "the snapshot died before it was parked (killed "
-                        "by the kernel: out of memory, or seccomp)");
-    if (g_str_has_prefix(text, want) && !has_open_files(self->child)) {
-      record->layout = dacsa_layout_copy(self->probe->layout);
-      return true;
-    }
-    usleep(nap);
-  }
-  return dacsa_fail(error, DACSA_ERROR_BUSY, "the snapshot was not parked in time");
+  record->layout = dacsa_layout_copy(self->probe->layout);
+  return dacsa_method_await_parked(self->child, error);
 }
 
 static void
@@ -94,5 +63,5 @@ fork_free_state(DacsaAcquisition *self)
   g_free(fork);
 }
 
-const DacsaMethod dacsa_method_fork = {"fork", fork_prepare, fork_acquire, fork_settle,
-                                       fork_free_state};
+const DacsaMethod dacsa_method_fork = {"fork",       DACSA_METHOD_FORK, fork_prepare,
+                                       fork_acquire, fork_settle,       fork_free_state};

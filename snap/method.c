@@ -3,6 +3,7 @@
 
 #include "snap/error.h"
 #include "snap/hostfile.h"
+#include "snap/method-copy.h"
 #include "snap/method-fork.h"
 #include "snap/procmaps.h"
 
@@ -14,7 +15,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static const DacsaMethod *const methods[] = {&dacsa_method_fork};
+#define PARK_US (10 * G_USEC_PER_SEC)
+
+static const DacsaMethod *const methods[] = {&dacsa_method_fork, &dacsa_method_copy};
 
 const DacsaMethod *
 dacsa_method_find(const char *name)
@@ -36,9 +39,11 @@ dacsa_method_names(void)
 }
 
 void
-dacsa_acquisition_init(DacsaAcquisition *self, const DacsaMethod *method, const DacsaProbe *probe)
+dacsa_acquisition_init(DacsaAcquisition *self, const DacsaMethod *method, const DacsaProbe *probe,
+                       const char *label)
 {
-  *self = (DacsaAcquisition){.method = method, .probe = probe, .pidfd = -1, .journal = -1};
+  *self = (DacsaAcquisition){
+      .method = method, .probe = probe, .label = label, .pidfd = -1, .journal = -1};
 }
 
 void
@@ -58,6 +63,38 @@ bool
 dacsa_method_make_expendable(pid_t child, GError **error)
 {
   return dacsa_hostfile_write(child, "oom_score_adj", "1000", error);
+}
+
+static bool
+has_open_files(pid_t pid)
+{
+  g_autofree char *path = g_strdup_printf("/proc/%d/fd", (int)pid);
+  g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+
+  return !dir || g_dir_read_name(dir) != NULL;
+}
+
+/* It is on its way there by itself. Reads /proc/PID/syscall, whose first word is the call's number.
+ */
+bool
+dacsa_method_await_parked(pid_t child, GError **error)
+{
+  g_autofree char *path = g_strdup_printf("/proc/%d/syscall", (int)child);
+  g_autofree char *want = g_strdup_printf("%d ", SYS_pause);
+  int64_t deadline = g_get_monotonic_time() + PARK_US;
+
+  for (useconds_t nap = 50; g_get_monotonic_time() < deadline; nap = MIN(nap * 2, 10000)) {
+    g_autofree char *text = NULL;
+
+    if (!g_file_get_contents(path, &text, NULL, NULL))
+      return dacsa_fail(error, DACSA_ERROR_BUSY,
+                        "the snapshot died before it was parked (killed "
+                        "by the kernel: out of memory, or seccomp)");
+    if (g_str_has_prefix(text, want) && !has_open_files(child))
+      return true;
+    usleep(nap);
+  }
+  return dacsa_fail(error, DACSA_ERROR_BUSY, "the snapshot was not parked in time");
 }
 
 static bool

@@ -14,6 +14,7 @@ typedef struct DacsaMethod DacsaMethod;
 typedef struct {
   const DacsaMethod *method;
   const DacsaProbe *probe; /* borrowed */
+  const char *label;       /* what it is for, in ps(1); borrowed */
   pid_t child;             /* what holds the memory; 0: nothing yet */
   int pidfd;               /* of it, or -1 */
   int journal;             /* of the take (snap/journal.h), borrowed, or -1 */
@@ -22,6 +23,7 @@ typedef struct {
 
 struct DacsaMethod {
   const char *name; /* as `info`, `status` and --method call it */
+  unsigned bit;     /* as snap/preflight.h calls it */
   /* Before the pause: all that can be done then. */
   bool (*prepare)(DacsaAcquisition *self, GError **error);
   /* In the pause, and as short as can be. BUSY: it may succeed the next moment. */
@@ -38,7 +40,7 @@ char *dacsa_method_names(void);
 const DacsaMethod *dacsa_method_find(const char *name);
 
 void dacsa_acquisition_init(DacsaAcquisition *self, const DacsaMethod *method,
-                            const DacsaProbe *probe);
+                            const DacsaProbe *probe, const char *label);
 void dacsa_acquisition_clear(DacsaAcquisition *self);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(DacsaAcquisition, dacsa_acquisition_clear)
 
@@ -46,6 +48,9 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(DacsaAcquisition, dacsa_acquisition_clear)
  * caller's from then on. */
 bool dacsa_acquisition_settle(DacsaAcquisition *self, DacsaRecord *record,
                               GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Used by the methods: waits until the child sits in pause(2) with nothing open. */
+bool dacsa_method_await_parked(pid_t child, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Used by the methods: the child is the first to die when memory runs out, never the VM. */
 bool dacsa_method_make_expendable(pid_t child, GError **error) G_GNUC_WARN_UNUSED_RESULT;

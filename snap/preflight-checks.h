@@ -40,3 +40,9 @@ char *dacsa_preflight_cgroup_memory(const DacsaPreflight *p);
 char *dacsa_preflight_host_memory(const DacsaPreflight *p);
 char *dacsa_preflight_cgroup_copies(const DacsaPreflight *p);
 char *dacsa_preflight_host_copies(const DacsaPreflight *p);
+
+/* snap/preflight-copy.c: whether guest RAM can be copied. */
+char *dacsa_preflight_copy_file(const DacsaPreflight *p);
+char *dacsa_preflight_copy_commit(const DacsaPreflight *p);
+char *dacsa_preflight_copy_cgroup(const DacsaPreflight *p);
+char *dacsa_preflight_copy_host(const DacsaPreflight *p);

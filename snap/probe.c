@@ -6,6 +6,7 @@
 #include "snap/inject.h"
 #include "snap/mtree.h"
 #include "snap/procmaps.h"
+#include "snap/verdict.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,8 +16,8 @@
 #include <unistd.h>
 
 #define MONITOR_US (5 * G_USEC_PER_SEC)
-#define PROBE_TYPE "(itssss(tt)a(ssb)a(tt))"
-#define MAX_CODE (64u << 20) /* of one executable mapping */
+#define PROBE_TYPE "(itsssss(tt)a(ssb)a(tt))" /* method: empty for none */
+#define MAX_CODE (64u << 20)                  /* of one executable mapping */
 
 void
 dacsa_probe_free(DacsaProbe *probe)
@@ -26,6 +27,7 @@ dacsa_probe_free(DacsaProbe *probe)
   g_free(probe->uuid);
   g_free(probe->state);
   g_free(probe->mtree);
+  g_free(probe->method);
   dacsa_layout_free(probe->layout);
   g_clear_pointer(&probe->vmas, g_array_unref);
   g_clear_pointer(&probe->findings, g_ptr_array_unref);
@@ -181,17 +183,19 @@ read_uuid(DacsaMonitor *monitor, DacsaProbe *probe)
 
 /* Takes findings. */
 static void
-set_findings(DacsaProbe *probe, GPtrArray *findings)
+set_verdict(DacsaProbe *probe, const char *method, GPtrArray *findings)
 {
-  const DacsaFinding *refusal = dacsa_preflight_refusal(findings);
+  const DacsaFinding *refusal = method ? NULL : dacsa_preflight_refusal(findings, ~0u);
 
   probe->findings = findings;
+  probe->method = g_strdup(method);
   probe->reason = refusal ? refusal->reason : NULL;
   probe->remedy = refusal ? refusal->remedy : NULL;
 }
 
 bool
-dacsa_probe_monitor(DacsaMonitor *monitor, DacsaProbe **ret, GError **error)
+dacsa_probe_monitor(DacsaMonitor *monitor, const char *const *methods, DacsaProbe **ret,
+                    GError **error)
 {
   g_autoptr(DacsaProbe) probe = g_new0(DacsaProbe, 1);
   g_autoptr(GArray) host = NULL;
@@ -209,19 +213,24 @@ dacsa_probe_monitor(DacsaMonitor *monitor, DacsaProbe **ret, GError **error)
   collect_vmas(probe, host, hvas);
   find_gadgets(probe, host);
   bool has_gadgets = probe->gadgets.syscall_ret && probe->gadgets.restorer;
-  const DacsaPreflight preflight = {"", monitor, host, hvas, denied, has_gadgets};
-  set_findings(probe, dacsa_preflight_run(&preflight));
+  const DacsaPreflight preflight = {
+      "", monitor, host, hvas, denied, has_gadgets, dacsa_layout_ram_bytes(probe->layout)};
+  GPtrArray *findings = dacsa_preflight_run(&preflight);
+  const DacsaMethod *method =
+      dacsa_verdict_reach(findings, methods, dacsa_preflight_copy_bytes(&preflight));
+  set_verdict(probe, method ? method->name : NULL, findings);
   *ret = g_steal_pointer(&probe);
   return true;
 }
 
 bool
-dacsa_probe_run(const DacsaVmAddress *address, DacsaProbe **ret, GError **error)
+dacsa_probe_run(const DacsaVmAddress *address, const char *const *methods, DacsaProbe **ret,
+                GError **error)
 {
   g_autoptr(DacsaMonitor) monitor = NULL;
 
   return dacsa_connect(address, soon(), &monitor, error) &&
-         dacsa_probe_monitor(monitor, ret, error);
+         dacsa_probe_monitor(monitor, methods, ret, error);
 }
 
 GVariant *
@@ -242,9 +251,10 @@ dacsa_probe_to_variant(const DacsaProbe *probe)
 
     g_variant_builder_add(&findings, "(ssb)", finding->reason, finding->remedy, finding->refuses);
   }
-  return g_variant_ref_sink(g_variant_new(
-      PROBE_TYPE, (gint32)probe->pid, probe->start_time, probe->uuid, probe->state, probe->mtree,
-      layout, probe->gadgets.syscall_ret, probe->gadgets.restorer, &findings, &vmas));
+  return g_variant_ref_sink(
+      g_variant_new(PROBE_TYPE, (gint32)probe->pid, probe->start_time, probe->uuid, probe->state,
+                    probe->mtree, layout, probe->method ? probe->method : "",
+                    probe->gadgets.syscall_ret, probe->gadgets.restorer, &findings, &vmas));
 }
 
 static GPtrArray *
@@ -255,7 +265,7 @@ findings_from_iter(GVariantIter *iter)
   gboolean refuses;
 
   while (g_variant_iter_next(iter, "(&s&sb)", &reason, &remedy, &refuses))
-    g_ptr_array_add(findings, dacsa_finding_new(reason, remedy, refuses));
+    g_ptr_array_add(findings, dacsa_finding_new(reason, remedy, refuses, ~0u));
   return findings;
 }
 
@@ -266,15 +276,16 @@ dacsa_probe_from_variant(GVariant *variant, DacsaProbe **ret, GError **error)
   g_autoptr(GVariantIter) vmas = NULL;
   g_autoptr(GVariantIter) findings = NULL;
   g_autofree char *layout = NULL;
+  g_autofree char *method = NULL;
   gint32 pid;
   DacsaForkVma vma;
 
   if (!g_variant_is_of_type(variant, G_VARIANT_TYPE(PROBE_TYPE)))
     return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "a worker's probe has a foreign shape");
   g_variant_get(variant, PROBE_TYPE, &pid, &probe->start_time, &probe->uuid, &probe->state,
-                &probe->mtree, &layout, &probe->gadgets.syscall_ret, &probe->gadgets.restorer,
-                &findings, &vmas);
-  set_findings(probe, findings_from_iter(findings));
+                &probe->mtree, &layout, &method, &probe->gadgets.syscall_ret,
+                &probe->gadgets.restorer, &findings, &vmas);
+  set_verdict(probe, method[0] ? method : NULL, findings_from_iter(findings));
   probe->pid = pid;
   probe->vmas = g_array_new(FALSE, FALSE, sizeof(DacsaForkVma));
   while (g_variant_iter_next(vmas, "(tt)", &vma.start, &vma.len))

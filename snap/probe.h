@@ -18,19 +18,21 @@ typedef struct {
   DacsaLayout *layout; /* offsets are QEMU's host virtual addresses */
   GArray *vmas;        /* DacsaForkVma: what holds guest memory and is MADV_DONTFORK */
   DacsaGadgets gadgets;
-  GPtrArray *findings;         /* DacsaFinding: all that the preflight has to say */
-  const char *reason, *remedy; /* of the first that refuses; NULL: it can be snapshotted */
+  GPtrArray *findings;         /* DacsaFinding: what there is to be told of its snapshots */
+  char *method;                /* by which they are taken; NULL: they cannot be */
+  const char *reason, *remedy; /* why not, of the first finding that refuses; else NULL */
 } DacsaProbe;
 
 void dacsa_probe_free(DacsaProbe *probe);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DacsaProbe, dacsa_probe_free)
 
-/* Fails only where the VM cannot be reached; what else is amiss is the verdict's. */
-bool dacsa_probe_run(const DacsaVmAddress *address, DacsaProbe **ret,
+/* Fails only where the VM cannot be reached; what else is amiss is the verdict's. methods: names of
+ * snap/method.h, in the order of preference, NULL-terminated. */
+bool dacsa_probe_run(const DacsaVmAddress *address, const char *const *methods, DacsaProbe **ret,
                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* The same over a monitor that is open. */
-bool dacsa_probe_monitor(DacsaMonitor *monitor, DacsaProbe **ret,
+bool dacsa_probe_monitor(DacsaMonitor *monitor, const char *const *methods, DacsaProbe **ret,
                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* To and from the bytes that cross from a worker to the keeper. Owned. */

@@ -37,8 +37,8 @@ vma_header(const char *line, DacsaHostVma *ret)
   int path_at = 0;
   DacsaHostVma vma = {0};
 
-  if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %*x %*x:%*x %*u %n", &vma.start, &vma.end, perms,
-             &path_at) != 3 ||
+  if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %*x:%*x %*u %n", &vma.start, &vma.end,
+             perms, &vma.offset, &path_at) != 4 ||
       path_at == 0 || strlen(perms) != 4)
     return false;
   vma.readable = perms[0] == 'r';

@@ -9,6 +9,7 @@
 
 typedef struct {
   uint64_t start, end;
+  uint64_t offset; /* of start in the file that is mapped there */
   bool readable, writable, executable;
   bool shared;       /* smaps perms `s`, or VmFlags `sh` */
   bool dont_fork;    /* VmFlags `dc`: MADV_DONTFORK */

@@ -26,22 +26,12 @@ soon(void)
   return g_get_monotonic_time() + MONITOR_US;
 }
 
-/* What may have changed since the probe. */
-static bool
-check_changed(DacsaMonitor *monitor, GError **error)
-{
-  g_autoptr(GPtrArray) findings = dacsa_preflight_changed(monitor);
-  const DacsaFinding *refusal = dacsa_preflight_refusal(findings);
-
-  return !refusal ||
-         dacsa_fail(error, DACSA_ERROR_UNSUPPORTED, "%s; %s", refusal->reason, refusal->remedy);
-}
-
 typedef struct {
   const DacsaTakeOptions *options;
   DacsaMonitor *monitor;
   const DacsaProbe *probe; /* the latest */
   DacsaProbe *fresh;       /* where that is not the caller's: owned */
+  char *label;             /* which snapshot of which mount it is */
   bool running;            /* the VM, before */
   int journal;             /* or -1 */
   bool resumed;            /* the VM runs as it did before */
@@ -52,6 +42,7 @@ take_clear(Take *self)
 {
   dacsa_monitor_free(self->monitor);
   dacsa_probe_free(self->fresh);
+  g_free(self->label);
   if (self->journal >= 0)
     close(self->journal);
 }
@@ -129,21 +120,38 @@ layout_holds(DacsaMonitor *monitor, const DacsaProbe *probe, bool *ret, GError *
   return true;
 }
 
-/* Looks at the VM anew where its memory map is no longer the probe's: RAM that was plugged in since
- * may be of a kind that is refused. */
+/* Whether what was found out about the VM still holds: its memory map, and that nothing forbids the
+ * method. */
+static bool
+probe_holds(const Take *self, bool *ret, GError **error)
+{
+  const DacsaMethod *method = dacsa_method_find(self->probe->method);
+
+  if (!layout_holds(self->monitor, self->probe, ret, error))
+    return false;
+  if (*ret) {
+    g_autoptr(GPtrArray) findings = dacsa_preflight_changed(self->monitor, method->bit);
+
+    *ret = !dacsa_preflight_refusal(findings, method->bit);
+  }
+  return true;
+}
+
+/* Looks at the VM anew where the probe does not hold: RAM that was plugged in since may be of a
+ * kind that is refused, or needs another method. */
 static bool
 renew_probe(Take *self, GError **error)
 {
   g_autoptr(DacsaProbe) fresh = NULL;
   bool holds;
 
-  if (!layout_holds(self->monitor, self->probe, &holds, error))
+  if (!probe_holds(self, &holds, error))
     return false;
   if (holds)
     return true;
-  if (!dacsa_probe_monitor(self->monitor, &fresh, error))
+  if (!dacsa_probe_monitor(self->monitor, self->options->methods, &fresh, error))
     return false;
-  if (fresh->reason)
+  if (!fresh->method)
     return dacsa_fail(error, DACSA_ERROR_UNSUPPORTED, "%s; %s", fresh->reason, fresh->remedy);
   dacsa_probe_free(self->fresh);
   self->fresh = g_steal_pointer(&fresh);
@@ -168,23 +176,31 @@ begin_journal(Take *self, GError **error)
          dacsa_journal_save(journal, options->state_path, &self->journal, error);
 }
 
+static DacsaRecord *
+new_record(const DacsaTakeOptions *options, const DacsaProbe *probe)
+{
+  DacsaRecord *record = dacsa_record_new();
+
+  record->vm = g_strdup(options->address->name);
+  record->name = g_strdup(options->name);
+  record->uuid = g_strdup(probe->uuid);
+  record->method = g_strdup(probe->method);
+  return record;
+}
+
 /* One attempt. *ret is NULL where the memory map changed meanwhile. */
 static bool
 attempt(Take *self, DacsaRecord **ret, GError **error)
 {
-  const DacsaTakeOptions *options = self->options;
-  const DacsaMethod *method = dacsa_method_find("fork");
-  g_autoptr(DacsaRecord) record = dacsa_record_new();
+  g_autoptr(DacsaRecord) record = NULL;
   g_auto(DacsaAcquisition) acquisition = {.pidfd = -1};
   bool holds = false;
 
-  record->vm = g_strdup(options->address->name);
-  record->name = g_strdup(options->name);
-  record->uuid = g_strdup(options->probe->uuid);
-  record->method = g_strdup(method->name);
   if (!renew_probe(self, error) || !begin_journal(self, error))
     return false;
-  dacsa_acquisition_init(&acquisition, method, self->probe);
+  record = new_record(self->options, self->probe);
+  dacsa_acquisition_init(&acquisition, dacsa_method_find(self->probe->method), self->probe,
+                         self->label);
   acquisition.journal = self->journal;
   if (!pause_and_acquire(self, &acquisition, record, error) ||
       !layout_holds(self->monitor, self->probe, &holds, error) ||
@@ -194,6 +210,7 @@ attempt(Take *self, DacsaRecord **ret, GError **error)
   return true;
 }
 
+/* The VM that was probed, and no other at the same address. */
 static bool
 find_vm(Take *self, GError **error)
 {
@@ -206,8 +223,7 @@ find_vm(Take *self, GError **error)
     return false;
   if (self->monitor->pid != probe->pid || start_time != probe->start_time)
     return dacsa_fail(error, DACSA_ERROR_BUSY, "the VM was restarted just now: try again");
-  if (!dacsa_monitor_state(self->monitor, soon(), &state, error) ||
-      !check_changed(self->monitor, error))
+  if (!dacsa_monitor_state(self->monitor, soon(), &state, error))
     return false;
   self->running = strcmp(state, "running") == 0;
   return true;
@@ -242,6 +258,8 @@ dacsa_take(const DacsaTakeOptions *options, DacsaRecord **ret, GError **error)
 
   if (!dacsa_vmlock_take(options->probe->pid, soon(), &lock, error))
     return false;
+  self.label =
+      g_strdup_printf("%s/%s@%s", options->state_path, options->address->name, options->name);
   bool ok = take_locked(&self, ret, error);
   /* A VM that could not be resumed is left to those who come after. */
   if (self.journal >= 0 && self.resumed)

@@ -31,10 +31,17 @@ dacsa_vm_free(DacsaVm *vm)
   g_ptr_array_unref(vm->snapshots);
   g_ptr_array_unref(vm->waiting);
   dacsa_vm_address_free(vm->address);
+  dacsa_policy_clear(&vm->policy);
   dacsa_probe_free(vm->probe);
   g_free(vm->unreachable);
   g_free(vm->last_error);
   g_free(vm);
+}
+
+const char *const *
+dacsa_vm_methods(const DacsaVm *vm)
+{
+  return (const char *const *)vm->policy.methods;
 }
 
 static void
@@ -79,14 +86,14 @@ dacsa_vm_status(const DacsaVm *vm)
   if (vm->probe) {
     g_string_append_printf(text, "pid: %d\n", (int)vm->probe->pid);
     line(text, "uuid", vm->probe->uuid);
+    line(text, "method", vm->probe->method ? vm->probe->method : "none");
   }
-  line(text, "method", "fork");
   if (vm->unreachable) {
     line(text, "snapshot", "impossible");
     line(text, "reason", vm->unreachable);
     line(text, "remedy", "make its monitor answer");
   } else if (vm->probe) {
-    line(text, "snapshot", vm->probe->reason ? "impossible" : "possible");
+    line(text, "snapshot", vm->probe->method ? "possible" : "impossible");
     finding_lines(text, vm->probe->findings);
   } else {
     line(text, "snapshot", "not known yet");

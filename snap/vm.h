@@ -3,6 +3,7 @@
 #pragma once
 
 #include "snap/address.h"
+#include "snap/policy.h"
 #include "snap/probe.h"
 #include "snap/record.h"
 
@@ -16,10 +17,11 @@ typedef struct {
 
 typedef struct {
   DacsaVmAddress *address;
-  DacsaProbe *probe; /* the latest; NULL: none succeeded yet */
-  char *unreachable; /* why the latest probe failed; NULL: it did not */
-  char *last_error;  /* why the latest snapshot failed; NULL: it did not, or there was none */
-  bool running;      /* false: shut down, and listed only for its snapshots */
+  DacsaPolicy policy; /* what its operator wants */
+  DacsaProbe *probe;  /* the latest; NULL: none succeeded yet */
+  char *unreachable;  /* why the latest probe failed; NULL: it did not */
+  char *last_error;   /* why the latest snapshot failed; NULL: it did not, or there was none */
+  bool running;       /* false: shut down, and listed only for its snapshots */
   bool probing, taking;
   GPtrArray *waiting;   /* DacsaMessage: requests that wait for the probe under way */
   int pidfd;            /* of QEMU, or -1 */
@@ -29,6 +31,9 @@ typedef struct {
 
 DacsaVm *dacsa_vm_new(DacsaVmAddress *address); /* takes address */
 void dacsa_vm_free(DacsaVm *vm);
+
+/* By which its snapshots may be taken, in the order of preference; NULL-terminated, borrowed. */
+const char *const *dacsa_vm_methods(const DacsaVm *vm);
 
 /* The text of the `status` file; owned. */
 char *dacsa_vm_status(const DacsaVm *vm);

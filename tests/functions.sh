@@ -405,7 +405,7 @@ stop_daemon() {
 }
 
 # start_domain NAME: the test guest as a transient libvirt domain, with libvirt's own sandbox. NAME
-# has to have $tag in it: other domains may be there.
+# has to have $tag in it: other domains may be there. memory_backing=... and filesystem=... are XML.
 start_domain() {
   local name=$1
   # Copies: libvirt gives what a domain boots from to QEMU's user.
@@ -414,6 +414,7 @@ start_domain() {
 <domain type='$([ "$(accelerator)" = kvm ] && echo kvm || echo qemu)'>
   <name>$name</name>
   <memory unit='MiB'>512</memory>
+  ${memory_backing:-}
   <vcpu>2</vcpu>
   <cpu mode='maximum'/>
   <os>
@@ -428,6 +429,7 @@ start_domain() {
       <source mode='bind' path='$tmp/$name.serial'/>
       <log file='$tmp/$name.console'/>
     </serial>
+    ${filesystem:-}
     <memballoon model='none'/>
   </devices>
 </domain>
@@ -509,19 +511,25 @@ stop_dacsa() {
 kill_dacsa() {
   local pid pids=()
   for pid in $(our_processes); do
-    [ "$(readlink "/proc/$pid/exe")" != "$DACSA" ] || pids+=("$pid")
+    [ "$(readlink "/proc/$pid/exe")" != "$DACSA" ] || is_copy "$pid" '.*' || pids+=("$pid")
   done
   kill -KILL "${pids[@]}"
   wait_for 5 dead "$dacsa_pid"
   dacsa_pid=
 }
 
-# parked NAME: the pids of the snapshots of the guest NAME: they look like its QEMU.
+# parked NAME: the pids of the snapshots of the guest NAME: they look like its QEMU, or are copies.
 parked() {
   local pid
   for pid in $(our_processes); do
-    [ "$pid" = "${guest_pid[$1]:-}" ] || ! is_qemu "$pid" "$1" || echo "$pid"
+    [ "$pid" = "${guest_pid[$1]:-}" ] || ! { is_qemu "$pid" "$1" || is_copy "$pid" "$1"; } || echo "$pid"
   done
+}
+
+# is_copy PID NAME: whether it is a snapshot of the guest NAME by the method copy.
+is_copy() {
+  { tr '\0' '\n' <"/proc/$1/cmdline"; } 2>/dev/null | sed -n '1s/^dacsa-copy$/y/p; 2p' | tr '\n' ' ' |
+    grep -qE "^y .*/$2@"
 }
 
 is_qemu() {
@@ -548,4 +556,17 @@ $(cat "$tmp/stderr")"
 same() {
   [ "$1" = "$2" ] || fail "$3 differ:
 $(diff <(echo "$1") <(echo "$2"))"
+}
+
+# same_as_qemu NAME FILE START END: what the file has there is what the guest's memory has, which stands
+# still. In pieces, so that little is kept on disk.
+same_as_qemu() {
+  local at size piece=$tmp/pmemsave
+  for ((at = $3; at < $4; at += size)); do
+    size=$(($4 - at < (1 << 28) ? $4 - at : 1 << 28))
+    qmp "$1" pmemsave "{\"val\":$at,\"size\":$size,\"filename\":\"$piece\"}" >/dev/null
+    cmp --bytes="$size" --ignore-initial="0:$at" "$piece" "$2" ||
+      fail "physmem of $1 differs from pmemsave in the $size bytes at $at"
+    rm "$piece"
+  done
 }

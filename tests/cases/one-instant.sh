@@ -21,34 +21,6 @@ uncached_sum() {
   cksum <"$1"
 }
 
-# check_buffer FILE: prints the pass that is under way, and how far it is, in percent.
-check_buffer() {
-  python3 - "$1" <<'PYTHON'
-import struct, sys
-memory = open(sys.argv[1], "rb").read()
-magic = bytes(0xda ^ i for i in range(32))
-header = memory.find(magic)
-assert header >= 0 and header % 4096 == 0, f"the counter's header is at {header} of {len(memory)}"
-(size,) = struct.unpack_from("<Q", memory, header + len(magic))
-buffer = memory[header + 4096 : header + 4096 + size]
-assert len(buffer) == size, f"the buffer ends after {len(buffer)} of {size} bytes"
-first, last = buffer[:8], buffer[-8:]
-(new,), (old,) = struct.unpack("<Q", first), struct.unpack("<Q", last)
-words = size // 8
-if new == old:
-    prefix = words
-else:
-    assert new == old + 1, f"it begins with {new} and ends with {old}"
-    low, high = 0, words  # first word that is not new, if this is one instant
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (middle + 1, high) if buffer[middle * 8 : middle * 8 + 8] == first else (low, middle)
-    prefix = low
-assert buffer == first * prefix + last * (words - prefix), "not a prefix of n + 1 and a suffix of n"
-print(new, 100 * prefix // words)
-PYTHON
-}
-
 start_guest vm -m 256M
 pid=$(start_in_guest vm ROLE='counter 32' counter)
 mount_guest vm
@@ -58,7 +30,7 @@ before=$(counted)
 for ((i = 0; i < SNAPSHOTS; i++)); do
   dacsa snapshot vm "s$i" >/dev/null
   after=$(counted)
-  checked=$(check_buffer "$mnt/vm/s$i/processes/$pid/memory") || fail "s$i is not one instant"
+  checked=$("$root/tests/check-instant" "$mnt/vm/s$i/processes/$pid/memory") || fail "s$i is not one instant"
   read -r pass percent <<<"$checked"
   # The pass number is written down after each pass, so that the one under way is one more.
   [ "$pass" -ge "$before" ] && [ "$pass" -le $((after + 1)) ] ||

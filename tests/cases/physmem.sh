@@ -6,18 +6,6 @@
 KIB=1024
 GIB=$((1024 * 1024 * 1024))
 
-# same_as_qemu NAME FILE START END: in pieces, so that little is kept on disk.
-same_as_qemu() {
-  local at size piece=$tmp/pmemsave
-  for ((at = $3; at < $4; at += size)); do
-    size=$(($4 - at < GIB / 4 ? $4 - at : GIB / 4))
-    qmp "$1" pmemsave "{\"val\":$at,\"size\":$size,\"filename\":\"$piece\"}" >/dev/null
-    cmp --bytes="$size" --ignore-initial="0:$at" "$piece" "$2" ||
-      fail "physmem of $1 differs from pmemsave in the $size bytes at $at"
-    rm "$piece"
-  done
-}
-
 # stopped_snapshot NAME: stops the guest, takes a snapshot, checks that the guest is still stopped.
 stopped_snapshot() {
   qmp "$1" stop >/dev/null

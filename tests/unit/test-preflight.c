@@ -8,7 +8,9 @@
 
 #include <elf.h>
 #include <errno.h>
+#include <glib/gstdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define PID 4242
 #define RAM 0x7f0000000000
@@ -34,6 +36,7 @@ typedef struct {
   GArray *vmas, *ram_hvas;
   int attach_errno;
   bool has_gadgets;
+  uint64_t ram_bytes;
 } Fixture;
 
 static void
@@ -127,43 +130,78 @@ tear_down(Fixture *f, const void *data)
 static GPtrArray *
 run(Fixture *f)
 {
-  const DacsaPreflight preflight = {f->root,     &f->monitor.monitor, f->vmas,
-                                    f->ram_hvas, f->attach_errno,     f->has_gadgets};
+  const DacsaPreflight preflight = {f->root,         &f->monitor.monitor, f->vmas,     f->ram_hvas,
+                                    f->attach_errno, f->has_gadgets,      f->ram_bytes};
 
   return dacsa_preflight_run(&preflight);
 }
 
-/* There is one finding, with that in its reason; NULL: there is none. */
-static void
-check_only(Fixture *f, const char *reason, bool refuses)
+/* Those of the findings that concern one of the methods. */
+static GPtrArray *
+run_for(Fixture *f, unsigned methods)
 {
-  g_autoptr(GPtrArray) findings = run(f);
+  GPtrArray *findings = run(f);
+
+  for (guint i = findings->len; i-- > 0;)
+    if (!(((DacsaFinding *)findings->pdata[i])->methods & methods))
+      g_ptr_array_remove_index(findings, i);
+  return findings;
+}
+
+/* There is one finding about a method, with that in its reason; NULL: there is none. It concerns
+ * `methods`. */
+static void
+check_finding(Fixture *f, unsigned method, const char *reason, bool refuses, unsigned methods)
+{
+  g_autoptr(GPtrArray) findings = run_for(f, method);
 
   for (guint i = reason ? 1 : 0; i < findings->len; i++)
     g_test_message("also: %s", ((DacsaFinding *)findings->pdata[i])->reason);
   g_assert_cmpuint(findings->len, ==, reason ? 1 : 0);
-  g_assert_true((dacsa_preflight_refusal(findings) != NULL) == (reason && refuses));
+  g_assert_true((dacsa_preflight_refusal(findings, method) != NULL) == (reason && refuses));
   if (!reason)
     return;
   const DacsaFinding *finding = g_ptr_array_index(findings, 0);
   if (!strstr(finding->reason, reason))
     g_error("not `%s`: %s", reason, finding->reason);
+  g_assert_cmpuint(finding->methods, ==, methods);
   g_assert_true(finding->refuses == refuses);
   g_assert_cmpuint(strlen(finding->remedy), >, 5);
   g_assert_null(strchr(finding->reason, '\n'));
 }
 
 static void
+check_warned(Fixture *f, const char *reason)
+{
+  check_finding(f, DACSA_METHOD_FORK, reason, false, DACSA_METHOD_FORK);
+}
+
+/* A fork is refused, and only that. */
+static void
 check_refused(Fixture *f, const char *reason)
 {
-  check_only(f, reason, true);
+  check_finding(f, DACSA_METHOD_FORK, reason, true, DACSA_METHOD_FORK);
+}
+
+/* A copy is refused, and only that. */
+static void
+check_no_copy(Fixture *f, const char *reason)
+{
+  check_finding(f, DACSA_METHOD_COPY, reason, true, DACSA_METHOD_COPY);
+}
+
+/* Whatever the method. */
+static void
+check_impossible(Fixture *f, const char *reason)
+{
+  check_finding(f, DACSA_METHOD_FORK, reason, true, DACSA_METHOD_FORK | DACSA_METHOD_COPY);
 }
 
 static void
 check_answers(Fixture *f, const FakeAnswer *answers, const char *reason)
 {
   f->monitor.answers[0] = answers;
-  check_only(f, reason, true);
+  check_impossible(f, reason);
 }
 
 static void
@@ -181,7 +219,7 @@ test_all_told(Fixture *f, const void *data)
   put_meminfo(f, 300, 16384);
   put_self(f, "000001ffffffffff", "2");
   put_smaps(f, "7f0000000000-7f0040000000 rw-s 00000000 00:01 2048 /memfd:ram (deleted)\n");
-  g_autoptr(GPtrArray) findings = run(f);
+  g_autoptr(GPtrArray) findings = run_for(f, DACSA_METHOD_FORK);
   g_assert_cmpuint(findings->len, ==, 3);
   const DacsaFinding *first = g_ptr_array_index(findings, 0);
   const DacsaFinding *second = g_ptr_array_index(findings, 1);
@@ -190,7 +228,7 @@ test_all_told(Fixture *f, const void *data)
   g_assert_nonnull(strstr(second->reason, "shared memory"));
   g_assert_nonnull(strstr(third->reason, "300 MiB"));
   g_assert_false(third->refuses);
-  g_assert_true(dacsa_preflight_refusal(findings) == first);
+  g_assert_true(dacsa_preflight_refusal(findings, ~0u) == first);
 }
 
 static void
@@ -200,14 +238,14 @@ test_dacsa(Fixture *f, const void *data)
   put_self(f, "000001ffffffffff", "2");
   check_refused(f, "seccomp filter");
   put_self(f, "000001fffff7ffff", "0");
-  check_refused(f, "lacks CAP_SYS_PTRACE,");
+  check_impossible(f, "lacks CAP_SYS_PTRACE,");
   put_self(f, "000001ffffdfffff", "0");
-  check_refused(f, "lacks CAP_SYS_ADMIN,");
+  check_impossible(f, "lacks CAP_SYS_ADMIN,");
   put_self(f, "0000000000000000", "0");
-  check_refused(f, "lacks CAP_SYS_PTRACE and CAP_SYS_ADMIN,");
+  check_impossible(f, "lacks CAP_SYS_PTRACE and CAP_SYS_ADMIN,");
   put_self(f, "000001ffffffffff", "0");
   fake_host_put(f->root, "/proc/self/uid_map", "         0     100000      65536\n");
-  check_refused(f, "user namespace");
+  check_impossible(f, "user namespace");
 }
 
 static void
@@ -230,11 +268,11 @@ test_denied(Fixture *f, const void *data)
   for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
     fake_host_put(f->root, "/proc/self/attr/current", cases[i].label);
     f->attach_errno = i % 2 ? EACCES : EPERM;
-    check_refused(f, cases[i].reason);
+    check_impossible(f, cases[i].reason);
   }
   /* AppArmor's own file goes before the one that security modules share. */
   fake_host_put(f->root, "/proc/self/attr/apparmor/current", "other (enforce)\n");
-  check_refused(f, "confined (other");
+  check_impossible(f, "confined (other");
   fake_host_put(f->root, "/proc/sys/kernel/yama/ptrace_scope", "3\n");
   g_autoptr(GPtrArray) findings = run(f);
   g_assert_nonnull(strstr(((DacsaFinding *)findings->pdata[0])->reason, "ptrace_scope"));
@@ -336,7 +374,7 @@ test_passthrough(Fixture *f, const void *data)
     tear_down(f, NULL);
     set_up(f, NULL);
     fake_host_link(f->root, "/proc/4242/fd/8", devices[i]);
-    check_refused(f, devices[i]);
+    check_impossible(f, devices[i]);
   }
 }
 
@@ -345,19 +383,21 @@ test_ram(Fixture *f, const void *data)
 {
   static const struct {
     const char *path, *flags, *reason;
+    bool impossible;
   } cases[] = {
-      {"", "rd wr mr mw me dc ac", NULL},
-      {"", "rd wr mr mw me ac mg hg lo", NULL},
+      {"", "rd wr mr mw me dc ac", NULL, false},
+      {"", "rd wr mr mw me ac mg hg lo", NULL, false},
       {" 7 /memfd:ram (deleted)", "rd wr sh mr mw me ms dc",
-       "shared memory (/memfd:ram (deleted)): a"},
-      {"", "rd wr sh mr mw me ms dc", "shared memory (anonymous)"},
-      {" 7 /var/ram", "rd wr mr mw me dc", "mapped from a file (/var/ram)"},
-      {" 7 /dev/hugepages/x (deleted)", "rd wr mr mw me dc de ht", "hugetlbfs"},
-      {" 7 /dev/hugepages/x", "rd wr sh mr mw me dc de ht", "shared memory (/dev/hugepages/x)"},
-      {" 7 anon_inode:[vfio-device]", "rd wr sh mr mw me dc io pf de", "a device's memory"},
-      {"", "rd wr mr mw me dc wf", "MADV_WIPEONFORK"},
-      {"", "rd wr mr mw me dc uw", "watches guest RAM"},
-      {"", "rd wr mr mw me dc um", "watches guest RAM"},
+       "shared memory (/memfd:ram (deleted)): a", false},
+      {"", "rd wr sh mr mw me ms dc", "shared memory (anonymous)", false},
+      {" 7 /var/ram", "rd wr mr mw me dc", "mapped from a file (/var/ram)", false},
+      {" 7 /dev/hugepages/x (deleted)", "rd wr mr mw me dc de ht", "hugetlbfs", false},
+      {" 7 /dev/hugepages/x", "rd wr sh mr mw me dc de ht", "shared memory (/dev/hugepages/x)",
+       false},
+      {" 7 anon_inode:[vfio-device]", "rd wr sh mr mw me dc io pf de", "a device's memory", true},
+      {"", "rd wr mr mw me dc wf", "MADV_WIPEONFORK", false},
+      {"", "rd wr mr mw me dc uw", "watches guest RAM", true},
+      {"", "rd wr mr mw me dc um", "watches guest RAM", true},
   };
 
   (void)data;
@@ -367,10 +407,13 @@ test_ram(Fixture *f, const void *data)
                         cases[i].path[0] ? cases[i].path : " 0", cases[i].flags);
 
     put_smaps(f, smaps);
-    check_refused(f, cases[i].reason);
+    if (cases[i].impossible)
+      check_impossible(f, cases[i].reason);
+    else
+      check_refused(f, cases[i].reason);
   }
   put_smaps(f, "7f1000000000-7f1040000000 rw-p 00000000 00:00 0 \nVmFlags: rd wr dc\n");
-  check_refused(f, "does not hold the guest's memory (nothing is at 0x7f0000000000)");
+  check_impossible(f, "does not hold the guest's memory (nothing is at 0x7f0000000000)");
 }
 
 static void
@@ -386,9 +429,9 @@ test_shared_with(Fixture *f, const void *data)
 
   (void)data;
   put_smaps(f, "7f0000000000-7f0040000000 rw-s 00000000 00:01 7 /memfd:ram (deleted)\n");
-  check_answers(f, answers,
-                "(/memfd:ram (deleted)) with vhost-user-fs-pci \"fs0\", vhost-user-fs-device \"\", "
-                "netdev \"net7\": a fork");
+  f->monitor.answers[0] = answers;
+  check_refused(f, "(/memfd:ram (deleted)) with vhost-user-fs-pci \"fs0\", vhost-user-fs-device "
+                   "\"\", netdev \"net7\": a fork");
 }
 
 static void
@@ -440,16 +483,16 @@ test_memory(Fixture *f, const void *data)
   fake_host_put(f->root, "/cg/vms/memory.current", "535822336"); /* 511 MiB */
   check_refused(f, NULL);
   fake_host_put(f->root, "/cg/vms/memory.current", "536870912"); /* 512 MiB */
-  check_only(f, "cgroup has 512 MiB of memory left (/cg/vms/memory.max)", false);
+  check_warned(f, "cgroup has 512 MiB of memory left (/cg/vms/memory.max)");
   fake_host_put(f->root, "/cg/vms/memory.current", "1005584384"); /* 959 MiB */
-  check_only(f, "cgroup has 65 MiB", false);
+  check_warned(f, "cgroup has 65 MiB");
   fake_host_put(f->root, "/cg/vms/memory.current", "1005584385");
   check_refused(f, "cgroup has only 64 MiB of memory left (/cg/vms/memory.max)");
   fake_host_put(f->root, "/cg/vms/memory.max", "max");
   put_meminfo(f, 513, 16384);
   check_refused(f, NULL);
   put_meminfo(f, 512, 16384);
-  check_only(f, "the host has 512 MiB", false);
+  check_warned(f, "the host has 512 MiB");
   put_meminfo(f, 64, 16384);
   check_refused(f, "the host has only 64 MiB");
 }
@@ -466,6 +509,60 @@ test_overcommit(Fixture *f, const void *data)
   check_refused(f, "1087 MiB are left");
   put_meminfo(f, 16384, 2112);
   check_refused(f, NULL);
+}
+
+/* QEMU has 512 MiB in memory, 8 in swap and 40 in huge pages: 561 with page tables, and 64 for the
+ * process that holds the copy. The limit is that of dacsa's own cgroup. */
+static void
+test_copy_memory(Fixture *f, const void *data)
+{
+  g_autofree char *cgroup = g_strdup_printf("/proc/%d/cgroup", (int)getpid());
+
+  (void)data;
+  put_qemu(f, "64055", "VmRSS:\t524288 kB\nVmSwap:\t8192 kB\nHugetlbPages:\t40960 kB\n");
+  put_meminfo(f, 626, 16384);
+  check_no_copy(f, NULL);
+  put_meminfo(f, 624, 16384);
+  check_no_copy(f, "the host has only 624 MiB of memory left, and a copy needs 625 MiB");
+  put_meminfo(f, 16384, 16384);
+  fake_host_put(f->root, "/proc/self/mountinfo", "30 1 0:25 / /cg rw - cgroup2 cgroup2 rw\n");
+  fake_host_put(f->root, cgroup, "0::/dacsa\n");
+  fake_host_put(f->root, "/cg/dacsa/memory.max", "1073741824");
+  fake_host_put(f->root, "/cg/dacsa/memory.current", "417333248"); /* 398 MiB */
+  check_no_copy(f, NULL);
+  fake_host_put(f->root, "/cg/dacsa/memory.current", "419430400"); /* 400 MiB */
+  check_no_copy(f, "dacsa's cgroup has only 624 MiB of memory left (/cg/dacsa/memory.max)");
+  f->ram_bytes = UINT64_C(256) << 20; /* no more than that is copied */
+  check_no_copy(f, NULL);
+}
+
+static void
+test_copy_commit(Fixture *f, const void *data)
+{
+  (void)data;
+  f->ram_bytes = UINT64_C(4) << 30;
+  put_meminfo(f, 16384, 1024);
+  check_no_copy(f, NULL);
+  fake_host_put(f->root, "/proc/sys/vm/overcommit_memory", "2\n");
+  put_meminfo(f, 16384, 1024 + 4096 + 63);
+  check_no_copy(f, "a copy needs 4160 MiB, and 4159 MiB are left");
+  put_meminfo(f, 16384, 1024 + 4096 + 64);
+  check_no_copy(f, NULL);
+}
+
+/* A device that is mapped like a file cannot be read like one. */
+static void
+test_copy_file(Fixture *f, const void *data)
+{
+  (void)data;
+  put_smaps(f, "7f0000000000-7f0040000000 rw-s 00000000 00:05 7 /dev/dax0.0\n");
+  fake_host_put(f->root, "/proc/4242/map_files/7f0000000000-7f0040000000", "memory");
+  check_no_copy(f, NULL);
+  g_autofree char *path =
+      g_build_filename(f->root, "/proc/4242/map_files/7f0000000000-7f0040000000", NULL);
+  g_assert_cmpint(g_unlink(path), ==, 0);
+  fake_host_link(f->root, "/proc/4242/map_files/7f0000000000-7f0040000000", "/dev/null");
+  check_no_copy(f, "from what is no file (/dev/dax0.0)");
 }
 
 /* A process that is gone, and a monitor that answers nothing: no case can be seen, nothing fails.
@@ -502,6 +599,9 @@ main(int argc, char **argv)
   ADD("tasks", test_tasks);
   ADD("memory", test_memory);
   ADD("overcommit", test_overcommit);
+  ADD("copy-memory", test_copy_memory);
+  ADD("copy-commit", test_copy_commit);
+  ADD("copy-file", test_copy_file);
   ADD("silence", test_silence);
   return g_test_run();
 }
