@@ -2,6 +2,7 @@
 #include "snap/keeper.h"
 
 #include "snap/channel.h"
+#include "snap/collapser.h"
 #include "snap/error.h"
 #include "snap/log.h"
 #include "snap/shelf.h"
@@ -23,6 +24,7 @@ struct DacsaKeeper {
   GMainLoop *loop;
   DacsaFleet *fleet;
   DacsaShelf *shelf;
+  DacsaCollapser *collapser; /* NULL: --no-collapse */
   char *state_path;
   bool drop_on_exit;
   int channel;
@@ -137,9 +139,21 @@ send_snapshot(DacsaKeeper *self, const DacsaKept *kept)
 /* -- what the shelf tells -- */
 
 static void
+note_collapse(DacsaKeeper *self, const char *name)
+{
+  const DacsaVm *vm = dacsa_fleet_find(self->fleet, name);
+
+  if (vm)
+    dacsa_collapser_note(self->collapser, vm);
+}
+
+static void
 on_kept(const DacsaKept *kept, void *data)
 {
-  send_snapshot(data, kept);
+  DacsaKeeper *self = data;
+
+  send_snapshot(self, kept);
+  note_collapse(self, kept->record->vm);
 }
 
 static void
@@ -153,6 +167,7 @@ on_ended(const DacsaKept *kept, void *data)
   dacsa_message_set(message, "why", kept->why);
   send_message(self, message);
   send_reply(self, kept->drop_sequence, NULL);
+  note_collapse(self, kept->record->vm);
 }
 
 /* -- taking and dropping -- */
@@ -229,6 +244,7 @@ take_done(GVariant *payload, const GError *error, void *data)
               error->message);
     if (vm->running)
       send_vm(self, vm);
+    note_collapse(self, job->vm);
   }
   send_reply(self, job->sequence, error);
   dacsa_fleet_forget_if_empty(self->fleet, vm);
@@ -251,6 +267,7 @@ start_take(DacsaKeeper *self, DacsaVm *vm, const char *name, uint64_t sequence, 
     return dacsa_fail(error, DACSA_ERROR_BUSY, "a snapshot of this name is there already");
   TakeJob take = {self, vm, name, -1};
   g_autoptr(Job) job = job_new(self, vm->address->name, name, sequence);
+  dacsa_collapser_yield(self->collapser, vm);
   if (!dacsa_worker_start(take_job, &take, TAKE_US, take_done, job, error))
     return false;
   g_steal_pointer(&job);
@@ -425,6 +442,8 @@ dacsa_keeper_new(const DacsaKeeperOptions *options, DacsaKeeper **ret, GError **
   }
   const DacsaShelfOptions shelf = {self->fleet, self->state_path, on_kept, on_ended, self};
   self->shelf = dacsa_shelf_new(&shelf);
+  if (!options->no_collapse)
+    self->collapser = dacsa_collapser_new(self->fleet);
   *ret = self;
   return true;
 }
@@ -472,6 +491,7 @@ dacsa_keeper_free(DacsaKeeper *self)
     g_source_remove(self->channel_source);
   if (self->channel >= 0)
     close(self->channel);
+  dacsa_collapser_free(self->collapser);
   dacsa_shelf_free(self->shelf);
   dacsa_fleet_free(self->fleet);
   g_main_loop_unref(self->loop);

@@ -3,6 +3,7 @@
 
 #include "snap/connect.h"
 #include "snap/error.h"
+#include "snap/hugepages.h"
 #include "snap/inject.h"
 #include "snap/mtree.h"
 #include "snap/procmaps.h"
@@ -15,8 +16,9 @@
 #include <unistd.h>
 
 #define MONITOR_US (5 * G_USEC_PER_SEC)
-#define PROBE_TYPE "(itssss(tt)a(ssb)a(tt))"
-#define MAX_CODE (64u << 20) /* of one executable mapping */
+#define PROBE_TYPE "(itssss(tt)a(ssb)a(tt)a(tt))"
+#define PROBE_TYPE_WRITE "(itssss(tt)a(ssb)@a(tt)@a(tt))" /* with two values made before */
+#define MAX_CODE (64u << 20)                              /* of one executable mapping */
 
 void
 dacsa_probe_free(DacsaProbe *probe)
@@ -28,6 +30,7 @@ dacsa_probe_free(DacsaProbe *probe)
   g_free(probe->mtree);
   dacsa_layout_free(probe->layout);
   g_clear_pointer(&probe->vmas, g_array_unref);
+  g_clear_pointer(&probe->huge_vmas, g_array_unref);
   g_clear_pointer(&probe->findings, g_ptr_array_unref);
   g_free(probe);
 }
@@ -97,25 +100,34 @@ make_layout(DacsaMonitor *monitor, DacsaProbe *probe, GArray *hvas, GError **err
   return true;
 }
 
-/* The VMAs that hold guest memory and that a fork would leave out. */
+static bool
+holds_any(const DacsaHostVma *vma, const GArray *hvas)
+{
+  for (guint i = 0; i < hvas->len; i++) {
+    const uint64_t hva = g_array_index(hvas, uint64_t, i);
+
+    if (hva >= vma->start && hva < vma->end)
+      return true;
+  }
+  return false;
+}
+
+/* The VMAs that hold guest memory: those that a fork would leave out, and those for huge pages. */
 static void
 collect_vmas(DacsaProbe *probe, const GArray *host, const GArray *hvas)
 {
   probe->vmas = g_array_new(FALSE, FALSE, sizeof(DacsaForkVma));
+  probe->huge_vmas = g_array_new(FALSE, FALSE, sizeof(DacsaForkVma));
   for (guint i = 0; host && i < host->len; i++) {
     const DacsaHostVma *vma = &g_array_index(host, DacsaHostVma, i);
-    DacsaForkVma fork = {vma->start, vma->end - vma->start};
+    const DacsaForkVma range = {vma->start, vma->end - vma->start};
 
-    if (!vma->dont_fork)
+    if (!holds_any(vma, hvas))
       continue;
-    for (guint j = 0; j < hvas->len; j++) {
-      uint64_t hva = g_array_index(hvas, uint64_t, j);
-
-      if (hva >= vma->start && hva < vma->end) {
-        g_array_append_val(probe->vmas, fork);
-        break;
-      }
-    }
+    if (vma->dont_fork)
+      g_array_append_val(probe->vmas, range);
+    if (dacsa_hugepages_allowed("", vma))
+      g_array_append_val(probe->huge_vmas, range);
   }
 }
 
@@ -224,18 +236,37 @@ dacsa_probe_run(const DacsaVmAddress *address, DacsaProbe **ret, GError **error)
          dacsa_probe_monitor(monitor, ret, error);
 }
 
+static GVariant *
+vmas_to_variant(const GArray *vmas)
+{
+  GVariantBuilder builder;
+
+  g_variant_builder_init(&builder, G_VARIANT_TYPE("a(tt)"));
+  for (guint i = 0; i < vmas->len; i++) {
+    const DacsaForkVma *vma = &g_array_index(vmas, DacsaForkVma, i);
+
+    g_variant_builder_add(&builder, "(tt)", vma->start, vma->len);
+  }
+  return g_variant_builder_end(&builder);
+}
+
+static GArray *
+vmas_from_iter(GVariantIter *iter)
+{
+  GArray *vmas = g_array_new(FALSE, FALSE, sizeof(DacsaForkVma));
+  DacsaForkVma vma;
+
+  while (g_variant_iter_next(iter, "(tt)", &vma.start, &vma.len))
+    g_array_append_val(vmas, vma);
+  return vmas;
+}
+
 GVariant *
 dacsa_probe_to_variant(const DacsaProbe *probe)
 {
   g_autofree char *layout = dacsa_layout_to_text(probe->layout);
-  GVariantBuilder vmas, findings;
+  GVariantBuilder findings;
 
-  g_variant_builder_init(&vmas, G_VARIANT_TYPE("a(tt)"));
-  for (guint i = 0; i < probe->vmas->len; i++) {
-    const DacsaForkVma *vma = &g_array_index(probe->vmas, DacsaForkVma, i);
-
-    g_variant_builder_add(&vmas, "(tt)", vma->start, vma->len);
-  }
   g_variant_builder_init(&findings, G_VARIANT_TYPE("a(ssb)"));
   for (guint i = 0; i < probe->findings->len; i++) {
     const DacsaFinding *finding = g_ptr_array_index(probe->findings, i);
@@ -243,8 +274,9 @@ dacsa_probe_to_variant(const DacsaProbe *probe)
     g_variant_builder_add(&findings, "(ssb)", finding->reason, finding->remedy, finding->refuses);
   }
   return g_variant_ref_sink(g_variant_new(
-      PROBE_TYPE, (gint32)probe->pid, probe->start_time, probe->uuid, probe->state, probe->mtree,
-      layout, probe->gadgets.syscall_ret, probe->gadgets.restorer, &findings, &vmas));
+      PROBE_TYPE_WRITE, (gint32)probe->pid, probe->start_time, probe->uuid, probe->state,
+      probe->mtree, layout, probe->gadgets.syscall_ret, probe->gadgets.restorer, &findings,
+      vmas_to_variant(probe->vmas), vmas_to_variant(probe->huge_vmas)));
 }
 
 static GPtrArray *
@@ -264,21 +296,20 @@ dacsa_probe_from_variant(GVariant *variant, DacsaProbe **ret, GError **error)
 {
   g_autoptr(DacsaProbe) probe = g_new0(DacsaProbe, 1);
   g_autoptr(GVariantIter) vmas = NULL;
+  g_autoptr(GVariantIter) huge_vmas = NULL;
   g_autoptr(GVariantIter) findings = NULL;
   g_autofree char *layout = NULL;
   gint32 pid;
-  DacsaForkVma vma;
 
   if (!g_variant_is_of_type(variant, G_VARIANT_TYPE(PROBE_TYPE)))
     return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "a worker's probe has a foreign shape");
   g_variant_get(variant, PROBE_TYPE, &pid, &probe->start_time, &probe->uuid, &probe->state,
                 &probe->mtree, &layout, &probe->gadgets.syscall_ret, &probe->gadgets.restorer,
-                &findings, &vmas);
+                &findings, &vmas, &huge_vmas);
   set_findings(probe, findings_from_iter(findings));
   probe->pid = pid;
-  probe->vmas = g_array_new(FALSE, FALSE, sizeof(DacsaForkVma));
-  while (g_variant_iter_next(vmas, "(tt)", &vma.start, &vma.len))
-    g_array_append_val(probe->vmas, vma);
+  probe->vmas = vmas_from_iter(vmas);
+  probe->huge_vmas = vmas_from_iter(huge_vmas);
   if (!dacsa_layout_from_text(layout, &probe->layout, error))
     return false;
   *ret = g_steal_pointer(&probe);
