@@ -112,7 +112,8 @@ holds_any(const DacsaHostVma *vma, const GArray *hvas)
   return false;
 }
 
-/* The VMAs that hold guest memory: those that a fork would leave out, and those for huge pages. */
+/* The VMAs that hold guest memory and that a fork would leave out; and those that are in huge
+ * pages: guest memory, and what else QEMU wants there, for a fork copies the page tables of all. */
 static void
 collect_vmas(DacsaProbe *probe, const GArray *host, const GArray *hvas)
 {
@@ -122,11 +123,10 @@ collect_vmas(DacsaProbe *probe, const GArray *host, const GArray *hvas)
     const DacsaHostVma *vma = &g_array_index(host, DacsaHostVma, i);
     const DacsaForkVma range = {vma->start, vma->end - vma->start};
 
-    if (!holds_any(vma, hvas))
-      continue;
-    if (vma->dont_fork)
+    const bool is_guests = holds_any(vma, hvas);
+    if (is_guests && vma->dont_fork)
       g_array_append_val(probe->vmas, range);
-    if (dacsa_hugepages_allowed("", vma))
+    if ((is_guests || vma->huge_pages) && dacsa_hugepages_allowed("", vma))
       g_array_append_val(probe->huge_vmas, range);
   }
 }

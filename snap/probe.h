@@ -17,7 +17,7 @@ typedef struct {
   char *mtree;         /* the memory map the layout was made of */
   DacsaLayout *layout; /* offsets are QEMU's host virtual addresses */
   GArray *vmas;        /* DacsaForkVma: what holds guest memory and is MADV_DONTFORK */
-  GArray *huge_vmas;   /* DacsaForkVma: what holds guest memory and may be in huge pages */
+  GArray *huge_vmas;   /* DacsaForkVma: guest memory, and more of QEMU's, in huge pages */
   DacsaGadgets gadgets;
   GPtrArray *findings;         /* DacsaFinding: all that the preflight has to say */
   const char *reason, *remedy; /* of the first that refuses; NULL: it can be snapshotted */
