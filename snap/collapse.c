@@ -15,14 +15,15 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25
 #endif
 
-#define CPU_SHARE 10 /* one part of so many of a processor's time */
-#define REST_AFTER_US 1000
+#define CPU_SHARE 10               /* one part of so many of a processor's time */
+#define REST_AFTER_US 1000         /* of that */
 #define LOOK_US (100 * 1000)       /* at the host's memory, so often */
 #define MAX_REFUSED 8              /* ranges in a row for which the kernel has no huge page */
 #define PSI_MAX 1.0                /* % of the last 10 s in which somebody waited for memory */
@@ -106,7 +107,7 @@ typedef struct {
   int pidfd, pagemap;
   DacsaCollapsed *result;
   int64_t looked_at; /* the host's memory */
-  int64_t busy_us;   /* since the last rest */
+  int64_t rested_at; /* in processor time */
   unsigned refused;  /* in a row */
 } Pass;
 
@@ -195,15 +196,26 @@ collapse(Pass *pass, uint64_t hva)
   }
 }
 
-/* Rests as long as it takes for the share of time to be kept. */
+static int64_t
+processor_us(void)
+{
+  struct timespec t;
+
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+  return t.tv_sec * G_USEC_PER_SEC + t.tv_nsec / 1000;
+}
+
+/* Rests for as long as keeps to the share. What a call waits for does not count: before it takes
+ * the lock it waits for other processors' lists of pages, which on a busy host takes its time. */
 static void
 rest(Pass *pass)
 {
-  if (pass->busy_us < REST_AFTER_US)
+  const int64_t busy_us = processor_us() - pass->rested_at;
+
+  if (busy_us < REST_AFTER_US)
     return;
-  pass->result->busy_us += (uint64_t)pass->busy_us;
-  g_usleep((gulong)(pass->busy_us * (CPU_SHARE - 1)));
-  pass->busy_us = 0;
+  g_usleep((gulong)busy_us * (CPU_SHARE - 1));
+  pass->rested_at += busy_us;
 }
 
 static bool
@@ -211,7 +223,6 @@ visit(Pass *pass, uint64_t hva, bool *stop, GError **error)
 {
   uint64_t words[DACSA_HUGE_PAGE_WORDS];
   const off_t at = (off_t)(hva / (DACSA_HUGE_PAGE / DACSA_HUGE_PAGE_WORDS) * sizeof(*words));
-  const int64_t begin = g_get_monotonic_time();
 
   if (pread(pass->pagemap, words, sizeof(words), at) != (ssize_t)sizeof(words))
     return gone(pass, error);
@@ -220,7 +231,6 @@ visit(Pass *pass, uint64_t hva, bool *stop, GError **error)
   *stop = kind == DACSA_RANGE_SPLIT && must_stop(pass);
   if (kind == DACSA_RANGE_SPLIT && !*stop)
     collapse(pass, hva);
-  pass->busy_us += g_get_monotonic_time() - begin;
   rest(pass);
   return true;
 }
@@ -249,15 +259,17 @@ dacsa_collapse_run(const DacsaProbe *probe, DacsaCollapsed *ret, GError **error)
   g_auto(Pass) pass = {.pidfd = -1, .pagemap = -1, .result = ret};
   g_autoptr(GArray) ranges = ranges_of(probe->huge_vmas);
   const guint first = ranges->len > 0 ? (guint)g_random_int_range(0, (gint32)ranges->len) : 0;
+  const int64_t begin = processor_us();
   bool stop = false;
 
+  pass.rested_at = begin;
   *ret = (DacsaCollapsed){0};
   if (!pass_open(probe, &pass, error))
     return false;
   for (guint i = 0; i < ranges->len && !stop; i++)
     if (!visit(&pass, g_array_index(ranges, uint64_t, (first + i) % ranges->len), &stop, error))
       return false;
-  ret->busy_us += (uint64_t)pass.busy_us;
+  ret->busy_us = (uint64_t)(processor_us() - begin);
   return true;
 }
 

@@ -38,7 +38,7 @@ DacsaRangeKind dacsa_collapse_judge(const uint64_t words[DACSA_HUGE_PAGE_WORDS])
 typedef struct {
   uint64_t seen[DACSA_N_RANGES]; /* ranges as they were found */
   uint64_t collapsed, refused;   /* of those found split: by the kernel, for now */
-  uint64_t busy_us;              /* time spent on all that */
+  uint64_t busy_us;              /* processor time */
   char *stopped;                 /* why it did not get to the end; NULL: it did */
 } DacsaCollapsed;
 
