@@ -32,7 +32,8 @@ refused=MESSAGE_ID=bfc069a6fce0445cae5f6ca3516a7af8
 dropped=MESSAGE_ID=613f776f348b4f7185c842dc283f9986
 lost=MESSAGE_ID=e8cc8d93f2d0485da37acf3d3428ba24
 taken_up=MESSAGE_ID=0aeb3f75bb3442bba69cf14cbd20925d
-for id in $taken $refused $dropped $lost $taken_up; do
+collapsed=MESSAGE_ID=4a1a6f04e02544a6a81926754d85292a
+for id in $taken $refused $dropped $lost $taken_up $collapsed; do
   grep -q "${id#*=}" "$root/doc/man/dacsa-mount.1" || fail "dacsa-mount(1) lacks $id"
 done
 
