@@ -267,9 +267,9 @@ start_take(DacsaKeeper *self, DacsaVm *vm, const char *name, uint64_t sequence, 
     return dacsa_fail(error, DACSA_ERROR_BUSY, "a snapshot of this name is there already");
   TakeJob take = {self, vm, name, -1};
   g_autoptr(Job) job = job_new(self, vm->address->name, name, sequence);
-  dacsa_collapser_yield(self->collapser, vm);
   if (!dacsa_worker_start(take_job, &take, TAKE_US, take_done, job, error))
     return false;
+  dacsa_collapser_yield(self->collapser, vm);
   g_steal_pointer(&job);
   vm->taking = true;
   return true;

@@ -101,6 +101,9 @@ stop_dacsa
 
 start
 dacsa snapshot vm quiet >/dev/null
+awk '$1 == "pause_us:" { p = $2 } $1 == "quiesce_us:" { q = $2 } $1 == "fork_us:" { f = $2 }
+     END { exit !(q > 0 && f > 0 && q + f <= p) }' "$mnt/vm/quiet/info" ||
+  fail "quiesce_us and fork_us are no parts of pause_us: $(cat "$mnt/vm/quiet/info")"
 wait_for 30 more_passes_than 0 || fail "no pass follows a snapshot"
 [[ $(last_pass) == *' vm: 0 of 0 split '* ]] || fail "what is shared was copied: $(last_pass)"
 [[ $(last_pass) =~ \ ([0-9]+)\ shared ]] && [ "${BASH_REMATCH[1]}" -ge $((SPLIT / 2048)) ] ||

@@ -42,11 +42,16 @@ printf '#!/bin/sh\nexec systemd-cat -t dacsa %q "$@"\n' "$DACSA" >"$tmp/in-journ
 chmod +x "$tmp/in-journal"
 
 start_qemu vm -m 64M
-DACSA=$tmp/in-journal keep=1 start_dacsa --config none --connect none --qmp "vm=$tmp/vm.qmp"
+DACSA=$tmp/in-journal keep=1 G_MESSAGES_DEBUG=all start_dacsa --config none --connect none --qmp "vm=$tmp/vm.qmp"
 wait_for 10 test -d "$mnt/vm"
 
 dacsa snapshot vm now >/dev/null
 wait_for 10 there $taken DACSA_VM=vm DACSA_SNAPSHOT=now || fail "a snapshot is not told: $(entry MESSAGE)"
+pass_is_told() {
+  there $collapsed DACSA_VM=vm || entry MESSAGE | grep -q 'stay split' # by a kernel that cannot
+}
+wait_for 30 pass_is_told || fail "a pass over huge pages is not told: $(entry MESSAGE)"
+same "$(entry DACSA_SNAPSHOT $collapsed)" "" "the snapshot of a pass and none"
 same "$(entry DACSA_PAUSE_US $taken)" "$(sed -n 's/^pause_us: //p' "$mnt/vm/now/info")" "pauses"
 same "$(entry SYSLOG_IDENTIFIER $taken) $(entry PRIORITY $taken)" "dacsa 5" "identifier and priority"
 [[ $(entry MESSAGE $taken) =~ ^vm/now:\ taken,\ paused\ [0-9.]+\ ms$ ]] || fail "told: $(entry MESSAGE $taken)"
