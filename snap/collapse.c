@@ -1,4 +1,4 @@
-/* One pass over QEMU's memory: look at a range, collapse it, rest. */
+/* One pass over QEMU's memory: look at ranges, collapse those in a row that are split, rest. */
 #include "snap/collapse.h"
 
 #include "snap/cgroup.h"
@@ -25,7 +25,8 @@
 #define CPU_SHARE 10               /* one part of so many of a processor's time */
 #define REST_AFTER_US 1000         /* of that */
 #define LOOK_US (100 * 1000)       /* at the host's memory, so often */
-#define MAX_REFUSED 8              /* ranges in a row for which the kernel has no huge page */
+#define MAX_RUN 16u                /* ranges a call, so many times half a millisecond */
+#define MAX_REFUSED 3              /* calls in a row for which the kernel has too few */
 #define PSI_MAX 1.0                /* % of the last 10 s in which somebody waited for memory */
 #define RESERVE_SHARE 16           /* of the host's memory, one part of so many */
 #define CGROUP_RESERVE (64u << 20) /* below the tightest limit of QEMU's */
@@ -109,6 +110,8 @@ typedef struct {
   int64_t looked_at; /* the host's memory */
   int64_t rested_at; /* in processor time */
   unsigned refused;  /* in a row */
+  uint64_t run;      /* the first of the split ranges that are collapsed next */
+  unsigned n_run;    /* how many they are */
 } Pass;
 
 static void
@@ -162,7 +165,7 @@ pass_open(const DacsaProbe *probe, Pass *pass, GError **error)
   return start_time == probe->start_time ? check_call(pass, error) : gone(pass, error);
 }
 
-/* Whether there is a reason to stop; it is kept. */
+/* Whether there is a reason to stop; it is kept in the result. */
 static bool
 must_stop(Pass *pass)
 {
@@ -179,20 +182,36 @@ must_stop(Pass *pass)
   return why != NULL;
 }
 
-static void
-collapse(Pass *pass, uint64_t hva)
+static bool
+judge_at(const Pass *pass, uint64_t hva, DacsaRangeKind *ret)
 {
-  struct iovec range = {(void *)(uintptr_t)hva, DACSA_HUGE_PAGE};
-  const ssize_t n = syscall(SYS_process_madvise, pass->pidfd, &range, 1, MADV_COLLAPSE, 0);
+  uint64_t words[DACSA_HUGE_PAGE_WORDS];
+  const off_t at = (off_t)(hva / (DACSA_HUGE_PAGE / DACSA_HUGE_PAGE_WORDS) * sizeof(*words));
 
-  if (n == (ssize_t)DACSA_HUGE_PAGE) {
-    pass->result->collapsed++;
-    pass->refused = 0;
-  } else {
-    pass->result->refused++;
-    /* Else it is this range's: a page of it is pinned, or it was unmapped meanwhile. */
-    if (n < 0 && (errno == ENOMEM || errno == EBUSY))
-      pass->refused++;
+  if (pread(pass->pagemap, words, sizeof(words), at) != (ssize_t)sizeof(words))
+    return false;
+  *ret = dacsa_collapse_judge(words);
+  return true;
+}
+
+/* A call that failed for one range may have collapsed the others. */
+static void
+collapse_run(Pass *pass)
+{
+  struct iovec run = {(void *)(uintptr_t)pass->run, pass->n_run * DACSA_HUGE_PAGE};
+  const bool ok =
+      syscall(SYS_process_madvise, pass->pidfd, &run, 1, MADV_COLLAPSE, 0) == (ssize_t)run.iov_len;
+  const bool none_left = !ok && (errno == ENOMEM || errno == EBUSY);
+
+  /* Else it is a range's: a page of it is pinned, or it was unmapped meanwhile. */
+  pass->refused = ok ? 0 : pass->refused + none_left;
+  for (unsigned i = 0; i < pass->n_run; i++) {
+    DacsaRangeKind kind = DACSA_RANGE_SPLIT;
+    const bool is_huge_now =
+        ok || (judge_at(pass, pass->run + i * DACSA_HUGE_PAGE, &kind) && kind == DACSA_RANGE_HUGE);
+
+    pass->result->collapsed += is_huge_now;
+    pass->result->refused += !is_huge_now;
   }
 }
 
@@ -218,20 +237,33 @@ rest(Pass *pass)
   pass->rested_at += busy_us;
 }
 
-static bool
-visit(Pass *pass, uint64_t hva, bool *stop, GError **error)
+/* Collapses what has been put together for that, and rests. */
+static void
+flush(Pass *pass)
 {
-  uint64_t words[DACSA_HUGE_PAGE_WORDS];
-  const off_t at = (off_t)(hva / (DACSA_HUGE_PAGE / DACSA_HUGE_PAGE_WORDS) * sizeof(*words));
-
-  if (pread(pass->pagemap, words, sizeof(words), at) != (ssize_t)sizeof(words))
-    return gone(pass, error);
-  const DacsaRangeKind kind = dacsa_collapse_judge(words);
-  pass->result->seen[kind]++;
-  *stop = kind == DACSA_RANGE_SPLIT && must_stop(pass);
-  if (kind == DACSA_RANGE_SPLIT && !*stop)
-    collapse(pass, hva);
+  if (pass->n_run > 0 && !must_stop(pass))
+    collapse_run(pass);
+  pass->n_run = 0;
   rest(pass);
+}
+
+static bool
+visit(Pass *pass, uint64_t hva, GError **error)
+{
+  DacsaRangeKind kind;
+
+  if (!judge_at(pass, hva, &kind))
+    return gone(pass, error);
+  pass->result->seen[kind]++;
+  const bool goes_on = kind == DACSA_RANGE_SPLIT && pass->n_run < MAX_RUN &&
+                       hva == pass->run + pass->n_run * DACSA_HUGE_PAGE;
+  if (!goes_on)
+    flush(pass);
+  if (kind != DACSA_RANGE_SPLIT)
+    return true;
+  if (pass->n_run == 0)
+    pass->run = hva;
+  pass->n_run++;
   return true;
 }
 
@@ -260,15 +292,16 @@ dacsa_collapse_run(const DacsaProbe *probe, DacsaCollapsed *ret, GError **error)
   g_autoptr(GArray) ranges = ranges_of(probe->huge_vmas);
   const guint first = ranges->len > 0 ? (guint)g_random_int_range(0, (gint32)ranges->len) : 0;
   const int64_t begin = processor_us();
-  bool stop = false;
 
   pass.rested_at = begin;
   *ret = (DacsaCollapsed){0};
   if (!pass_open(probe, &pass, error))
     return false;
-  for (guint i = 0; i < ranges->len && !stop; i++)
-    if (!visit(&pass, g_array_index(ranges, uint64_t, (first + i) % ranges->len), &stop, error))
+  for (guint i = 0; i < ranges->len && !ret->stopped; i++)
+    if (!visit(&pass, g_array_index(ranges, uint64_t, (first + i) % ranges->len), error))
       return false;
+  if (!ret->stopped)
+    flush(&pass);
   ret->busy_us = (uint64_t)(processor_us() - begin);
   return true;
 }

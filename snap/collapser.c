@@ -34,14 +34,14 @@ static gboolean on_timer(void *data);
 
 /* -- turns -- */
 
-static void
+/* The pid of the worker that ends, or 0. */
+static pid_t
 turn_end_pass(Turn *turn)
 {
   if (!turn->worker)
-    return;
-  dacsa_worker_end(turn->worker);
-  turn->worker = NULL;
+    return 0;
   turn->collapser->running--;
+  return dacsa_worker_end(g_steal_pointer(&turn->worker));
 }
 
 static void
@@ -213,10 +213,15 @@ dacsa_collapser_note(DacsaCollapser *self, const DacsaVm *vm)
     turn_wait(turn, FIRST_MS);
 }
 
-void
+pid_t
 dacsa_collapser_yield(DacsaCollapser *self, const DacsaVm *vm)
 {
-  if (!self || !g_hash_table_remove(self->turns, vm->address->name))
-    return;
+  Turn *turn = self ? g_hash_table_lookup(self->turns, vm->address->name) : NULL;
+
+  if (!turn)
+    return 0;
+  const pid_t worker = turn_end_pass(turn);
+  g_hash_table_remove(self->turns, vm->address->name);
   start_due(self);
+  return worker;
 }

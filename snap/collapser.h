@@ -17,5 +17,7 @@ void dacsa_collapser_free(DacsaCollapser *collapser);
 /* A snapshot of the VM was taken or dropped, or could not be taken. */
 void dacsa_collapser_note(DacsaCollapser *collapser, const DacsaVm *vm);
 
-/* One is about to be taken: a pass over the VM ends now. */
-void dacsa_collapser_yield(DacsaCollapser *collapser, const DacsaVm *vm);
+/* One is about to be taken: a pass over the VM ends. Its worker, which whoever takes it has to wait
+ * for (dacsa_worker_await): until then it may hold the lock that a fork needs. 0: none is under
+ * way. */
+pid_t dacsa_collapser_yield(DacsaCollapser *collapser, const DacsaVm *vm);

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #define TAKE_US (30 * G_USEC_PER_SEC)
+#define YIELD_MS 10000 /* more than the longest call takes on a host that is out of processors */
 
 struct DacsaKeeper {
   GMainLoop *loop;
@@ -176,6 +177,7 @@ typedef struct {
   const DacsaKeeper *keeper;
   const DacsaVm *vm;
   const char *name;
+  pid_t after;  /* a worker that has to be gone first; 0: none */
   int reply_fd; /* -1 once used */
 } TakeJob;
 
@@ -197,6 +199,11 @@ take_job(int reply_fd, void *data)
   g_autoptr(GError) error = NULL;
 
   job->reply_fd = reply_fd;
+  if (job->after && !dacsa_worker_await(job->after, YIELD_MS)) {
+    dacsa_fail(&error, DACSA_ERROR_BUSY, "QEMU's huge pages are being worked on: try again");
+    dacsa_worker_reply(reply_fd, NULL, error);
+    return;
+  }
   bool ok = dacsa_take(job->vm->address, job->vm->probe, job->name, take_failed_early, job, &record,
                        &error);
   if (ok && !dacsa_state_save(job->keeper->state_path, record, &error)) {
@@ -265,11 +272,12 @@ start_take(DacsaKeeper *self, DacsaVm *vm, const char *name, uint64_t sequence, 
     return dacsa_fail(error, DACSA_ERROR_BUSY, "another snapshot of this VM is being taken");
   if (dacsa_vm_find(vm, name))
     return dacsa_fail(error, DACSA_ERROR_BUSY, "a snapshot of this name is there already");
-  TakeJob take = {self, vm, name, -1};
+  TakeJob take = {self, vm, name, dacsa_collapser_yield(self->collapser, vm), -1};
   g_autoptr(Job) job = job_new(self, vm->address->name, name, sequence);
-  if (!dacsa_worker_start(take_job, &take, TAKE_US, take_done, job, error))
+  if (!dacsa_worker_start(take_job, &take, TAKE_US, take_done, job, error)) {
+    dacsa_collapser_note(self->collapser, vm);
     return false;
-  dacsa_collapser_yield(self->collapser, vm);
+  }
   g_steal_pointer(&job);
   vm->taking = true;
   return true;

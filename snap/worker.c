@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib-unix.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
@@ -267,9 +268,22 @@ dacsa_worker_start_expendable(DacsaWorkerJob job, void *job_data, DacsaWorkerDon
   return *ret != NULL;
 }
 
-void
+pid_t
 dacsa_worker_end(DacsaWorker *self)
 {
   self->done = NULL;
   syscall(SYS_pidfd_send_signal, self->pidfd, SIGKILL, NULL, 0);
+  return self->pid;
+}
+
+bool
+dacsa_worker_await(pid_t pid, int timeout_ms)
+{
+  struct pollfd ended = {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
+
+  if (ended.fd < 0)
+    return errno == ESRCH; /* reaped already */
+  const bool ok = poll(&ended, 1, timeout_ms) == 1;
+  close(ended.fd);
+  return ok;
 }

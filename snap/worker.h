@@ -6,6 +6,7 @@
 
 #include <glib.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 /* Runs in the worker. Sends its result with dacsa_worker_reply, at most once, and may then go on.
  */
@@ -33,5 +34,9 @@ bool dacsa_worker_start_expendable(DacsaWorkerJob job, void *job_data, DacsaWork
                                    void *done_data, DacsaWorker **ret,
                                    GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Kills it, wherever it is. done is not called any more. */
-void dacsa_worker_end(DacsaWorker *worker);
+/* Kills it, wherever it is: done is not called any more. It is gone as soon as the kernel has
+ * finished the system call it was in; the pid is for dacsa_worker_await. */
+pid_t dacsa_worker_end(DacsaWorker *worker);
+
+/* In another worker: waits until one is gone that was ended. false: it is not in time. */
+bool dacsa_worker_await(pid_t pid, int timeout_ms) G_GNUC_WARN_UNUSED_RESULT;

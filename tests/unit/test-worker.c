@@ -273,9 +273,12 @@ test_end(void)
   DacsaWorker *worker;
 
   CHECK_OK(dacsa_worker_start_expendable(job_waits, NULL, done, &r, &worker, &error), error);
-  dacsa_worker_end(worker);
+  g_assert_false(dacsa_worker_await(getpid(), 0));
+  const pid_t pid = dacsa_worker_end(worker);
+  g_assert_true(dacsa_worker_await(pid, 10000));
   finish();
   g_assert_cmpuint(r.calls, ==, 0);
+  g_assert_true(dacsa_worker_await(pid, 0)); /* it is reaped */
 }
 
 /* Both hold the pipe's other end: it is at its end when both are gone. */
