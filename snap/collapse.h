@@ -4,15 +4,17 @@
  * a VM's memory, in a worker and with the guest running, has the kernel collapse what has been
  * split: process_madvise(2) with MADV_COLLAPSE, Linux 6.1.
  *
- * For each 2 MiB a call locks QEMU's mappings for as long as they take to copy (0.4 ms, measured). A
- * worker that waits for a processor in mid-call would make QEMU's page faults wait with it: measured
- * with two busy loops a processor, a call takes 2.4 ms at most at nice -20, up to 1.1 s at nice 19,
- * 10.8 s as SCHED_IDLE. So a pass runs at a worker's high priority, and is cheap by resting instead.
+ * For each 2 MiB a call locks QEMU's mappings for as long as they take to copy (0.4 ms, measured).
+ * A worker that waits for a processor in mid-call would make QEMU's page faults wait with it:
+ * measured with two busy loops a processor, a call takes 2.4 ms at most at nice -20, up to 1.1 s at
+ * nice 19, 10.8 s as SCHED_IDLE. So a pass runs at a worker's high priority, and is cheap by
+ * resting instead.
  *
  * Before it begins, a call waits until all processors have emptied their lists of pages, and keeps
- * QEMU from changing its mappings meanwhile, a fork among others (mm/khugepaged.c, madvise_collapse):
- * some microseconds, but on a host with ten processes to a processor up to a second was seen. So
- * ranges in a row share a call, and a snapshot waits for its end before the VM is stopped.
+ * QEMU from changing its mappings meanwhile, a fork among others (mm/khugepaged.c,
+ * madvise_collapse): some microseconds, but on a host with ten processes to a processor up to a
+ * second was seen. So ranges in a row share a call, and a snapshot waits for its end before the VM
+ * is stopped.
  */
 #pragma once
 
