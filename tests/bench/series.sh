@@ -56,17 +56,25 @@ until_due() {
 # snapshot VARIANT N: the N-th, and what QEMU's memory is like just before.
 snapshot() {
   local name pid=${guest_pid[vm]}
-  echo "$(($(smaps "$pid" AnonHugePages) * 100 / $(smaps "$pid" Anonymous)))" >>"$figures/$1.huge"
+  anonymous=$(smaps "$pid" Anonymous)
+  huge=$(smaps "$pid" AnonHugePages)
   mkdir "$mnt/vm/s$2"
   for name in pause_us quiesce_us fork_us; do
     info $name "s$2" >>"$figures/$1.$name"
   done
+  echo "$((huge * 100 / anonymous))" >>"$figures/$1.huge"
 }
 
-# measure_fork VARIANT: at leisure, between two snapshots.
+# drop VARIANT N: the N-th, if there is one.
+drop() {
+  [ -e "$mnt/vm/s$2" ] || return 0
+  info private_bytes "s$2" >>"$figures/$1.private"
+  rmdir "$mnt/vm/s$2"
+}
+
+# measure_fork VARIANT: of a process like QEMU just before the last snapshot; at leisure.
 measure_fork() {
-  local pid=${guest_pid[vm]}
-  measure "$1.bare" "$BENCH/forks" "$(smaps "$pid" Anonymous)" "$(smaps "$pid" AnonHugePages)"
+  measure "$1.bare" "$BENCH/forks" "$anonymous" "$huge"
 }
 
 # series VARIANT HOLD [MOUNT ARGS]: each snapshot lives for HOLD tenths of the interval.
@@ -76,17 +84,16 @@ series() {
   start_dacsa --connect none --qmp "vm=$tmp/vm.qmp" "${@:3}"
   begin=$(date +%s%3N)
   for ((i = 1; i <= IN_ROW; i++)); do
-    measure_fork "$variant"
-    [ "$hold" -ge 10 ] && until_due "$i"
-    [ $i = 1 ] || [ "$hold" -lt 10 ] || { info private_bytes "s$((i - 1))" >>"$figures/$variant.private" && rmdir "$mnt/vm/s$((i - 1))"; }
     until_due "$i"
+    drop "$variant" $((i - 1))
     snapshot "$variant" "$i"
-    [ "$hold" -ge 10 ] || {
+    if [ "$hold" -lt 10 ]; then
       sleep "$(calculate 's * h / 10' "s=$interval" "h=$hold")"
-      info private_bytes "s$i" >>"$figures/$variant.private"
-      rmdir "$mnt/vm/s$i"
-    }
+      drop "$variant" "$i"
+    fi
+    measure_fork "$variant"
   done
+  drop "$variant" $IN_ROW
   stop_dacsa
   stop_writer
   stop_guest vm
