@@ -325,8 +325,9 @@ run_ladder(Injector *self, GError **error)
 struct DacsaInjector {
   const DacsaInjection *injection;
   GThread *thread; /* NULL once joined */
-  GMutex lock;     /* of order */
-  GCond ordered;
+  GMutex lock;     /* of is_ready and order */
+  GCond ordered;   /* or ready */
+  bool is_ready;
   enum { ORDER_NONE, ORDER_FORK, ORDER_LEAVE } order;
   pid_t child; /* what came of it */
   int pidfd;
@@ -365,7 +366,10 @@ injector_thread(void *data)
 {
   DacsaInjector *injector = data;
 
+  g_free(g_malloc(1)); /* makes the thread's heap */
   g_mutex_lock(&injector->lock);
+  injector->is_ready = true;
+  g_cond_signal(&injector->ordered);
   while (injector->order == ORDER_NONE)
     g_cond_wait(&injector->ordered, &injector->lock);
   bool fork = injector->order == ORDER_FORK;
@@ -373,6 +377,16 @@ injector_thread(void *data)
   if (fork)
     inject_now(injector);
   return NULL;
+}
+
+/* A thread that is not there yet would take its first steps in the pause. */
+static void
+await_ready(DacsaInjector *injector)
+{
+  g_mutex_lock(&injector->lock);
+  while (!injector->is_ready)
+    g_cond_wait(&injector->ordered, &injector->lock);
+  g_mutex_unlock(&injector->lock);
 }
 
 /* Once nothing traces QEMU any more: it is stopped where the tracer left it. A stop of somebody
@@ -413,6 +427,7 @@ dacsa_injector_new(const DacsaInjection *injection, DacsaInjector **ret, GError 
     dacsa_injector_free(injector);
     return false;
   }
+  await_ready(injector);
   *ret = injector;
   return true;
 }

@@ -2,6 +2,7 @@
 #include "snap/keeper.h"
 
 #include "snap/channel.h"
+#include "snap/collapser.h"
 #include "snap/error.h"
 #include "snap/journal.h"
 #include "snap/log.h"
@@ -23,12 +24,14 @@
 #define TAKE_US (30 * G_USEC_PER_SEC)
 #define RESCUE_MS 10000                   /* that the start waits for those of an earlier daemon */
 #define COPY_GIB_US (10 * G_USEC_PER_SEC) /* more for each GiB of RAM that is copied */
+#define YIELD_MS 10000 /* more than the longest call takes on a host that is out of processors */
 
 struct DacsaKeeper {
   GMainLoop *loop;
   DacsaFleet *fleet;
   DacsaShelf *shelf;
-  GPtrArray *rescues; /* Job: recoveries under way; borrowed */
+  GPtrArray *rescues;        /* Job: recoveries under way; borrowed */
+  DacsaCollapser *collapser; /* NULL: --no-collapse */
   char *state_path;
   bool drop_on_exit;
   int channel;
@@ -143,9 +146,21 @@ send_snapshot(DacsaKeeper *self, const DacsaKept *kept)
 /* -- what the shelf tells -- */
 
 static void
+note_collapse(DacsaKeeper *self, const char *name)
+{
+  const DacsaVm *vm = dacsa_fleet_find(self->fleet, name);
+
+  if (vm)
+    dacsa_collapser_note(self->collapser, vm);
+}
+
+static void
 on_kept(const DacsaKept *kept, void *data)
 {
-  send_snapshot(data, kept);
+  DacsaKeeper *self = data;
+
+  send_snapshot(self, kept);
+  note_collapse(self, kept->record->vm);
 }
 
 static void
@@ -159,6 +174,7 @@ on_ended(const DacsaKept *kept, void *data)
   dacsa_message_set(message, "why", kept->why);
   send_message(self, message);
   send_reply(self, kept->drop_sequence, NULL);
+  note_collapse(self, kept->record->vm);
 }
 
 /* -- taking and dropping -- */
@@ -167,6 +183,7 @@ typedef struct {
   const DacsaKeeper *keeper;
   const DacsaVm *vm;
   const char *name;
+  pid_t after;  /* a worker that has to be gone first; 0: none */
   int reply_fd; /* -1 once used */
 } TakeJob;
 
@@ -211,6 +228,11 @@ take_job(int reply_fd, void *data)
   g_autoptr(GError) error = NULL;
 
   job->reply_fd = reply_fd;
+  if (job->after && !dacsa_worker_await(job->after, YIELD_MS)) {
+    dacsa_fail(&error, DACSA_ERROR_BUSY, "QEMU's huge pages are being worked on: try again");
+    dacsa_worker_reply(reply_fd, NULL, error);
+    return;
+  }
   bool ok = dacsa_take(&options, &record, &error);
   if (job->reply_fd < 0)
     return;
@@ -249,6 +271,7 @@ finish_take(const Job *job, DacsaVm *vm, const GError *error)
               error->message);
     if (vm->running)
       send_vm(self, vm);
+    note_collapse(self, job->vm);
   }
   send_reply(self, job->sequence, error);
   dacsa_fleet_forget_if_empty(self->fleet, vm);
@@ -393,11 +416,13 @@ start_take(DacsaKeeper *self, DacsaVm *vm, const char *name, uint64_t sequence, 
     return dacsa_fail(error, DACSA_ERROR_BUSY, "another snapshot of this VM is being taken");
   if (dacsa_vm_find(vm, name))
     return dacsa_fail(error, DACSA_ERROR_BUSY, "a snapshot of this name is there already");
-  TakeJob take = {self, vm, name, -1};
+  TakeJob take = {self, vm, name, dacsa_collapser_yield(self->collapser, vm), -1};
   g_autoptr(Job) job = job_new(self, vm->address->name, name, sequence);
   if (!dacsa_worker_start_watched(take_job, &take, take_us(vm->probe), take_done, take_ended, job,
-                                  error))
+                                  error)) {
+    dacsa_collapser_note(self->collapser, vm);
     return false;
+  }
   g_steal_pointer(&job);
   vm->taking = true;
   return true;
@@ -572,6 +597,8 @@ dacsa_keeper_new(const DacsaKeeperOptions *options, DacsaKeeper **ret, GError **
   }
   const DacsaShelfOptions shelf = {self->fleet, self->state_path, on_kept, on_ended, self};
   self->shelf = dacsa_shelf_new(&shelf);
+  if (!options->no_collapse)
+    self->collapser = dacsa_collapser_new(self->fleet);
   *ret = self;
   return true;
 }
@@ -620,6 +647,7 @@ dacsa_keeper_free(DacsaKeeper *self)
     g_source_remove(self->channel_source);
   if (self->channel >= 0)
     close(self->channel);
+  dacsa_collapser_free(self->collapser);
   dacsa_shelf_free(self->shelf);
   dacsa_fleet_free(self->fleet);
   g_main_loop_unref(self->loop);

@@ -13,6 +13,7 @@ static const char *const message_ids[] = {
     [DACSA_LOG_LOST] = "e8cc8d93f2d0485da37acf3d3428ba24",
     [DACSA_LOG_TAKEN_UP] = "0aeb3f75bb3442bba69cf14cbd20925d",
     [DACSA_LOG_RECOVERED] = "18b521a3cb4544828dd05a4f3ef3f050",
+    [DACSA_LOG_COLLAPSED] = "4a1a6f04e02544a6a81926754d85292a",
 };
 
 /* As syslog(3) counts. */
@@ -34,8 +35,9 @@ dacsa_log(DacsaLogEvent event, GLogLevelFlags level, const char *vm, const char 
   va_start(args, format);
   g_autofree char *text = g_strdup_vprintf(format, args);
   va_end(args);
-  g_autofree char *message = g_strdup_printf("%s/%s: %s", vm, snapshot, text);
-  /* The pause comes last, to be left out. */
+  g_autofree char *message =
+      g_strdup_printf("%s%s%s: %s", vm, snapshot ? "/" : "", snapshot ? snapshot : "", text);
+  /* What may be missing comes last, to be left out. */
   const GLogField fields[] = {{"MESSAGE", message, -1},
                               {"PRIORITY", priority(level), -1},
                               {"SYSLOG_IDENTIFIER", "dacsa", -1},
@@ -44,7 +46,10 @@ dacsa_log(DacsaLogEvent event, GLogLevelFlags level, const char *vm, const char 
                               {"DACSA_SNAPSHOT", snapshot, -1},
                               {"DACSA_PAUSE_US", pause, -1}};
 
-  g_log_structured_array(level, fields, G_N_ELEMENTS(fields) - (pause_us < 0 ? 1 : 0));
+  g_log_structured_array(level, fields,
+                         G_N_ELEMENTS(fields) - (!snapshot      ? 2
+                                                 : pause_us < 0 ? 1
+                                                                : 0));
 }
 
 static GLogWriterOutput

@@ -3,6 +3,7 @@
 
 #include "snap/connect.h"
 #include "snap/error.h"
+#include "snap/hugepages.h"
 #include "snap/inject.h"
 #include "snap/mtree.h"
 #include "snap/procmaps.h"
@@ -16,8 +17,9 @@
 #include <unistd.h>
 
 #define MONITOR_US (5 * G_USEC_PER_SEC)
-#define PROBE_TYPE "(itsssss(tt)a(ssb)a(tt))" /* method: empty for none */
-#define MAX_CODE (64u << 20)                  /* of one executable mapping */
+#define PROBE_TYPE "(itsssss(tt)a(ssb)a(tt)a(tt))"         /* method: empty for none */
+#define PROBE_TYPE_WRITE "(itsssss(tt)a(ssb)@a(tt)@a(tt))" /* with two values made before */
+#define MAX_CODE (64u << 20)                               /* of one executable mapping */
 
 void
 dacsa_probe_free(DacsaProbe *probe)
@@ -30,6 +32,7 @@ dacsa_probe_free(DacsaProbe *probe)
   g_free(probe->method);
   dacsa_layout_free(probe->layout);
   g_clear_pointer(&probe->vmas, g_array_unref);
+  g_clear_pointer(&probe->huge_vmas, g_array_unref);
   g_clear_pointer(&probe->findings, g_ptr_array_unref);
   g_free(probe);
 }
@@ -99,25 +102,34 @@ make_layout(DacsaMonitor *monitor, DacsaProbe *probe, GArray *hvas, GError **err
   return true;
 }
 
-/* The VMAs that hold guest memory and that a fork would leave out. */
+static bool
+holds_any(const DacsaHostVma *vma, const GArray *hvas)
+{
+  for (guint i = 0; i < hvas->len; i++) {
+    const uint64_t hva = g_array_index(hvas, uint64_t, i);
+
+    if (hva >= vma->start && hva < vma->end)
+      return true;
+  }
+  return false;
+}
+
+/* The VMAs that hold guest memory and that a fork would leave out; and those that are in huge
+ * pages: guest memory, and what else QEMU wants there, for a fork copies the page tables of all. */
 static void
 collect_vmas(DacsaProbe *probe, const GArray *host, const GArray *hvas)
 {
   probe->vmas = g_array_new(FALSE, FALSE, sizeof(DacsaForkVma));
+  probe->huge_vmas = g_array_new(FALSE, FALSE, sizeof(DacsaForkVma));
   for (guint i = 0; host && i < host->len; i++) {
     const DacsaHostVma *vma = &g_array_index(host, DacsaHostVma, i);
-    DacsaForkVma fork = {vma->start, vma->end - vma->start};
+    const DacsaForkVma range = {vma->start, vma->end - vma->start};
 
-    if (!vma->dont_fork)
-      continue;
-    for (guint j = 0; j < hvas->len; j++) {
-      uint64_t hva = g_array_index(hvas, uint64_t, j);
-
-      if (hva >= vma->start && hva < vma->end) {
-        g_array_append_val(probe->vmas, fork);
-        break;
-      }
-    }
+    const bool is_guests = holds_any(vma, hvas);
+    if (is_guests && vma->dont_fork)
+      g_array_append_val(probe->vmas, range);
+    if ((is_guests || vma->huge_pages) && dacsa_hugepages_allowed("", vma))
+      g_array_append_val(probe->huge_vmas, range);
   }
 }
 
@@ -233,18 +245,37 @@ dacsa_probe_run(const DacsaVmAddress *address, const char *const *methods, Dacsa
          dacsa_probe_monitor(monitor, methods, ret, error);
 }
 
+static GVariant *
+vmas_to_variant(const GArray *vmas)
+{
+  GVariantBuilder builder;
+
+  g_variant_builder_init(&builder, G_VARIANT_TYPE("a(tt)"));
+  for (guint i = 0; i < vmas->len; i++) {
+    const DacsaForkVma *vma = &g_array_index(vmas, DacsaForkVma, i);
+
+    g_variant_builder_add(&builder, "(tt)", vma->start, vma->len);
+  }
+  return g_variant_builder_end(&builder);
+}
+
+static GArray *
+vmas_from_iter(GVariantIter *iter)
+{
+  GArray *vmas = g_array_new(FALSE, FALSE, sizeof(DacsaForkVma));
+  DacsaForkVma vma;
+
+  while (g_variant_iter_next(iter, "(tt)", &vma.start, &vma.len))
+    g_array_append_val(vmas, vma);
+  return vmas;
+}
+
 GVariant *
 dacsa_probe_to_variant(const DacsaProbe *probe)
 {
   g_autofree char *layout = dacsa_layout_to_text(probe->layout);
-  GVariantBuilder vmas, findings;
+  GVariantBuilder findings;
 
-  g_variant_builder_init(&vmas, G_VARIANT_TYPE("a(tt)"));
-  for (guint i = 0; i < probe->vmas->len; i++) {
-    const DacsaForkVma *vma = &g_array_index(probe->vmas, DacsaForkVma, i);
-
-    g_variant_builder_add(&vmas, "(tt)", vma->start, vma->len);
-  }
   g_variant_builder_init(&findings, G_VARIANT_TYPE("a(ssb)"));
   for (guint i = 0; i < probe->findings->len; i++) {
     const DacsaFinding *finding = g_ptr_array_index(probe->findings, i);
@@ -252,9 +283,10 @@ dacsa_probe_to_variant(const DacsaProbe *probe)
     g_variant_builder_add(&findings, "(ssb)", finding->reason, finding->remedy, finding->refuses);
   }
   return g_variant_ref_sink(
-      g_variant_new(PROBE_TYPE, (gint32)probe->pid, probe->start_time, probe->uuid, probe->state,
-                    probe->mtree, layout, probe->method ? probe->method : "",
-                    probe->gadgets.syscall_ret, probe->gadgets.restorer, &findings, &vmas));
+      g_variant_new(PROBE_TYPE_WRITE, (gint32)probe->pid, probe->start_time, probe->uuid,
+                    probe->state, probe->mtree, layout, probe->method ? probe->method : "",
+                    probe->gadgets.syscall_ret, probe->gadgets.restorer, &findings,
+                    vmas_to_variant(probe->vmas), vmas_to_variant(probe->huge_vmas)));
 }
 
 static GPtrArray *
@@ -274,22 +306,21 @@ dacsa_probe_from_variant(GVariant *variant, DacsaProbe **ret, GError **error)
 {
   g_autoptr(DacsaProbe) probe = g_new0(DacsaProbe, 1);
   g_autoptr(GVariantIter) vmas = NULL;
+  g_autoptr(GVariantIter) huge_vmas = NULL;
   g_autoptr(GVariantIter) findings = NULL;
   g_autofree char *layout = NULL;
   g_autofree char *method = NULL;
   gint32 pid;
-  DacsaForkVma vma;
 
   if (!g_variant_is_of_type(variant, G_VARIANT_TYPE(PROBE_TYPE)))
     return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "a worker's probe has a foreign shape");
   g_variant_get(variant, PROBE_TYPE, &pid, &probe->start_time, &probe->uuid, &probe->state,
                 &probe->mtree, &layout, &method, &probe->gadgets.syscall_ret,
-                &probe->gadgets.restorer, &findings, &vmas);
+                &probe->gadgets.restorer, &findings, &vmas, &huge_vmas);
   set_verdict(probe, method[0] ? method : NULL, findings_from_iter(findings));
   probe->pid = pid;
-  probe->vmas = g_array_new(FALSE, FALSE, sizeof(DacsaForkVma));
-  while (g_variant_iter_next(vmas, "(tt)", &vma.start, &vma.len))
-    g_array_append_val(probe->vmas, vma);
+  probe->vmas = vmas_from_iter(vmas);
+  probe->huge_vmas = vmas_from_iter(huge_vmas);
   if (!dacsa_layout_from_text(layout, &probe->layout, error))
     return false;
   *ret = g_steal_pointer(&probe);

@@ -24,6 +24,8 @@ vma_flags(DacsaHostVma *vma, const char *flags)
     vma->hugetlb |= strcmp(words[i], "ht") == 0;
     vma->wipe_on_fork |= strcmp(words[i], "wf") == 0;
     vma->device |= strcmp(words[i], "io") == 0 || strcmp(words[i], "pf") == 0;
+    vma->huge_pages |= strcmp(words[i], "hg") == 0;
+    vma->no_huge_pages |= strcmp(words[i], "nh") == 0;
     vma->userfaultfd |=
         strcmp(words[i], "um") == 0 || strcmp(words[i], "uw") == 0 || strcmp(words[i], "ui") == 0;
   }

@@ -6,9 +6,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib-unix.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -18,7 +20,7 @@
 #define MAX_REPLY (64u << 20)
 #define WORKER_NICE (-20)
 
-typedef struct {
+struct DacsaWorker {
   pid_t pid;
   int reply_fd;
   guint reply_source, deadline_source, exit_source;
@@ -27,7 +29,7 @@ typedef struct {
   DacsaWorkerDone done;   /* NULL once called */
   DacsaWorkerEnded ended; /* or NULL */
   void *data;
-} Worker;
+};
 
 void
 dacsa_worker_reply(int reply_fd, GVariant *payload, const GError *error)
@@ -52,7 +54,7 @@ dacsa_worker_reply(int reply_fd, GVariant *payload, const GError *error)
 
 /* The worker is reaped when it ends, which may be long after its reply. */
 static void
-worker_free_if_over(Worker *self)
+worker_free_if_over(DacsaWorker *self)
 {
   if (self->reply_source || self->exit_source)
     return;
@@ -67,7 +69,7 @@ worker_free_if_over(Worker *self)
 }
 
 static void
-call_done(Worker *self, GVariant *payload, const GError *error)
+call_done(DacsaWorker *self, GVariant *payload, const GError *error)
 {
   DacsaWorkerDone done = g_steal_pointer(&self->done);
 
@@ -76,7 +78,7 @@ call_done(Worker *self, GVariant *payload, const GError *error)
 }
 
 static void
-finish_reply(Worker *self)
+finish_reply(DacsaWorker *self)
 {
   g_autoptr(GError) error = NULL;
   g_autoptr(GVariant) payload = NULL;
@@ -104,7 +106,7 @@ finish_reply(Worker *self)
 static gboolean
 on_reply(gint fd, GIOCondition condition, void *data)
 {
-  Worker *self = data;
+  DacsaWorker *self = data;
   uint8_t buf[65536];
   ssize_t n = read(fd, buf, sizeof(buf));
 
@@ -124,7 +126,7 @@ on_reply(gint fd, GIOCondition condition, void *data)
 static gboolean
 on_worker_exit(gint fd, GIOCondition condition, void *data)
 {
-  Worker *self = data;
+  DacsaWorker *self = data;
 
   (void)fd;
   (void)condition;
@@ -137,7 +139,7 @@ on_worker_exit(gint fd, GIOCondition condition, void *data)
 static gboolean
 on_deadline(void *data)
 {
-  Worker *self = data;
+  DacsaWorker *self = data;
   g_autoptr(GError) error = NULL;
 
   self->deadline_source = 0;
@@ -192,28 +194,57 @@ become_worker(int reply_fd)
   abandon_descriptors(reply_fd);
 }
 
-bool
-dacsa_worker_start_watched(DacsaWorkerJob job, void *job_data, gint64 deadline_us,
-                           DacsaWorkerDone done, DacsaWorkerEnded ended, void *data, GError **error)
+/* The first to go when memory runs short; and what nobody waits for any more need not be done. */
+static void
+become_expendable(pid_t parent)
 {
+  int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+  if (fd >= 0) {
+    if (write(fd, "1000", 4) != 4) {
+      /* Anybody may raise his own; if not, it is as other workers. */
+    }
+    close(fd);
+  }
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent)
+    _exit(0);
+}
+
+static _Noreturn void
+run_job(DacsaWorkerJob job, void *job_data, int reply_fd, pid_t expendable_of)
+{
+  become_worker(reply_fd);
+  if (expendable_of)
+    become_expendable(expendable_of);
+  job(reply_fd, job_data);
+  _exit(0);
+}
+
+/* deadline_us 0: there is none, and the job is expendable. */
+static DacsaWorker *
+start(DacsaWorkerJob job, void *job_data, gint64 deadline_us, DacsaWorkerDone done,
+      DacsaWorkerEnded ended, void *data, GError **error)
+{
+  const pid_t parent = getpid();
   int fds[2];
 
-  if (pipe2(fds, O_CLOEXEC) < 0)
-    return dacsa_fail_errno(error, errno, "cannot make a pipe");
+  if (pipe2(fds, O_CLOEXEC) < 0) {
+    dacsa_fail_errno(error, errno, "cannot make a pipe");
+    return NULL;
+  }
   pid_t pid = fork();
   if (pid < 0) {
     int errsv = errno;
     close(fds[0]);
     close(fds[1]);
-    return dacsa_fail_errno(error, errsv, "cannot start a worker");
+    dacsa_fail_errno(error, errsv, "cannot start a worker");
+    return NULL;
   }
-  if (pid == 0) {
-    become_worker(fds[1]);
-    job(fds[1], job_data);
-    _exit(0);
-  }
+  if (pid == 0)
+    run_job(job, job_data, fds[1], deadline_us ? 0 : parent);
   close(fds[1]);
-  Worker *self = g_new0(Worker, 1);
+  DacsaWorker *self = g_new0(DacsaWorker, 1);
   self->pid = pid;
   self->reply_fd = fds[0];
   self->reply = g_byte_array_new();
@@ -223,8 +254,16 @@ dacsa_worker_start_watched(DacsaWorkerJob job, void *job_data, gint64 deadline_u
   self->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
   self->reply_source = g_unix_fd_add(fds[0], G_IO_IN | G_IO_HUP, on_reply, self);
   self->exit_source = g_unix_fd_add(self->pidfd, G_IO_IN, on_worker_exit, self);
-  self->deadline_source = g_timeout_add((guint)(deadline_us / 1000), on_deadline, self);
-  return true;
+  if (deadline_us)
+    self->deadline_source = g_timeout_add((guint)(deadline_us / 1000), on_deadline, self);
+  return self;
+}
+
+bool
+dacsa_worker_start_watched(DacsaWorkerJob job, void *job_data, gint64 deadline_us,
+                           DacsaWorkerDone done, DacsaWorkerEnded ended, void *data, GError **error)
+{
+  return start(job, job_data, MAX(deadline_us, 1), done, ended, data, error) != NULL;
 }
 
 bool
@@ -232,4 +271,32 @@ dacsa_worker_start(DacsaWorkerJob job, void *job_data, gint64 deadline_us, Dacsa
                    void *done_data, GError **error)
 {
   return dacsa_worker_start_watched(job, job_data, deadline_us, done, NULL, done_data, error);
+}
+
+bool
+dacsa_worker_start_expendable(DacsaWorkerJob job, void *job_data, DacsaWorkerDone done,
+                              void *done_data, DacsaWorker **ret, GError **error)
+{
+  *ret = start(job, job_data, 0, done, NULL, done_data, error);
+  return *ret != NULL;
+}
+
+pid_t
+dacsa_worker_end(DacsaWorker *self)
+{
+  self->done = NULL;
+  syscall(SYS_pidfd_send_signal, self->pidfd, SIGKILL, NULL, 0);
+  return self->pid;
+}
+
+bool
+dacsa_worker_await(pid_t pid, int timeout_ms)
+{
+  struct pollfd ended = {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
+
+  if (ended.fd < 0)
+    return errno == ESRCH; /* reaped already */
+  const bool ok = poll(&ended, 1, timeout_ms) == 1;
+  close(ended.fd);
+  return ok;
 }

@@ -22,6 +22,8 @@ typedef void (*DacsaWorkerEnded)(pid_t worker, bool replied, void *data);
 /* In the worker: the result. Exactly one of payload (owned or floating) and error is given. */
 void dacsa_worker_reply(int reply_fd, GVariant *payload, const GError *error);
 
+typedef struct DacsaWorker DacsaWorker;
+
 /* Starts a worker. done is called once: with its reply, or with BUSY when it has not replied after
  * deadline_us (it goes on all the same), or with OS when it died without a reply. data of the job
  * is used in the worker's copy of memory only. */
@@ -34,3 +36,16 @@ bool dacsa_worker_start(DacsaWorkerJob job, void *job_data, gint64 deadline_us,
 bool dacsa_worker_start_watched(DacsaWorkerJob job, void *job_data, gint64 deadline_us,
                                 DacsaWorkerDone done, DacsaWorkerEnded ended, void *data,
                                 GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* The same for a job that takes as long as it takes, and that may be ended before: there is no
+ * deadline, and it ends when the caller's process does. *ret is the worker's, good until done is
+ * called or dacsa_worker_end is. */
+bool dacsa_worker_start_expendable(DacsaWorkerJob job, void *job_data, DacsaWorkerDone done,
+                                   void *done_data, DacsaWorker **ret,
+                                   GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Kills it, wherever it is: done is not called any more. It is gone as soon as the kernel has
+ * finished the system call it was in; the pid is for dacsa_worker_await. */
+pid_t dacsa_worker_end(DacsaWorker *worker);
+
+/* In another worker: waits until one is gone that was ended. false: it is not in time. */
+bool dacsa_worker_await(pid_t pid, int timeout_ms) G_GNUC_WARN_UNUSED_RESULT;

@@ -32,7 +32,8 @@ refused=MESSAGE_ID=bfc069a6fce0445cae5f6ca3516a7af8
 dropped=MESSAGE_ID=613f776f348b4f7185c842dc283f9986
 lost=MESSAGE_ID=e8cc8d93f2d0485da37acf3d3428ba24
 taken_up=MESSAGE_ID=0aeb3f75bb3442bba69cf14cbd20925d
-for id in $taken $refused $dropped $lost $taken_up; do
+collapsed=MESSAGE_ID=4a1a6f04e02544a6a81926754d85292a
+for id in $taken $refused $dropped $lost $taken_up $collapsed; do
   grep -q "${id#*=}" "$root/doc/man/dacsa-mount.1" || fail "dacsa-mount(1) lacks $id"
 done
 
@@ -41,11 +42,16 @@ printf '#!/bin/sh\nexec systemd-cat -t dacsa %q "$@"\n' "$DACSA" >"$tmp/in-journ
 chmod +x "$tmp/in-journal"
 
 start_qemu vm -m 64M
-DACSA=$tmp/in-journal keep=1 start_dacsa --config none --connect none --qmp "vm=$tmp/vm.qmp"
+DACSA=$tmp/in-journal keep=1 G_MESSAGES_DEBUG=all start_dacsa --config none --connect none --qmp "vm=$tmp/vm.qmp"
 wait_for 10 test -d "$mnt/vm"
 
 dacsa snapshot vm now >/dev/null
 wait_for 10 there $taken DACSA_VM=vm DACSA_SNAPSHOT=now || fail "a snapshot is not told: $(entry MESSAGE)"
+pass_is_told() {
+  there $collapsed DACSA_VM=vm || entry MESSAGE | grep -q 'stay split' # by a kernel that cannot
+}
+wait_for 30 pass_is_told || fail "a pass over huge pages is not told: $(entry MESSAGE)"
+same "$(entry DACSA_SNAPSHOT $collapsed)" "" "the snapshot of a pass and none"
 same "$(entry DACSA_PAUSE_US $taken)" "$(sed -n 's/^pause_us: //p' "$mnt/vm/now/info")" "pauses"
 same "$(entry SYSLOG_IDENTIFIER $taken) $(entry PRIORITY $taken)" "dacsa 5" "identifier and priority"
 [[ $(entry MESSAGE $taken) =~ ^vm/now:\ taken,\ paused\ [0-9.]+\ ms$ ]] || fail "told: $(entry MESSAGE $taken)"

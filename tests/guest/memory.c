@@ -135,7 +135,49 @@ memfd_exec(const char *arg)
   die(path);
 }
 
+/* Writes to a page: to one word of it, and what is in the others differs from page to page. */
+static void
+write_to(char *page, uint64_t pass)
+{
+  memcpy(page, &pass, sizeof pass);
+}
+
+/*
+ * ARG "MIB,RATE[,scattered]": memory that no two pages of are the same, written to page after page
+ * for ever, RATE MiB of pages a second; scattered: in an order in which neighbours are far apart.
+ * How often all of it has been written to stands in /run/churn.
+ */
+static int
+churn(const char *arg)
+{
+  unsigned long mib = 0, rate = 0;
+  char order[16] = "", text[32];
+  if (!arg || sscanf(arg, "%lu,%lu,%15s", &mib, &rate, order) < 2 || mib == 0 || rate == 0) {
+    fprintf(stderr, "guest: churn MIB,RATE[,scattered]\n");
+    return 2;
+  }
+  const size_t pages = mib * (MIB / PAGE), step = strcmp(order, "scattered") == 0 ? 1000003 : 1;
+  const size_t portion = (rate * (MIB / PAGE) + 99) / 100;
+  char *p = map(pages * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+  uint64_t x = 88172645463325252ULL;
+  for (size_t i = 0; i < pages * PAGE; i += sizeof x) {
+    x ^= x << 13, x ^= x >> 7, x ^= x << 17;
+    memcpy(p + i, &x, sizeof x);
+  }
+  write_file("/run/churn", "0\n");
+  ready();
+  for (uint64_t n = 0;; n++) {
+    write_to(p + n % pages * step % pages * PAGE, n);
+    if (n % pages == pages - 1) {
+      snprintf(text, sizeof text, "%llu\n", (unsigned long long)(n / pages + 1));
+      write_file("/run/churn", text);
+    }
+    if (n % portion == portion - 1)
+      usleep(10000);
+  }
+}
+
 const struct role memory_roles[] = {
-    {"sparse", sparse},   {"shared", shared},         {"huge", huge}, {"locked", locked},
-    {"swapped", swapped}, {"memfd-exec", memfd_exec}, {NULL, NULL},
+    {"sparse", sparse},   {"shared", shared},         {"huge", huge},   {"locked", locked},
+    {"swapped", swapped}, {"memfd-exec", memfd_exec}, {"churn", churn}, {NULL, NULL},
 };

@@ -25,7 +25,7 @@ static const char smaps[] =
     "7f0080000000-7f00c0000000 rw-p 00000000 00:0f 33                         /anon_hugepage "
     "(deleted)\n"
     "Rss:                   0 kB\n"
-    "VmFlags: rd wr mr mw me um de ht \n"
+    "VmFlags: rd wr mr mw me um de ht nh \n"
     "ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0                  [vsyscall]\n"
     "VmFlags: ex \n";
 
@@ -45,9 +45,10 @@ test_parse(void)
   g_assert_cmpstr(v[0].path, ==, "/opt/my qemu (deleted)");
   g_assert_true(v[1].dont_fork && !v[1].shared && !v[1].hugetlb && !v[1].userfaultfd);
   g_assert_cmpuint(v[1].rss, ==, 524288 * 1024);
+  g_assert_true(v[1].huge_pages && !v[1].no_huge_pages && !v[2].huge_pages);
   g_assert_null(v[1].path);
   g_assert_true(v[2].shared && !v[2].dont_fork);
-  g_assert_true(v[3].hugetlb && v[3].userfaultfd && !v[3].shared);
+  g_assert_true(v[3].hugetlb && v[3].userfaultfd && !v[3].shared && v[3].no_huge_pages);
   g_assert_cmpstr(v[4].path, ==, "[vsyscall]");
   g_assert_false(v[4].readable);
 }

@@ -278,6 +278,83 @@ test_surroundings(void)
   close(fds[1]);
 }
 
+/* The first to go, and gone with its starter: unlike others. */
+static void
+job_tells_its_score(int reply_fd, void *data)
+{
+  g_autofree char *score = NULL;
+
+  (void)data;
+  g_file_get_contents("/proc/self/oom_score_adj", &score, NULL, NULL);
+  dacsa_worker_reply(reply_fd, g_variant_new_string(g_strchomp(score)), NULL);
+}
+
+static void
+test_expendable(void)
+{
+  g_autoptr(GError) error = NULL;
+  g_auto(Result) r = {.loop = g_main_loop_new(NULL, FALSE)};
+  DacsaWorker *worker;
+
+  CHECK_OK(dacsa_worker_start_expendable(job_tells_its_score, NULL, done, &r, &worker, &error),
+           error);
+  g_main_loop_run(r.loop);
+  g_assert_cmpstr(r.payload, ==, "'1000'");
+  finish();
+  g_assert_cmpuint(r.calls, ==, 1);
+}
+
+static void
+job_waits(int reply_fd, void *data)
+{
+  (void)reply_fd;
+  (void)data;
+  for (;;)
+    pause();
+}
+
+static void
+test_end(void)
+{
+  g_autoptr(GError) error = NULL;
+  g_auto(Result) r = {.loop = g_main_loop_new(NULL, FALSE)};
+  DacsaWorker *worker;
+
+  CHECK_OK(dacsa_worker_start_expendable(job_waits, NULL, done, &r, &worker, &error), error);
+  g_assert_false(dacsa_worker_await(getpid(), 0));
+  const pid_t pid = dacsa_worker_end(worker);
+  g_assert_true(dacsa_worker_await(pid, 10000));
+  finish();
+  g_assert_cmpuint(r.calls, ==, 0);
+  g_assert_true(dacsa_worker_await(pid, 0)); /* it is reaped */
+}
+
+/* Both hold the pipe's other end: it is at its end when both are gone. */
+static void
+test_ends_with_its_starter(void)
+{
+  int fds[2];
+  char byte;
+
+  g_assert_cmpint(pipe(fds), ==, 0);
+  pid_t starter = fork();
+  if (starter == 0) {
+    DacsaWorker *worker;
+
+    dup2(fds[1], STDIN_FILENO);
+    close(fds[0]);
+    close(fds[1]);
+    _exit(dacsa_worker_start_expendable(job_waits, NULL, done, NULL, &worker, NULL) ? 0 : 1);
+  }
+  int status;
+
+  close(fds[1]);
+  g_assert_cmpint(waitpid(starter, &status, 0), ==, starter);
+  g_assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  g_assert_cmpint(read(fds[0], &byte, 1), ==, 0);
+  close(fds[0]);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -289,5 +366,8 @@ main(int argc, char **argv)
   g_test_add_func("/worker/deadline", test_deadline);
   g_test_add_func("/worker/surroundings", test_surroundings);
   g_test_add_func("/worker/watched", test_watched);
+  g_test_add_func("/worker/expendable", test_expendable);
+  g_test_add_func("/worker/end", test_end);
+  g_test_add_func("/worker/ends-with-its-starter", test_ends_with_its_starter);
   return g_test_run();
 }
