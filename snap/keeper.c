@@ -2,8 +2,10 @@
 #include "snap/keeper.h"
 
 #include "snap/channel.h"
+#include "snap/cost.h"
 #include "snap/error.h"
 #include "snap/log.h"
+#include "snap/schedule.h"
 #include "snap/shelf.h"
 #include "snap/state.h"
 #include "snap/take.h"
@@ -13,6 +15,7 @@
 #include <glib-unix.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -23,6 +26,8 @@ struct DacsaKeeper {
   GMainLoop *loop;
   DacsaFleet *fleet;
   DacsaShelf *shelf;
+  DacsaCost *cost;
+  DacsaSchedule *schedule;
   char *state_path;
   bool drop_on_exit;
   int channel;
@@ -36,7 +41,7 @@ struct DacsaKeeper {
 typedef struct {
   DacsaKeeper *keeper;
   char *vm, *name;
-  uint64_t sequence; /* of the viewer's request */
+  uint64_t sequence; /* of the viewer's request; 0: the schedule's */
 } Job;
 
 static Job *
@@ -134,25 +139,80 @@ send_snapshot(DacsaKeeper *self, const DacsaKept *kept)
   send_message(self, message);
 }
 
+/* The record's file is gone: its text goes in one that has no name. */
+static int
+open_text(const char *text)
+{
+  const size_t len = strlen(text);
+  int fd = memfd_create("dacsa-record", MFD_CLOEXEC);
+
+  if (fd >= 0 && (write(fd, text, len) != (ssize_t)len || lseek(fd, 0, SEEK_SET) < 0)) {
+    close(fd);
+    fd = -1;
+  }
+  return fd;
+}
+
+static void
+send_tombstone(DacsaKeeper *self, const DacsaTombstone *tombstone)
+{
+  g_autoptr(DacsaMessage) message = dacsa_message_new("buried", 0);
+  g_autofree char *text = dacsa_record_to_text(tombstone->record);
+  g_autofree char *dropped = g_strdup_printf("%" G_GINT64_FORMAT, tombstone->dropped_us);
+  g_autofree char *bytes = g_strdup_printf("%" G_GUINT64_FORMAT, tombstone->private_bytes);
+  const int fd = open_text(text);
+
+  dacsa_message_set(message, "vm", tombstone->record->vm);
+  dacsa_message_set(message, "name", tombstone->record->name);
+  dacsa_message_set(message, "why", tombstone->why);
+  dacsa_message_set(message, "dropped_us", dropped);
+  dacsa_message_set(message, "private_bytes", bytes);
+  if (fd >= 0)
+    dacsa_message_add_fd(message, fd);
+  send_message(self, message);
+}
+
+static void
+send_dropped(DacsaKeeper *self, const DacsaRecord *record, const char *why)
+{
+  g_autoptr(DacsaMessage) message = dacsa_message_new("dropped", 0);
+
+  dacsa_message_set(message, "vm", record->vm);
+  dacsa_message_set(message, "name", record->name);
+  dacsa_message_set(message, "why", why);
+  send_message(self, message);
+}
+
 /* -- what the shelf tells -- */
 
 static void
 on_kept(const DacsaKept *kept, void *data)
 {
-  send_snapshot(data, kept);
+  DacsaKeeper *self = data;
+
+  send_snapshot(self, kept);
+  dacsa_cost_wake(self->cost);
 }
 
 static void
 on_ended(const DacsaKept *kept, void *data)
 {
   DacsaKeeper *self = data;
-  g_autoptr(DacsaMessage) message = dacsa_message_new("dropped", 0);
 
-  dacsa_message_set(message, "vm", kept->record->vm);
-  dacsa_message_set(message, "name", kept->record->name);
-  dacsa_message_set(message, "why", kept->why);
-  send_message(self, message);
+  send_dropped(self, kept->record, kept->why);
   send_reply(self, kept->drop_sequence, NULL);
+}
+
+static void
+on_buried(const DacsaTombstone *tombstone, void *data)
+{
+  send_tombstone(data, tombstone);
+}
+
+static void
+on_forgotten(const DacsaTombstone *tombstone, void *data)
+{
+  send_dropped(data, tombstone->record, tombstone->why);
 }
 
 /* -- taking and dropping -- */
@@ -161,6 +221,7 @@ typedef struct {
   const DacsaKeeper *keeper;
   const DacsaVm *vm;
   const char *name;
+  bool scheduled;
   int reply_fd; /* -1 once used */
 } TakeJob;
 
@@ -184,6 +245,8 @@ take_job(int reply_fd, void *data)
   job->reply_fd = reply_fd;
   bool ok = dacsa_take(job->vm->address, job->vm->probe, job->name, take_failed_early, job, &record,
                        &error);
+  if (ok)
+    record->scheduled = job->scheduled;
   if (ok && !dacsa_state_save(job->keeper->state_path, record, &error)) {
     kill(record->child, SIGKILL);
     ok = false;
@@ -225,11 +288,14 @@ take_done(GVariant *payload, const GError *error, void *data)
     dacsa_shelf_put(self->shelf, vm, g_steal_pointer(&record), pidfd);
   } else {
     vm->last_error = g_strdup(error->message);
-    dacsa_log(DACSA_LOG_REFUSED, G_LOG_LEVEL_WARNING, vm->address->name, job->name, -1, "%s",
-              error->message);
+    if (job->sequence)
+      dacsa_log(DACSA_LOG_REFUSED, G_LOG_LEVEL_WARNING, vm->address->name, job->name, -1, "%s",
+                error->message);
     if (vm->running)
       send_vm(self, vm);
   }
+  if (!job->sequence)
+    dacsa_schedule_tried(self->schedule, vm, error);
   send_reply(self, job->sequence, error);
   dacsa_fleet_forget_if_empty(self->fleet, vm);
 }
@@ -247,9 +313,13 @@ start_take(DacsaKeeper *self, DacsaVm *vm, const char *name, uint64_t sequence, 
                       vm->probe->remedy);
   if (vm->taking)
     return dacsa_fail(error, DACSA_ERROR_BUSY, "another snapshot of this VM is being taken");
-  if (dacsa_vm_find(vm, name))
+  if (dacsa_vm_find(vm, name) || dacsa_vm_find_tombstone(vm, name))
     return dacsa_fail(error, DACSA_ERROR_BUSY, "a snapshot of this name is there already");
-  TakeJob take = {self, vm, name, -1};
+  /* Its memory does not change: another snapshot would push out one that differs. */
+  if (sequence == 0 && strcmp(vm->probe->state, "running") != 0)
+    return dacsa_fail(error, DACSA_ERROR_BUSY, "the VM does not run (%s): no scheduled snapshots",
+                      vm->probe->state);
+  TakeJob take = {self, vm, name, sequence == 0, -1};
   g_autoptr(Job) job = job_new(self, vm->address->name, name, sequence);
   if (!dacsa_worker_start(take_job, &take, TAKE_US, take_done, job, error))
     return false;
@@ -263,12 +333,16 @@ start_drop(DacsaKeeper *self, DacsaVm *vm, const char *name, uint64_t sequence, 
 {
   DacsaKept *kept = vm ? dacsa_vm_find(vm, name) : NULL;
 
+  if (!kept && vm && dacsa_shelf_forget(self->shelf, vm, name)) {
+    send_reply(self, sequence, NULL);
+    return true;
+  }
   if (!kept)
     return dacsa_fail(error, DACSA_ERROR_NOT_FOUND, "no such snapshot");
   if (kept->drop_sequence)
     return dacsa_fail(error, DACSA_ERROR_BUSY, "it is being dropped already");
   kept->drop_sequence = sequence;
-  dacsa_shelf_drop(self->shelf, kept, "dropped");
+  dacsa_shelf_drop(self->shelf, kept, DACSA_END_ASKED, "dropped");
   return true;
 }
 
@@ -282,7 +356,9 @@ fail_request(DacsaKeeper *self, const DacsaMessage *message, DacsaVm *vm, const 
   const char *snapshot = dacsa_message_get(message, "name");
   const bool take = strcmp(message->verb, "take") == 0;
 
-  if (take)
+  if (take && message->sequence == 0 && vm)
+    dacsa_schedule_tried(self->schedule, vm, error);
+  else if (take)
     dacsa_log(DACSA_LOG_REFUSED, G_LOG_LEVEL_MESSAGE, name, snapshot, -1, "%s", error->message);
   else
     g_message("%s/%s: %s", name, snapshot, error->message);
@@ -323,7 +399,8 @@ handle_request(DacsaKeeper *self, DacsaMessage *message)
 
   if (vm && vm->probing && (refresh || (take && !may_be_taken(vm))))
     g_ptr_array_add(vm->waiting, g_steal_pointer(&request));
-  else if (take && vm && vm->running && vm->probe && vm->probe->reason && !vm->taking)
+  else if (take && vm && vm->running && !vm->taking &&
+           (request->sequence == 0 || (vm->probe && vm->probe->reason)))
     look_again(self, vm, g_steal_pointer(&request));
   else if (take)
     ok = start_take(self, vm, name, request->sequence, &error);
@@ -376,10 +453,28 @@ on_request(gint fd, GIOCondition condition, void *data)
     self->is_ready = true;
     if (self->ready)
       self->ready(self->ready_data);
-  } else {
+  } else if (message->sequence != 0) {
     handle_request(self, g_steal_pointer(&message));
   }
   return G_SOURCE_CONTINUE;
+}
+
+/* -- what the schedule wants: requests that nobody waits for -- */
+
+static void
+on_next_changed(DacsaVm *vm, void *data)
+{
+  send_vm(data, vm);
+}
+
+static void
+on_due(DacsaVm *vm, const char *name, void *data)
+{
+  DacsaMessage *message = dacsa_message_new("take", 0);
+
+  dacsa_message_set(message, "vm", vm->address->name);
+  dacsa_message_set(message, "name", name);
+  handle_request(data, message);
 }
 
 /* -- what the fleet tells -- */
@@ -387,16 +482,21 @@ on_request(gint fd, GIOCondition condition, void *data)
 static void
 on_vm_changed(DacsaVm *vm, void *data)
 {
-  send_vm(data, vm);
+  DacsaKeeper *self = data;
+
+  dacsa_cost_vm_changed(self->cost, vm);
+  dacsa_schedule_vm_changed(self->schedule, vm);
+  send_vm(self, vm);
 }
 
 static void
 on_vm_gone(DacsaVm *vm, void *data)
 {
+  DacsaKeeper *self = data;
   g_autoptr(DacsaMessage) message = dacsa_message_new("vm-gone", 0);
 
   dacsa_message_set(message, "name", vm->address->name);
-  send_message(data, message);
+  send_message(self, message);
 }
 
 static void
@@ -423,8 +523,20 @@ dacsa_keeper_new(const DacsaKeeperOptions *options, DacsaKeeper **ret, GError **
     dacsa_keeper_free(self);
     return false;
   }
-  const DacsaShelfOptions shelf = {self->fleet, self->state_path, on_kept, on_ended, self};
+  const DacsaShelfOptions shelf = {.fleet = self->fleet,
+                                   .state_path = self->state_path,
+                                   .kept = on_kept,
+                                   .ended = on_ended,
+                                   .buried = on_buried,
+                                   .forgotten = on_forgotten,
+                                   .data = self};
   self->shelf = dacsa_shelf_new(&shelf);
+  const DacsaCostOptions cost = {self->fleet, self->shelf, options->policies,
+                                 options->host_cow_limit};
+  self->cost = dacsa_cost_new(&cost);
+  const DacsaScheduleOptions schedule = {self->fleet, self->shelf,     options->policies,
+                                         on_due,      on_next_changed, self};
+  self->schedule = dacsa_schedule_new(&schedule);
   *ret = self;
   return true;
 }
@@ -454,6 +566,7 @@ dacsa_keeper_run(DacsaKeeper *self, int channel, pid_t viewer)
   self->channel = channel;
   dacsa_fleet_start(self->fleet);
   dacsa_shelf_take_up(self->shelf);
+  dacsa_schedule_start(self->schedule);
   send_message(self, all);
   self->channel_source = g_unix_fd_add(channel, G_IO_IN | G_IO_HUP, on_request, self);
   g_main_loop_run(self->loop);
@@ -472,6 +585,8 @@ dacsa_keeper_free(DacsaKeeper *self)
     g_source_remove(self->channel_source);
   if (self->channel >= 0)
     close(self->channel);
+  dacsa_schedule_free(self->schedule);
+  dacsa_cost_free(self->cost);
   dacsa_shelf_free(self->shelf);
   dacsa_fleet_free(self->fleet);
   g_main_loop_unref(self->loop);
