@@ -191,7 +191,7 @@ test_resident(void)
     entries[i] = PRESENT; /* gpa 0x10000 + 100 pages */
   entries[8 + 0xfff] = PRESENT;
   g_assert_cmpint((int)pwrite(fd, entries, n * 8, 0), ==, (int)(n * 8));
-  g_autoptr(DacsaResident) r = dacsa_resident_new(fd, layout);
+  g_autoptr(DacsaResident) r = dacsa_resident_new(fd, layout, NULL);
   check_resident(r, 0, 0x1000, 0x3000);
   check_resident(r, 0x1800, 0x1800, 0x3000);
   check_resident(r, 0x3000, 0x10000 + 100 * 4096, 0x10000 + 300 * 4096);
@@ -205,8 +205,8 @@ static void
 test_resident_unknown(void)
 {
   g_autoptr(DacsaLayout) layout = layout_new();
-  g_autoptr(DacsaResident) r = dacsa_resident_new(file_new(0), layout);
-  g_autoptr(DacsaResident) closed = dacsa_resident_new(-1, layout);
+  g_autoptr(DacsaResident) r = dacsa_resident_new(file_new(0), layout, NULL);
+  g_autoptr(DacsaResident) closed = dacsa_resident_new(-1, layout, NULL);
 
   check_resident(r, 0, 0x1000, 0x2000);
   check_resident(r, 0x2000, 0x2000, 0x3000);
