@@ -18,7 +18,7 @@
 #define CPU_SHARE 100                     /* measuring takes one part in so many of a CPU's time */
 #define INTERVAL_MIN_US (5 * G_USEC_PER_SEC)
 #define INTERVAL_MAX_US (600 * G_USEC_PER_SEC)
-#define STALL_US (2 * G_USEC_PER_SEC) /* for so long after it was told there is a stall */
+#define STALL_US (3 * G_USEC_PER_SEC) /* for so long after it was told there is a stall */
 #define PAGE UINT64_C(4096)
 
 /* cpu_us; VMs: name, bytes, room, its file or "", the limit; snapshots: child, private bytes. */
@@ -340,6 +340,8 @@ dacsa_cost_new(const DacsaCostOptions *options)
   self->options = *options;
   self->stalled_us = -STALL_US;
   self->pressure = dacsa_pressure_new(on_stall, self);
+  if (!dacsa_pressure_is_watched(self->pressure))
+    g_message("this kernel does not tell when tasks wait for memory (PSI)");
   return self;
 }
 

@@ -7,7 +7,8 @@
 #include <glib-unix.h>
 #include <unistd.h>
 
-#define TRIGGER "some 150000 1000000" /* microseconds of stall, in a window of so many */
+/* Microseconds of stall, in a window of so many: two seconds need no privilege (Linux 6.5). */
+#define TRIGGER "some 300000 2000000"
 #define KIB UINT64_C(1024)
 
 struct DacsaPressure {
@@ -54,6 +55,12 @@ dacsa_pressure_free(DacsaPressure *self)
   if (self->fd >= 0)
     close(self->fd);
   g_free(self);
+}
+
+bool
+dacsa_pressure_is_watched(const DacsaPressure *self)
+{
+  return self->source != 0;
 }
 
 bool

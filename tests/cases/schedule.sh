@@ -105,3 +105,14 @@ stop_dacsa
 start_dacsa "${mounted_vms[@]}" # to drop all
 wait_for 10 test -d "$mnt/vm/mine"
 ! says vm '^next_snapshot' || fail "a schedule without --every"
+stop_dacsa
+
+# --- a libvirt domain that starts later
+
+domain=$tag-vm
+start_libvirtd
+start_dacsa --connect qemu:///system --every 1s --keep 2
+start_domain "$domain"
+wait_for 60 has "$domain" 2 || fail "a domain that came later has no schedule: $(cat "$mnt/$domain/status")"
+stop_domain "$domain"
+wait_for 10 says "$domain" '^state: gone'

@@ -144,6 +144,24 @@ test_memory(void)
   fake_host_free(root);
 }
 
+static void
+ignore_stall(void *data)
+{
+  (void)data;
+}
+
+static void
+test_watch(void)
+{
+  if (access("/proc/pressure/memory", W_OK) < 0) {
+    g_test_skip("this kernel has no PSI, or not for us");
+    return;
+  }
+  DacsaPressure *pressure = dacsa_pressure_new(ignore_stall, NULL);
+  g_assert_true(dacsa_pressure_is_watched(pressure));
+  dacsa_pressure_free(pressure);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -152,5 +170,6 @@ main(int argc, char **argv)
   g_test_add_func("/rollup/cost", test_cost);
   g_test_add_func("/rollup/real", test_real);
   g_test_add_func("/pressure/memory", test_memory);
+  g_test_add_func("/pressure/watch", test_watch);
   return g_test_run();
 }
