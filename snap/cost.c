@@ -219,21 +219,28 @@ decide_now(DacsaCost *self, bool guess)
     give_up(self, kept, why);
 }
 
+typedef struct {
+  GVariant *snapshots; /* of the reply */
+  size_t found;        /* how many of them are there still */
+} Reply;
+
 static void
 set_private_bytes(DacsaVm *vm, void *data)
 {
-  GVariant *snapshots = data;
+  Reply *reply = data;
   GVariantIter iter;
   gint32 child;
   guint64 bytes;
 
-  g_variant_iter_init(&iter, snapshots);
+  g_variant_iter_init(&iter, reply->snapshots);
   while (g_variant_iter_next(&iter, "(it)", &child, &bytes))
     for (guint i = 0; i < vm->snapshots->len; i++) {
       DacsaKept *kept = g_ptr_array_index(vm->snapshots, i);
 
-      if (kept->record->child == child)
+      if (kept->record->child == child) {
         kept->private_bytes = bytes;
+        reply->found++;
+      }
     }
 }
 
@@ -278,10 +285,15 @@ measured(GVariant *payload, const GError *error, void *data)
   guint64 cpu_us;
   g_variant_get_child(payload, 0, "t", &cpu_us);
   set_vms(self, vms);
-  dacsa_fleet_foreach(self->options.fleet, set_private_bytes, snapshots);
+  Reply reply = {snapshots, 0};
+  dacsa_fleet_foreach(self->options.fleet, set_private_bytes, &reply);
   self->due_us = g_get_monotonic_time() + CLAMP((int64_t)MIN(cpu_us, INTERVAL_MAX_US) * CPU_SHARE,
                                                 INTERVAL_MIN_US, INTERVAL_MAX_US);
-  decide_now(self, false);
+  /* One has gone meanwhile, and what it cost was measured with the others'. */
+  if (reply.found < g_variant_n_children(snapshots))
+    self->due_us = 0;
+  else
+    decide_now(self, false);
 }
 
 static void

@@ -68,14 +68,17 @@ finding_lines(GString *text, const GPtrArray *findings)
   }
 }
 
+/* Padded, so that the file's size does not change with the figure. */
 static void
 cost_lines(GString *text, const DacsaVm *vm)
 {
   if (vm->cost.limit != UINT64_MAX)
     g_string_append_printf(text, "cow_limit: %" PRIu64 "\n", vm->cost.limit);
   if (vm->cost.known || vm->snapshots->len == 0)
-    g_string_append_printf(text, "cow_bytes: %" PRIu64 "\n",
+    g_string_append_printf(text, "cow_bytes: %-20" PRIu64 "\n",
                            vm->snapshots->len ? vm->cost.bytes : 0);
+  else
+    g_string_append_printf(text, "cow_bytes: %-20s\n", "-");
 }
 
 static void
