@@ -208,12 +208,12 @@ give_up(DacsaCost *self, DacsaKept *kept, const char *why)
 }
 
 static void
-decide_now(DacsaCost *self, bool guess)
+decide_now(DacsaCost *self)
 {
   g_auto(Gathering) gathering = {0};
   g_autofree char *why = NULL;
 
-  gathering_init(&gathering, self, guess);
+  gathering_init(&gathering, self, false);
   DacsaKept *kept = gathering.ending ? NULL : decide(self, &gathering, &why);
   if (kept)
     give_up(self, kept, why);
@@ -275,7 +275,7 @@ measured(GVariant *payload, const GError *error, void *data)
   if (error) {
     g_message("what snapshots cost cannot be measured: %s", error->message);
     self->due_us = g_get_monotonic_time() + INTERVAL_MIN_US;
-    decide_now(self, true);
+    decide_now(self); /* from what is known, and the host's memory now */
     return;
   }
   if (!g_variant_is_of_type(payload, G_VARIANT_TYPE(REPLY)))
@@ -293,7 +293,7 @@ measured(GVariant *payload, const GError *error, void *data)
   if (reply.found < g_variant_n_children(snapshots))
     self->due_us = 0;
   else
-    decide_now(self, false);
+    decide_now(self);
 }
 
 static void
