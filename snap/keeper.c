@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #define TAKE_US (30 * G_USEC_PER_SEC)
+#define LAST_TAKE_US (10 * G_USEC_PER_SEC) /* one that is under way when the end comes */
 
 struct DacsaKeeper {
   GMainLoop *loop;
@@ -558,6 +559,37 @@ await_viewer(pid_t viewer)
          WEXITSTATUS(status) == 0;
 }
 
+static void
+count_taking(DacsaVm *vm, void *data)
+{
+  *(unsigned *)data += vm->taking;
+}
+
+static gboolean
+go_on(void *data)
+{
+  (void)data;
+  return G_SOURCE_CONTINUE;
+}
+
+/* A snapshot that is just being taken would stay when all others are dropped. */
+static void
+await_takes(DacsaKeeper *self)
+{
+  const int64_t deadline = g_get_monotonic_time() + LAST_TAKE_US;
+  const guint tick = g_timeout_add(100, go_on, NULL); /* so that the deadline is noticed */
+
+  for (;;) {
+    unsigned taking = 0;
+
+    dacsa_fleet_foreach(self->fleet, count_taking, &taking);
+    if (!taking || g_get_monotonic_time() > deadline)
+      break;
+    g_main_context_iteration(NULL, TRUE);
+  }
+  g_source_remove(tick);
+}
+
 DacsaKeeperEnd
 dacsa_keeper_run(DacsaKeeper *self, int channel, pid_t viewer)
 {
@@ -570,8 +602,11 @@ dacsa_keeper_run(DacsaKeeper *self, int channel, pid_t viewer)
   send_message(self, all);
   self->channel_source = g_unix_fd_add(channel, G_IO_IN | G_IO_HUP, on_request, self);
   g_main_loop_run(self->loop);
-  if (self->drop_on_exit)
+  dacsa_schedule_stop(self->schedule);
+  if (self->drop_on_exit) {
+    await_takes(self);
     dacsa_shelf_drop_all(self->shelf);
+  }
   const bool well = await_viewer(viewer);
   return !self->is_ready ? DACSA_KEEPER_NOT_READY : well ? DACSA_KEEPER_DONE : DACSA_KEEPER_LOST;
 }

@@ -207,6 +207,13 @@ dacsa_schedule_start(DacsaSchedule *self)
 }
 
 void
+dacsa_schedule_stop(DacsaSchedule *self)
+{
+  self->started = false;
+  g_hash_table_remove_all(self->entries);
+}
+
+void
 dacsa_schedule_tried(DacsaSchedule *self, DacsaVm *vm, const GError *error)
 {
   Entry *entry = g_hash_table_lookup(self->entries, vm->address->name);

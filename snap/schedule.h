@@ -28,6 +28,9 @@ void dacsa_schedule_free(DacsaSchedule *schedule); /* may be NULL */
  * since a schedule goes on from the latest snapshot. */
 void dacsa_schedule_start(DacsaSchedule *schedule);
 
+/* From now on nothing is due any more. */
+void dacsa_schedule_stop(DacsaSchedule *schedule);
+
 /* To be called when something of a VM has changed: one that is new gets its schedule, one that has
  * ended loses it. */
 void dacsa_schedule_vm_changed(DacsaSchedule *schedule, DacsaVm *vm);

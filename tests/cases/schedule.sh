@@ -114,5 +114,5 @@ start_libvirtd
 start_dacsa --connect qemu:///system --every 1s --keep 2
 start_domain "$domain"
 wait_for 60 has "$domain" 2 || fail "a domain that came later has no schedule: $(cat "$mnt/$domain/status")"
-stop_domain "$domain"
-wait_for 10 says "$domain" '^state: gone'
+stop_dacsa # also with one under way it ends, and leaves none
+same "$(parked "$domain")" "" "snapshots of the domain and none"
