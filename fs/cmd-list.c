@@ -5,7 +5,17 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ROW "%-20s %-24s %-28s %10s %12s\n"
+#define ROW "%-20s %-24s %-28s %10s %12s"
+
+/* Why the snapshot is no more. Owned, to be appended to its line. */
+static char *
+note_of(const char *info)
+{
+  g_autofree char *state = dacsa_client_value(info, "state");
+  g_autofree char *why = dacsa_client_value(info, "why");
+
+  return state ? g_strdup_printf("  %s: %s", state, why ? why : "?") : g_strdup("");
+}
 
 static void
 list_snapshot(const char *vm_path, const char *vm, const char *name)
@@ -14,14 +24,15 @@ list_snapshot(const char *vm_path, const char *vm, const char *name)
   g_autofree char *info = dacsa_client_read(info_path);
   g_autofree char *taken = dacsa_client_value(info, "taken");
   g_autofree char *pause = dacsa_client_value(info, "pause_us");
-  g_autofree char *bytes = dacsa_client_value(info, "private_bytes");
+  g_autofree char *note = note_of(info);
+  g_autofree char *bytes = note[0] ? NULL : dacsa_client_value(info, "private_bytes");
   g_autofree char *pause_ms =
       pause ? g_strdup_printf("%.1f ms", g_ascii_strtod(pause, NULL) / 1000) : g_strdup("-");
   g_autofree char *cost =
       bytes ? g_format_size_full(g_ascii_strtoull(bytes, NULL, 10), G_FORMAT_SIZE_IEC_UNITS)
             : g_strdup("-");
 
-  printf(ROW, vm, name, taken ? taken : "-", pause_ms, cost);
+  printf(ROW "%s\n", vm, name, taken ? taken : "-", pause_ms, cost, note);
 }
 
 static void
@@ -35,7 +46,7 @@ list_vm(const char *mount, const char *vm)
   g_autofree char *note = g_strdup_printf("(%s)", state ? state : "unknown");
 
   if (names->len == 0)
-    printf(ROW, vm, "-", note, "-", "-");
+    printf(ROW "\n", vm, "-", note, "-", "-");
   for (guint i = 0; i < names->len; i++)
     list_snapshot(path, vm, g_ptr_array_index(names, i));
 }
@@ -64,7 +75,7 @@ dacsa_cmd_list(int argc, char **argv)
   g_autoptr(GPtrArray) vms = dacsa_client_directories(mount);
   if (argc == 2 && !g_ptr_array_find_with_equal_func(vms, argv[1], g_str_equal, NULL))
     return dacsa_cmd_fail("there is no VM %s; see dacsa list", argv[1]);
-  printf(ROW, "VM", "SNAPSHOT", "TAKEN", "PAUSE", "COST");
+  printf(ROW "\n", "VM", "SNAPSHOT", "TAKEN", "PAUSE", "COST");
   for (guint i = 0; i < vms->len; i++)
     if (argc == 1 || strcmp(argv[1], g_ptr_array_index(vms, i)) == 0)
       list_vm(mount, g_ptr_array_index(vms, i));

@@ -1,6 +1,7 @@
 /* `dacsa snapshot`: one mkdir, and what came of it. */
 #include "fs/client.h"
 #include "fs/commands.h"
+#include "snap/record.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -97,14 +98,6 @@ explain_unknown_vm(const char *mount, const char *vm)
   return dacsa_cmd_fail("there is no VM %s; running: %s", vm, names);
 }
 
-static char *
-default_name(void)
-{
-  g_autoptr(GDateTime) now = g_date_time_new_now_utc();
-
-  return g_date_time_format(now, "%Y%m%dT%H%M%SZ");
-}
-
 int
 dacsa_cmd_snapshot(int argc, char **argv)
 {
@@ -125,7 +118,8 @@ dacsa_cmd_snapshot(int argc, char **argv)
   status = dacsa_client_check_mount(mount);
   if (status != 0)
     return status;
-  g_autofree char *name = argc == 3 ? g_strdup(argv[2]) : default_name();
+  g_autofree char *name =
+      argc == 3 ? g_strdup(argv[2]) : dacsa_record_default_name(g_get_real_time());
   g_autofree char *vm = g_build_filename(mount, argv[1], NULL);
   g_autofree char *path = g_build_filename(vm, name, NULL);
   g_autofree char *info_path = g_build_filename(path, "info", NULL);

@@ -18,27 +18,32 @@ generate_status(DacsaCache *cache, const DacsaPlace *place, DacsaFile **ret, GEr
   return true;
 }
 
+/* Of one that is no more, the last of the figure that changes, and why it is. */
 static void
-append_taken(GString *out, int64_t us)
+append_grave(GString *out, const DacsaGrave *grave)
 {
-  g_autoptr(GDateTime) seconds = g_date_time_new_from_unix_utc(us / G_USEC_PER_SEC);
-  g_autofree char *text = g_date_time_format(seconds, "%Y-%m-%dT%H:%M:%S");
+  g_autofree char *dropped = dacsa_record_time(grave->dropped_us);
+  g_autofree char *why = g_strdelimit(g_strdup(grave->why), "\n", ' ');
 
-  g_string_append_printf(out, "taken: %s.%06" PRId64 "Z\n", text, us % G_USEC_PER_SEC);
+  if (grave->private_bytes)
+    g_string_append_printf(out, "private_bytes: %" PRIu64 "\n", grave->private_bytes);
+  g_string_append_printf(out, "state: dropped\ndropped: %s\nwhy: %s\n", dropped, why);
 }
 
 static bool
 generate_info(DacsaCache *cache, const DacsaPlace *place, DacsaFile **ret, GError **error)
 {
   const DacsaRecord *r = dacsa_snapshot_record(place->snapshot);
+  const DacsaGrave *grave = dacsa_snapshot_grave(place->snapshot);
+  g_autofree char *taken = dacsa_record_time(r->taken_us);
   GString *out = g_string_new(NULL);
   uint64_t private_bytes;
   DacsaGuest *guest;
 
   (void)cache;
   (void)error;
-  g_string_append_printf(out, "vm: %s\nuuid: %s\nsnapshot: %s\n", r->vm, r->uuid, r->name);
-  append_taken(out, r->taken_us);
+  g_string_append_printf(out, "vm: %s\nuuid: %s\nsnapshot: %s\ntaken: %s\n", r->vm, r->uuid,
+                         r->name, taken);
   g_string_append_printf(out,
                          "method: %s\npause_us: %" PRId64 "\nquiesce_us: %" PRId64
                          "\nfork_us: %" PRId64 "\nram_bytes: %" PRIu64 "\nresident_bytes: %" PRIu64
@@ -46,7 +51,9 @@ generate_info(DacsaCache *cache, const DacsaPlace *place, DacsaFile **ret, GErro
                          r->method, r->pause_us, r->quiesce_us, r->fork_us,
                          dacsa_layout_ram_bytes(r->layout), r->resident_bytes);
   /* Padded, so that the file's size does not change with the one figure that does. */
-  if (dacsa_snapshot_private_bytes(place->snapshot, &private_bytes))
+  if (grave)
+    append_grave(out, grave);
+  else if (dacsa_snapshot_private_bytes(place->snapshot, &private_bytes))
     g_string_append_printf(out, "private_bytes: %-20" PRIu64 "\n", private_bytes);
   if (dacsa_snapshot_guest(place->snapshot, &guest, NULL))
     guest->os->describe(guest, out);
@@ -277,7 +284,10 @@ static bool
 has_snapshot(const DacsaPlace *parent, unsigned which)
 {
   (void)which;
-  return parent->vm->snapshots->len > 0;
+  for (guint i = 0; i < parent->vm->snapshots->len; i++)
+    if (!dacsa_snapshot_grave(g_ptr_array_index(parent->vm->snapshots, i)))
+      return true;
+  return false;
 }
 
 /* The guest's ops; NULL: no system that we know runs there. */
@@ -490,8 +500,14 @@ dacsa_node_open(DacsaCache *cache, const DacsaPlace *place, DacsaFile **ret, GEr
   *ret = dacsa_cache_get(cache, place->ino);
   if (*ret)
     return true;
-  if (!dacsa_nodes[place->row].generate(cache, place, &file, error))
+  g_autoptr(GError) cause = NULL;
+  const bool made = dacsa_nodes[place->row].generate(cache, place, &file, &cause);
+  if (!dacsa_snapshot_check(place->snapshot, error))
     return false;
+  if (!made) {
+    g_propagate_error(error, g_steal_pointer(&cause));
+    return false;
+  }
   *ret = dacsa_cache_put(cache, place->ino, file);
   return true;
 }

@@ -124,6 +124,42 @@ dacsa_registry_add_snapshot(DacsaRegistry *registry, DacsaRecord *record, DacsaS
                   dacsa_snapshot_new(registry->next_serial++, record, fds, vm->memo));
 }
 
+static DacsaSnapshot *
+find_snapshot(const Vm *vm, const char *name, guint *ret_index)
+{
+  for (guint i = 0; vm && i < vm->snapshots->len; i++) {
+    DacsaSnapshot *s = g_ptr_array_index(vm->snapshots, i);
+
+    if (strcmp(dacsa_snapshot_record(s)->name, name) == 0) {
+      *ret_index = i;
+      return s;
+    }
+  }
+  return NULL;
+}
+
+bool
+dacsa_registry_bury_snapshot(DacsaRegistry *registry, DacsaRecord *record, const char *why,
+                             int64_t dropped_us, uint64_t private_bytes, uint32_t *ret_serial)
+{
+  g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&registry->lock);
+  g_autoptr(DacsaRecord) owned = record;
+  const DacsaSnapshotFds none = {-1, -1, -1};
+  Vm *vm = find_vm(registry, record->vm);
+  guint i;
+  DacsaSnapshot *s = find_snapshot(vm, record->name, &i);
+
+  if (!vm)
+    return false;
+  if (!s) {
+    s = dacsa_snapshot_new(registry->next_serial++, g_steal_pointer(&owned), none, vm->memo);
+    g_ptr_array_add(vm->snapshots, s);
+  }
+  dacsa_snapshot_bury(s, why, dropped_us, private_bytes);
+  *ret_serial = dacsa_snapshot_serial(s);
+  return true;
+}
+
 bool
 dacsa_registry_remove_snapshot(DacsaRegistry *registry, const char *vm_name, const char *name,
                                uint32_t *ret_serial)
@@ -131,16 +167,14 @@ dacsa_registry_remove_snapshot(DacsaRegistry *registry, const char *vm_name, con
   g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&registry->lock);
   Vm *vm = find_vm(registry, vm_name);
 
-  for (guint i = 0; vm && i < vm->snapshots->len; i++) {
-    DacsaSnapshot *s = g_ptr_array_index(vm->snapshots, i);
+  guint i;
+  const DacsaSnapshot *s = find_snapshot(vm, name, &i);
 
-    if (strcmp(dacsa_snapshot_record(s)->name, name) == 0) {
-      *ret_serial = dacsa_snapshot_serial(s);
-      g_ptr_array_remove_index(vm->snapshots, i);
-      return true;
-    }
-  }
-  return false;
+  if (!s)
+    return false;
+  *ret_serial = dacsa_snapshot_serial(s);
+  g_ptr_array_remove_index(vm->snapshots, i);
+  return true;
 }
 
 DacsaVmView *

@@ -30,6 +30,10 @@ void dacsa_registry_remove_vm(DacsaRegistry *registry, const char *name);
 /* Takes record and descriptors. */
 void dacsa_registry_add_snapshot(DacsaRegistry *registry, DacsaRecord *record,
                                  DacsaSnapshotFds fds);
+/* The snapshot that record tells of is no more, but its directory and info stay. Takes record.
+ * *ret_serial: its number, old or new; false: there is no such VM. */
+bool dacsa_registry_bury_snapshot(DacsaRegistry *registry, DacsaRecord *record, const char *why,
+                                  int64_t dropped_us, uint64_t private_bytes, uint32_t *ret_serial);
 /* *ret_serial: of the snapshot that was removed; false: there is none of that name. */
 bool dacsa_registry_remove_snapshot(DacsaRegistry *registry, const char *vm, const char *name,
                                     uint32_t *ret_serial);

@@ -37,6 +37,16 @@ is_directory(const char *path)
   return lstat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+static bool
+was_dropped(const char *snapshot_path)
+{
+  g_autofree char *info_path = g_build_filename(snapshot_path, "info", NULL);
+  g_autofree char *info = dacsa_client_read(info_path);
+  g_autofree char *state = dacsa_client_value(info, "state");
+
+  return state != NULL;
+}
+
 /* The snapshot's target; a new one is of no process so far. */
 static DacsaScanTarget *
 add_snapshot(const char *mount, const char *vm, const char *snapshot, GArray *targets,
@@ -127,6 +137,9 @@ dacsa_scan_target_add(const char *mount, const char *word, GArray *targets, GErr
   if (!is_directory(path))
     return dacsa_fail(error, DACSA_ERROR_NOT_FOUND, "there is no snapshot %s/%s; see dacsa list",
                       parts[0], snapshot);
+  if (was_dropped(path))
+    return dacsa_fail(error, DACSA_ERROR_NOT_FOUND,
+                      "the snapshot %s/%s was dropped; see dacsa list", parts[0], snapshot);
   if (n > 2 && (strcmp(parts[2], "processes") != 0 || n > 4))
     return dacsa_fail(error, DACSA_ERROR_BAD_DATA,
                       "%s: only snapshots and their processes are scanned", word);

@@ -26,7 +26,8 @@ struct DacsaSnapshot {
   DacsaErrors *errors;
   DacsaRegions *regions;
   DacsaGuestMemo *memo;
-  GMutex lock; /* of what follows, made once */
+  DacsaGrave *grave; /* set once, atomically */
+  GMutex lock;       /* of what follows, made once */
   bool searched;
   DacsaGuest *guest;
   GError *guest_error;
@@ -50,7 +51,7 @@ dacsa_snapshot_new(uint32_t serial, DacsaRecord *record, DacsaSnapshotFds fds, D
   s->record = record;
   s->rollup = fds.rollup;
   s->phys = dacsa_physmem_new(fds.mem, record->layout);
-  s->resident = dacsa_resident_new(fds.pagemap, record->layout);
+  s->resident = dacsa_resident_new(fds.pagemap, record->layout, s->phys);
   s->cached = dacsa_pagecache_new(s->phys, PAGECACHE_BYTES);
   s->cpus = dacsa_cpus_parse(record->registers);
   s->errors = dacsa_errors_new();
@@ -82,6 +83,9 @@ dacsa_snapshot_unref(DacsaSnapshot *s)
   dacsa_mem_unref(s->phys);
   dacsa_resident_unref(s->resident);
   close(s->rollup);
+  if (s->grave)
+    g_free(s->grave->why);
+  g_free(s->grave);
   dacsa_record_free(s->record);
   g_mutex_clear(&s->lock);
   g_free(s);
@@ -130,6 +134,8 @@ dacsa_snapshot_guest(DacsaSnapshot *s, DacsaGuest **ret, GError **error)
   g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&s->lock);
 
   dacsa_work_begin(allowance);
+  if (!s->searched && dacsa_snapshot_grave(s))
+    return dacsa_fail(error, DACSA_ERROR_STALE, "the snapshot was dropped");
   if (!s->searched) {
     const DacsaGuestSource source = {s->cached, s->cpus, s->errors, s->memo, s->record->taken_us};
 
@@ -144,6 +150,53 @@ dacsa_snapshot_guest(DacsaSnapshot *s, DacsaGuest **ret, GError **error)
   }
   *ret = s->guest;
   return true;
+}
+
+void
+dacsa_snapshot_bury(DacsaSnapshot *s, const char *why, int64_t dropped_us, uint64_t private_bytes)
+{
+  DacsaGrave *grave = g_new0(DacsaGrave, 1);
+
+  *grave = (DacsaGrave){g_strdup(why), dropped_us, private_bytes};
+  if (g_atomic_pointer_compare_and_exchange(&s->grave, NULL, grave))
+    return;
+  g_free(grave->why);
+  g_free(grave);
+}
+
+const DacsaGrave *
+dacsa_snapshot_grave(const DacsaSnapshot *s)
+{
+  DacsaGrave *const *grave = &s->grave;
+
+  return __atomic_load_n(grave, __ATOMIC_ACQUIRE);
+}
+
+/* The page at the lowest address of the child: the kernel empties a process from there on. */
+static uint64_t
+lowest_page(const DacsaLayout *layout)
+{
+  const DacsaRange *lowest = NULL;
+
+  for (guint i = 0; i < layout->ranges->len; i++) {
+    const DacsaRange *range = &g_array_index(layout->ranges, DacsaRange, i);
+
+    if (!lowest || range->offset < lowest->offset)
+      lowest = range;
+  }
+  return lowest ? lowest->gpa : 0;
+}
+
+bool
+dacsa_snapshot_check(DacsaSnapshot *s, GError **error)
+{
+  char byte;
+
+  if (!dacsa_snapshot_grave(s) &&
+      dacsa_mem_read(s->phys, lowest_page(s->record->layout), &byte, 1, NULL))
+    return true;
+  return dacsa_fail(error, DACSA_ERROR_STALE, "%s/%s: the snapshot is gone", s->record->vm,
+                    s->record->name);
 }
 
 bool

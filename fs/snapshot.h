@@ -13,9 +13,17 @@ typedef struct {
   int mem, pagemap, rollup; /* rollup: smaps_rollup */
 } DacsaSnapshotFds;
 
+/* Why a snapshot is no more, though it is still told of. */
+typedef struct {
+  char *why;
+  int64_t dropped_us;     /* UNIX time */
+  uint64_t private_bytes; /* what it cost when it was last measured; 0: not known */
+} DacsaGrave;
+
 void dacsa_snapshot_fds_close(DacsaSnapshotFds fds);
 
-/* Takes record and fds. memo is the VM's, and is referenced. */
+/* Takes record and fds, which are -1 of one that is to be buried. memo is the VM's, and is
+ * referenced. */
 DacsaSnapshot *dacsa_snapshot_new(uint32_t serial, DacsaRecord *record, DacsaSnapshotFds fds,
                                   DacsaGuestMemo *memo);
 DacsaSnapshot *dacsa_snapshot_ref(DacsaSnapshot *snapshot);
@@ -37,6 +45,17 @@ DacsaResident *dacsa_snapshot_resident(DacsaSnapshot *snapshot);
  * the work of one answer (parsers/work.h). */
 bool dacsa_snapshot_guest(DacsaSnapshot *snapshot, DacsaGuest **ret,
                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* From now on nothing is read of it. The first one counts. */
+void dacsa_snapshot_bury(DacsaSnapshot *snapshot, const char *why, int64_t dropped_us,
+                         uint64_t private_bytes);
+
+/* NULL: it has none. Borrowed, and stays as it is. */
+const DacsaGrave *dacsa_snapshot_grave(const DacsaSnapshot *snapshot);
+
+/* Whether its memory can still be read, now: STALE if not. What was made of it before that is
+ * whole: a parser that meets an end in the middle does not take it for that of a list. */
+bool dacsa_snapshot_check(DacsaSnapshot *snapshot, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* What copy-on-write costs the host now: the child's private pages, in bytes. */
 bool dacsa_snapshot_private_bytes(const DacsaSnapshot *snapshot, uint64_t *ret);

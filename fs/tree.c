@@ -40,6 +40,14 @@ fail_gone(GError **error)
   return dacsa_fail(error, DACSA_ERROR_NOT_FOUND, "it is not there, or no longer");
 }
 
+/* Of a snapshot that is no more there are its directory and what is known of it. */
+static bool
+is_buried(unsigned row, const DacsaSnapshot *snapshot)
+{
+  return snapshot && row != DACSA_ROW_SNAPSHOT && row != DACSA_ROW_INFO &&
+         dacsa_snapshot_grave(snapshot);
+}
+
 /* Fills in what a place refers to; ino is made of it. */
 static bool
 make_place(DacsaTree *tree, uint32_t scope, unsigned row, uint32_t object, DacsaPlace *ret,
@@ -53,6 +61,8 @@ make_place(DacsaTree *tree, uint32_t scope, unsigned row, uint32_t object, Dacsa
     place.snapshot = dacsa_registry_snapshot(tree->options.registry, scope, &vm_serial);
     if (!place.snapshot)
       return fail_gone(error);
+    if (is_buried(row, place.snapshot))
+      return dacsa_snapshot_check(place.snapshot, error);
   }
   if (row != DACSA_ROW_ROOT) {
     place.vm = dacsa_registry_vm(tree->options.registry, vm_serial);
@@ -117,9 +127,8 @@ lookup_object(DacsaTree *tree, const DacsaPlace *parent, const char *name, Dacsa
          make_place(tree, scope_of(parent), row, object, ret, error);
 }
 
-bool
-dacsa_tree_lookup(DacsaTree *tree, const DacsaPlace *parent, const char *name, DacsaPlace *ret,
-                  GError **error)
+static bool
+lookup(DacsaTree *tree, const DacsaPlace *parent, const char *name, DacsaPlace *ret, GError **error)
 {
   for (unsigned row = 1; row < DACSA_N_ROWS; row++)
     if (dacsa_nodes[row].parent == parent->row && dacsa_nodes[row].name &&
@@ -135,6 +144,21 @@ dacsa_tree_lookup(DacsaTree *tree, const DacsaPlace *parent, const char *name, D
   if (parent->row == DACSA_ROW_VM)
     return lookup_snapshot(tree, parent, name, ret, error);
   return lookup_object(tree, parent, name, ret, error);
+}
+
+bool
+dacsa_tree_lookup(DacsaTree *tree, const DacsaPlace *parent, const char *name, DacsaPlace *ret,
+                  GError **error)
+{
+  g_autoptr(GError) cause = NULL;
+
+  if (lookup(tree, parent, name, ret, &cause))
+    return true;
+  /* That it is not there can be said of what is there. */
+  if (parent->snapshot && !dacsa_snapshot_check(parent->snapshot, error))
+    return false;
+  g_propagate_error(error, g_steal_pointer(&cause));
+  return false;
 }
 
 /* -- listing -- */
@@ -209,7 +233,7 @@ lists_row(const DacsaTree *tree, const DacsaPlace *place, unsigned row, bool dir
 {
   const DacsaNode *node = &dacsa_nodes[row];
 
-  return node->parent == place->row && node->name &&
+  return node->parent == place->row && node->name && !is_buried(row, place->snapshot) &&
          (!directories_only || node->kind == DACSA_KIND_DIRECTORY) &&
          (tree->options.show_all || !(node->flags & DACSA_FLAG_BY_NAME)) &&
          dacsa_node_is_present(place, row);
@@ -234,7 +258,10 @@ bool
 dacsa_tree_list(DacsaTree *tree, const DacsaPlace *place, DacsaTreeEntry entry, void *data,
                 GError **error)
 {
-  return list(tree, place, false, entry, data, error);
+  /* A directory that has lost its end looks like one that is shorter. */
+  return list(tree, place, false, entry, data, error) &&
+         (!place->snapshot || dacsa_snapshot_grave(place->snapshot) ||
+          dacsa_snapshot_check(place->snapshot, error));
 }
 
 /* -- attributes and content -- */
@@ -323,7 +350,8 @@ dacsa_tree_readlink(DacsaTree *tree, const DacsaPlace *place, char **ret, GError
   for (guint i = 0; i < place->vm->snapshots->len; i++) {
     const DacsaSnapshot *s = g_ptr_array_index(place->vm->snapshots, i);
 
-    if (!newest || dacsa_snapshot_record(s)->taken_us >= dacsa_snapshot_record(newest)->taken_us)
+    if (!dacsa_snapshot_grave(s) &&
+        (!newest || dacsa_snapshot_record(s)->taken_us >= dacsa_snapshot_record(newest)->taken_us))
       newest = s;
   }
   if (!newest)

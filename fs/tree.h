@@ -20,7 +20,8 @@ typedef struct {
 
 DacsaTree *dacsa_tree_new(const DacsaTreeOptions *options);
 
-/* All fail with NOT_FOUND where the VM, the snapshot or the name is not, or no longer, there. */
+/* All fail with NOT_FOUND where the VM, the snapshot or the name is not, or no longer, there; with
+ * STALE inside a snapshot that ended unasked, of which its directory and `info` are left. */
 bool dacsa_tree_place(DacsaTree *tree, uint64_t ino, DacsaPlace *ret,
                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
 bool dacsa_tree_lookup(DacsaTree *tree, const DacsaPlace *parent, const char *name, DacsaPlace *ret,

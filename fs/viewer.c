@@ -132,6 +132,29 @@ on_snapshot(Viewer *v, DacsaMessage *message)
     dacsa_registry_add_snapshot(v->registry, g_steal_pointer(&record), fds);
 }
 
+/* What is left of a snapshot. */
+static void
+on_buried(Viewer *v, DacsaMessage *message)
+{
+  g_autoptr(DacsaRecord) record = NULL;
+  g_autoptr(GError) error = NULL;
+  const int fd = dacsa_message_steal_fd(message, 0);
+  uint32_t serial;
+
+  if (fd < 0)
+    return;
+  if (!read_record(fd, &record, &error))
+    g_warning("%s/%s: %s", dacsa_message_get(message, "vm"), dacsa_message_get(message, "name"),
+              error->message);
+  close(fd);
+  if (record &&
+      dacsa_registry_bury_snapshot(
+          v->registry, g_steal_pointer(&record), dacsa_message_get(message, "why"),
+          g_ascii_strtoll(dacsa_message_get(message, "dropped_us"), NULL, 10),
+          g_ascii_strtoull(dacsa_message_get(message, "private_bytes"), NULL, 10), &serial))
+    dacsa_tree_forget(v->tree, serial);
+}
+
 static void
 on_reply(Viewer *v, const DacsaMessage *message)
 {
@@ -159,6 +182,8 @@ on_message(Viewer *v, DacsaMessage *message)
     dacsa_registry_remove_vm(v->registry, name);
   } else if (strcmp(message->verb, "snapshot") == 0) {
     on_snapshot(v, message);
+  } else if (strcmp(message->verb, "buried") == 0) {
+    on_buried(v, message);
   } else if (strcmp(message->verb, "dropped") == 0) {
     if (dacsa_registry_remove_snapshot(v->registry, vm, name, &serial))
       dacsa_tree_forget(v->tree, serial);

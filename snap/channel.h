@@ -9,6 +9,7 @@
  *   snapshot  vm name        [record, mem, pagemap,          drop     vm name
  *                          smaps_rollup]                   refresh  vm
  *   dropped   vm name why
+ *   buried    vm name why dropped_us private_bytes [record]: it was, or was to be, a snapshot
  *   all       (what there is has been told)
  *   reply     errno message
  */

@@ -43,6 +43,7 @@ dacsa_error_errno(const GError *error)
       [DACSA_ERROR_FAULT] = EIO,        [DACSA_ERROR_BAD_DATA] = EIO,
       [DACSA_ERROR_NOT_FOUND] = ENOENT, [DACSA_ERROR_UNSUPPORTED] = EOPNOTSUPP,
       [DACSA_ERROR_BUSY] = EBUSY,       [DACSA_ERROR_OS] = EIO,
+      [DACSA_ERROR_STALE] = ESTALE,
   };
 
   if (!error || error->domain != DACSA_ERROR || error->code < 0 ||

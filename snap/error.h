@@ -13,6 +13,7 @@ typedef enum {
   DACSA_ERROR_UNSUPPORTED, /* cannot be done with this VM, host or kernel */
   DACSA_ERROR_BUSY,        /* cannot be done now; trying again may help */
   DACSA_ERROR_OS,          /* the host's operating system said no */
+  DACSA_ERROR_STALE,       /* it was there, and its snapshot is gone */
 } DacsaError;
 
 GQuark dacsa_error_quark(void);

@@ -83,7 +83,7 @@ dacsa_fleet_foreach(DacsaFleet *self, void (*func)(DacsaVm *vm, void *data), voi
 void
 dacsa_fleet_forget_if_empty(DacsaFleet *self, DacsaVm *vm)
 {
-  if (vm->running || vm->snapshots->len > 0 || vm->probing || vm->taking)
+  if (vm->running || vm->snapshots->len > 0 || vm->tombstones->len > 0 || vm->probing || vm->taking)
     return;
   self->options.gone(vm, self->options.data);
   /* One that --qmp names may come back at its socket. */

@@ -40,5 +40,6 @@ void dacsa_fleet_foreach(DacsaFleet *fleet, void (*func)(DacsaVm *vm, void *data
 /* Has a worker look at a running VM, unless one does already. */
 void dacsa_fleet_probe(DacsaFleet *fleet, DacsaVm *vm, uint64_t sequence);
 
-/* To be called when a VM may have lost its last snapshot: one that has ended too is forgotten. */
+/* To be called when a VM may have lost its last snapshot or tombstone: one that has ended too is
+ * forgotten. */
 void dacsa_fleet_forget_if_empty(DacsaFleet *fleet, DacsaVm *vm);

@@ -3,10 +3,12 @@
 
 #include "snap/channel.h"
 #include "snap/collapser.h"
+#include "snap/cost.h"
 #include "snap/error.h"
 #include "snap/journal.h"
 #include "snap/log.h"
 #include "snap/rescue.h"
+#include "snap/schedule.h"
 #include "snap/shelf.h"
 #include "snap/state.h"
 #include "snap/take.h"
@@ -17,6 +19,7 @@
 #include <glib-unix.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -25,6 +28,7 @@
 #define RESCUE_MS 10000                   /* that the start waits for those of an earlier daemon */
 #define COPY_GIB_US (10 * G_USEC_PER_SEC) /* more for each GiB of RAM that is copied */
 #define YIELD_MS 10000 /* more than the longest call takes on a host that is out of processors */
+#define LAST_TAKE_US (10 * G_USEC_PER_SEC) /* one that is under way when the end comes */
 
 struct DacsaKeeper {
   GMainLoop *loop;
@@ -32,6 +36,8 @@ struct DacsaKeeper {
   DacsaShelf *shelf;
   GPtrArray *rescues;        /* Job: recoveries under way; borrowed */
   DacsaCollapser *collapser; /* NULL: --no-collapse */
+  DacsaCost *cost;
+  DacsaSchedule *schedule;
   char *state_path;
   bool drop_on_exit;
   int channel;
@@ -45,7 +51,8 @@ struct DacsaKeeper {
 typedef struct {
   DacsaKeeper *keeper;
   char *vm, *name;
-  uint64_t sequence; /* of the viewer's request */
+  uint64_t sequence; /* of the viewer's request; 0: none waits for it */
+  bool scheduled;    /* the schedule waits for it */
 } Job;
 
 static Job *
@@ -143,6 +150,50 @@ send_snapshot(DacsaKeeper *self, const DacsaKept *kept)
   send_message(self, message);
 }
 
+/* The record's file is gone: its text goes in one that has no name. */
+static int
+open_text(const char *text)
+{
+  const size_t len = strlen(text);
+  int fd = memfd_create("dacsa-record", MFD_CLOEXEC);
+
+  if (fd >= 0 && (write(fd, text, len) != (ssize_t)len || lseek(fd, 0, SEEK_SET) < 0)) {
+    close(fd);
+    fd = -1;
+  }
+  return fd;
+}
+
+static void
+send_tombstone(DacsaKeeper *self, const DacsaTombstone *tombstone)
+{
+  g_autoptr(DacsaMessage) message = dacsa_message_new("buried", 0);
+  g_autofree char *text = dacsa_record_to_text(tombstone->record);
+  g_autofree char *dropped = g_strdup_printf("%" G_GINT64_FORMAT, tombstone->dropped_us);
+  g_autofree char *bytes = g_strdup_printf("%" G_GUINT64_FORMAT, tombstone->private_bytes);
+  const int fd = open_text(text);
+
+  dacsa_message_set(message, "vm", tombstone->record->vm);
+  dacsa_message_set(message, "name", tombstone->record->name);
+  dacsa_message_set(message, "why", tombstone->why);
+  dacsa_message_set(message, "dropped_us", dropped);
+  dacsa_message_set(message, "private_bytes", bytes);
+  if (fd >= 0)
+    dacsa_message_add_fd(message, fd);
+  send_message(self, message);
+}
+
+static void
+send_dropped(DacsaKeeper *self, const DacsaRecord *record, const char *why)
+{
+  g_autoptr(DacsaMessage) message = dacsa_message_new("dropped", 0);
+
+  dacsa_message_set(message, "vm", record->vm);
+  dacsa_message_set(message, "name", record->name);
+  dacsa_message_set(message, "why", why);
+  send_message(self, message);
+}
+
 /* -- what the shelf tells -- */
 
 static void
@@ -161,20 +212,29 @@ on_kept(const DacsaKept *kept, void *data)
 
   send_snapshot(self, kept);
   note_collapse(self, kept->record->vm);
+  dacsa_cost_wake(self->cost);
 }
 
 static void
 on_ended(const DacsaKept *kept, void *data)
 {
   DacsaKeeper *self = data;
-  g_autoptr(DacsaMessage) message = dacsa_message_new("dropped", 0);
 
-  dacsa_message_set(message, "vm", kept->record->vm);
-  dacsa_message_set(message, "name", kept->record->name);
-  dacsa_message_set(message, "why", kept->why);
-  send_message(self, message);
+  send_dropped(self, kept->record, kept->why);
   send_reply(self, kept->drop_sequence, NULL);
   note_collapse(self, kept->record->vm);
+}
+
+static void
+on_buried(const DacsaTombstone *tombstone, void *data)
+{
+  send_tombstone(data, tombstone);
+}
+
+static void
+on_forgotten(const DacsaTombstone *tombstone, void *data)
+{
+  send_dropped(data, tombstone->record, tombstone->why);
 }
 
 /* -- taking and dropping -- */
@@ -183,7 +243,8 @@ typedef struct {
   const DacsaKeeper *keeper;
   const DacsaVm *vm;
   const char *name;
-  pid_t after;  /* a worker that has to be gone first; 0: none */
+  pid_t after; /* a worker that has to be gone first; 0: none */
+  bool scheduled;
   int reply_fd; /* -1 once used */
 } TakeJob;
 
@@ -222,6 +283,7 @@ take_job(int reply_fd, void *data)
                                     .methods = dacsa_vm_methods(vm),
                                     .name = job->name,
                                     .state_path = job->keeper->state_path,
+                                    .scheduled = job->scheduled,
                                     .failed_early = take_failed_early,
                                     .data = job};
   g_autoptr(DacsaRecord) record = NULL;
@@ -267,12 +329,15 @@ finish_take(const Job *job, DacsaVm *vm, const GError *error)
   g_clear_pointer(&vm->last_error, g_free);
   if (error) {
     vm->last_error = g_strdup(error->message);
-    dacsa_log(DACSA_LOG_REFUSED, G_LOG_LEVEL_WARNING, vm->address->name, job->name, -1, "%s",
-              error->message);
+    if (!job->scheduled)
+      dacsa_log(DACSA_LOG_REFUSED, G_LOG_LEVEL_WARNING, vm->address->name, job->name, -1, "%s",
+                error->message);
     if (vm->running)
       send_vm(self, vm);
     note_collapse(self, job->vm);
   }
+  if (job->scheduled)
+    dacsa_schedule_tried(self->schedule, vm, error);
   send_reply(self, job->sequence, error);
   dacsa_fleet_forget_if_empty(self->fleet, vm);
 }
@@ -341,8 +406,10 @@ take_ended(pid_t worker, bool replied, void *data)
   g_autoptr(GError) error = NULL;
 
   if (journal && journal->worker == worker) {
-    if (replied)
+    if (replied) {
       job->sequence = 0;
+      job->scheduled = false;
+    }
     if (vm)
       vm->taking = true;
     start_rescue(self, g_steal_pointer(&job));
@@ -414,10 +481,15 @@ start_take(DacsaKeeper *self, DacsaVm *vm, const char *name, uint64_t sequence, 
                       vm->probe->remedy);
   if (vm->taking)
     return dacsa_fail(error, DACSA_ERROR_BUSY, "another snapshot of this VM is being taken");
-  if (dacsa_vm_find(vm, name))
+  if (dacsa_vm_find(vm, name) || dacsa_vm_find_tombstone(vm, name))
     return dacsa_fail(error, DACSA_ERROR_BUSY, "a snapshot of this name is there already");
-  TakeJob take = {self, vm, name, dacsa_collapser_yield(self->collapser, vm), -1};
+  /* Its memory does not change: another snapshot would push out one that differs. */
+  if (sequence == 0 && strcmp(vm->probe->state, "running") != 0)
+    return dacsa_fail(error, DACSA_ERROR_BUSY, "the VM does not run (%s): no scheduled snapshots",
+                      vm->probe->state);
+  TakeJob take = {self, vm, name, dacsa_collapser_yield(self->collapser, vm), sequence == 0, -1};
   g_autoptr(Job) job = job_new(self, vm->address->name, name, sequence);
+  job->scheduled = take.scheduled;
   if (!dacsa_worker_start_watched(take_job, &take, take_us(vm->probe), take_done, take_ended, job,
                                   error)) {
     dacsa_collapser_note(self->collapser, vm);
@@ -433,12 +505,16 @@ start_drop(DacsaKeeper *self, DacsaVm *vm, const char *name, uint64_t sequence, 
 {
   DacsaKept *kept = vm ? dacsa_vm_find(vm, name) : NULL;
 
+  if (!kept && vm && dacsa_shelf_forget(self->shelf, vm, name)) {
+    send_reply(self, sequence, NULL);
+    return true;
+  }
   if (!kept)
     return dacsa_fail(error, DACSA_ERROR_NOT_FOUND, "no such snapshot");
   if (kept->drop_sequence)
     return dacsa_fail(error, DACSA_ERROR_BUSY, "it is being dropped already");
   kept->drop_sequence = sequence;
-  dacsa_shelf_drop(self->shelf, kept, "dropped");
+  dacsa_shelf_drop(self->shelf, kept, DACSA_END_ASKED, "dropped");
   return true;
 }
 
@@ -452,7 +528,9 @@ fail_request(DacsaKeeper *self, const DacsaMessage *message, DacsaVm *vm, const 
   const char *snapshot = dacsa_message_get(message, "name");
   const bool take = strcmp(message->verb, "take") == 0;
 
-  if (take)
+  if (take && message->sequence == 0 && vm)
+    dacsa_schedule_tried(self->schedule, vm, error);
+  else if (take)
     dacsa_log(DACSA_LOG_REFUSED, G_LOG_LEVEL_MESSAGE, name, snapshot, -1, "%s", error->message);
   else
     g_message("%s/%s: %s", name, snapshot, error->message);
@@ -493,7 +571,8 @@ handle_request(DacsaKeeper *self, DacsaMessage *message)
 
   if (vm && vm->probing && (refresh || (take && !may_be_taken(vm))))
     g_ptr_array_add(vm->waiting, g_steal_pointer(&request));
-  else if (take && vm && vm->running && vm->probe && !vm->probe->method && !vm->taking)
+  else if (take && vm && vm->running && !vm->taking &&
+           (request->sequence == 0 || (vm->probe && !vm->probe->method)))
     look_again(self, vm, g_steal_pointer(&request));
   else if (take)
     ok = start_take(self, vm, name, request->sequence, &error);
@@ -546,10 +625,28 @@ on_request(gint fd, GIOCondition condition, void *data)
     self->is_ready = true;
     if (self->ready)
       self->ready(self->ready_data);
-  } else {
+  } else if (message->sequence != 0) {
     handle_request(self, g_steal_pointer(&message));
   }
   return G_SOURCE_CONTINUE;
+}
+
+/* -- what the schedule wants: requests that nobody waits for -- */
+
+static void
+on_next_changed(DacsaVm *vm, void *data)
+{
+  send_vm(data, vm);
+}
+
+static void
+on_due(DacsaVm *vm, const char *name, void *data)
+{
+  DacsaMessage *message = dacsa_message_new("take", 0);
+
+  dacsa_message_set(message, "vm", vm->address->name);
+  dacsa_message_set(message, "name", name);
+  handle_request(data, message);
 }
 
 /* -- what the fleet tells -- */
@@ -557,16 +654,21 @@ on_request(gint fd, GIOCondition condition, void *data)
 static void
 on_vm_changed(DacsaVm *vm, void *data)
 {
-  send_vm(data, vm);
+  DacsaKeeper *self = data;
+
+  dacsa_cost_vm_changed(self->cost, vm);
+  dacsa_schedule_vm_changed(self->schedule, vm);
+  send_vm(self, vm);
 }
 
 static void
 on_vm_gone(DacsaVm *vm, void *data)
 {
+  DacsaKeeper *self = data;
   g_autoptr(DacsaMessage) message = dacsa_message_new("vm-gone", 0);
 
   dacsa_message_set(message, "name", vm->address->name);
-  send_message(data, message);
+  send_message(self, message);
 }
 
 static void
@@ -595,10 +697,22 @@ dacsa_keeper_new(const DacsaKeeperOptions *options, DacsaKeeper **ret, GError **
     dacsa_keeper_free(self);
     return false;
   }
-  const DacsaShelfOptions shelf = {self->fleet, self->state_path, on_kept, on_ended, self};
+  const DacsaShelfOptions shelf = {.fleet = self->fleet,
+                                   .state_path = self->state_path,
+                                   .kept = on_kept,
+                                   .ended = on_ended,
+                                   .buried = on_buried,
+                                   .forgotten = on_forgotten,
+                                   .data = self};
   self->shelf = dacsa_shelf_new(&shelf);
   if (!options->no_collapse)
     self->collapser = dacsa_collapser_new(self->fleet);
+  const DacsaCostOptions cost = {self->fleet, self->shelf, options->policies,
+                                 options->host_cow_limit};
+  self->cost = dacsa_cost_new(&cost);
+  const DacsaScheduleOptions schedule = {self->fleet, self->shelf,     options->policies,
+                                         on_due,      on_next_changed, self};
+  self->schedule = dacsa_schedule_new(&schedule);
   *ret = self;
   return true;
 }
@@ -620,6 +734,37 @@ await_viewer(pid_t viewer)
          WEXITSTATUS(status) == 0;
 }
 
+static void
+count_taking(DacsaVm *vm, void *data)
+{
+  *(unsigned *)data += vm->taking;
+}
+
+static gboolean
+go_on(void *data)
+{
+  (void)data;
+  return G_SOURCE_CONTINUE;
+}
+
+/* A snapshot that is just being taken would stay when all others are dropped. */
+static void
+await_takes(DacsaKeeper *self)
+{
+  const int64_t deadline = g_get_monotonic_time() + LAST_TAKE_US;
+  const guint tick = g_timeout_add(100, go_on, NULL); /* so that the deadline is noticed */
+
+  for (;;) {
+    unsigned taking = 0;
+
+    dacsa_fleet_foreach(self->fleet, count_taking, &taking);
+    if (!taking || g_get_monotonic_time() > deadline)
+      break;
+    g_main_context_iteration(NULL, TRUE);
+  }
+  g_source_remove(tick);
+}
+
 DacsaKeeperEnd
 dacsa_keeper_run(DacsaKeeper *self, int channel, pid_t viewer)
 {
@@ -629,11 +774,15 @@ dacsa_keeper_run(DacsaKeeper *self, int channel, pid_t viewer)
   dacsa_fleet_start(self->fleet);
   mark_rescues(self);
   dacsa_shelf_take_up(self->shelf);
+  dacsa_schedule_start(self->schedule);
   send_message(self, all);
   self->channel_source = g_unix_fd_add(channel, G_IO_IN | G_IO_HUP, on_request, self);
   g_main_loop_run(self->loop);
-  if (self->drop_on_exit)
+  dacsa_schedule_stop(self->schedule);
+  if (self->drop_on_exit) {
+    await_takes(self);
     dacsa_shelf_drop_all(self->shelf);
+  }
   const bool well = await_viewer(viewer);
   return !self->is_ready ? DACSA_KEEPER_NOT_READY : well ? DACSA_KEEPER_DONE : DACSA_KEEPER_LOST;
 }
@@ -648,6 +797,8 @@ dacsa_keeper_free(DacsaKeeper *self)
   if (self->channel >= 0)
     close(self->channel);
   dacsa_collapser_free(self->collapser);
+  dacsa_schedule_free(self->schedule);
+  dacsa_cost_free(self->cost);
   dacsa_shelf_free(self->shelf);
   dacsa_fleet_free(self->fleet);
   g_main_loop_unref(self->loop);

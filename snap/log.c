@@ -11,6 +11,7 @@ static const char *const message_ids[] = {
     [DACSA_LOG_REFUSED] = "bfc069a6fce0445cae5f6ca3516a7af8",
     [DACSA_LOG_DROPPED] = "613f776f348b4f7185c842dc283f9986",
     [DACSA_LOG_LOST] = "e8cc8d93f2d0485da37acf3d3428ba24",
+    [DACSA_LOG_GIVEN_UP] = "74a4a45e4d95400e9d09039446a65186",
     [DACSA_LOG_TAKEN_UP] = "0aeb3f75bb3442bba69cf14cbd20925d",
     [DACSA_LOG_RECOVERED] = "18b521a3cb4544828dd05a4f3ef3f050",
     [DACSA_LOG_COLLAPSED] = "4a1a6f04e02544a6a81926754d85292a",
@@ -25,16 +26,11 @@ priority(GLogLevelFlags level)
   return level & G_LOG_LEVEL_MESSAGE ? "5" : "6";
 }
 
-void
-dacsa_log(DacsaLogEvent event, GLogLevelFlags level, const char *vm, const char *snapshot,
-          int64_t pause_us, const char *format, ...)
+/* number: of the field key, or NULL. */
+static void
+log_event(DacsaLogEvent event, GLogLevelFlags level, const char *vm, const char *snapshot,
+          const char *key, const char *number, const char *text)
 {
-  g_autofree char *pause = g_strdup_printf("%" G_GINT64_FORMAT, pause_us);
-  va_list args;
-
-  va_start(args, format);
-  g_autofree char *text = g_strdup_vprintf(format, args);
-  va_end(args);
   g_autofree char *message =
       g_strdup_printf("%s%s%s: %s", vm, snapshot ? "/" : "", snapshot ? snapshot : "", text);
   /* What may be missing comes last, to be left out. */
@@ -44,12 +40,31 @@ dacsa_log(DacsaLogEvent event, GLogLevelFlags level, const char *vm, const char 
                               {"MESSAGE_ID", message_ids[event], -1},
                               {"DACSA_VM", vm, -1},
                               {"DACSA_SNAPSHOT", snapshot, -1},
-                              {"DACSA_PAUSE_US", pause, -1}};
+                              {key, number, -1}};
 
-  g_log_structured_array(level, fields,
-                         G_N_ELEMENTS(fields) - (!snapshot      ? 2
-                                                 : pause_us < 0 ? 1
-                                                                : 0));
+  g_log_structured_array(level, fields, G_N_ELEMENTS(fields) - (!snapshot ? 2 : !number ? 1 : 0));
+}
+
+void
+dacsa_log(DacsaLogEvent event, GLogLevelFlags level, const char *vm, const char *snapshot,
+          int64_t pause_us, const char *format, ...)
+{
+  g_autofree char *pause = pause_us < 0 ? NULL : g_strdup_printf("%" G_GINT64_FORMAT, pause_us);
+  va_list args;
+
+  va_start(args, format);
+  g_autofree char *text = g_strdup_vprintf(format, args);
+  va_end(args);
+  log_event(event, level, vm, snapshot, "DACSA_PAUSE_US", pause, text);
+}
+
+void
+dacsa_log_given_up(const char *vm, const char *snapshot, uint64_t private_bytes, const char *why)
+{
+  g_autofree char *bytes = g_strdup_printf("%" G_GUINT64_FORMAT, private_bytes);
+
+  log_event(DACSA_LOG_GIVEN_UP, G_LOG_LEVEL_WARNING, vm, snapshot, "DACSA_PRIVATE_BYTES", bytes,
+            why);
 }
 
 static GLogWriterOutput

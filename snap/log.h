@@ -13,6 +13,7 @@ typedef enum {
   DACSA_LOG_REFUSED,   /* it was not: nothing of it is there */
   DACSA_LOG_DROPPED,   /* as asked */
   DACSA_LOG_LOST,      /* it ended unasked */
+  DACSA_LOG_GIVEN_UP,  /* dropped for what it cost, or because memory ran short */
   DACSA_LOG_TAKEN_UP,  /* one that an earlier daemon left is shown again */
   DACSA_LOG_RECOVERED, /* who took it was killed; the VM is as it was */
   DACSA_LOG_COLLAPSED, /* a pass over a VM's huge pages is over: snap/collapse.h */
@@ -22,6 +23,10 @@ typedef enum {
  * "VM/SNAPSHOT: " and the text. snapshot NULL: it is about the VM, and the line is "VM: ". */
 void dacsa_log(DacsaLogEvent event, GLogLevelFlags level, const char *vm, const char *snapshot,
                int64_t pause_us, const char *format, ...) G_GNUC_PRINTF(6, 7);
+
+/* GIVEN_UP, as a warning. Instead of the pause: DACSA_PRIVATE_BYTES. */
+void dacsa_log_given_up(const char *vm, const char *snapshot, uint64_t private_bytes,
+                        const char *why);
 
 /* Lines on standard error alone from now on, with a priority that the journal understands (<4>) if
  * that is where they go: for a process that may not open sockets, or closes them behind GLib. */

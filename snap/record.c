@@ -3,6 +3,7 @@
 
 #include "snap/error.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #define GROUP "snapshot"
@@ -43,6 +44,29 @@ static const struct {
                {"resident_bytes", G_STRUCT_OFFSET(DacsaRecord, resident_bytes)},
                {"child_start", G_STRUCT_OFFSET(DacsaRecord, child_start)}};
 
+/* Records of earlier versions lack these: 0 then. */
+static const struct {
+  const char *key;
+  size_t offset;
+} optional_numbers[] = {{"scheduled", G_STRUCT_OFFSET(DacsaRecord, scheduled)}};
+
+char *
+dacsa_record_default_name(int64_t unix_us)
+{
+  g_autoptr(GDateTime) time = g_date_time_new_from_unix_utc(unix_us / G_USEC_PER_SEC);
+
+  return g_date_time_format(time, "%Y%m%dT%H%M%SZ");
+}
+
+char *
+dacsa_record_time(int64_t unix_us)
+{
+  g_autoptr(GDateTime) seconds = g_date_time_new_from_unix_utc(unix_us / G_USEC_PER_SEC);
+  g_autofree char *text = g_date_time_format(seconds, "%Y-%m-%dT%H:%M:%S");
+
+  return g_strdup_printf("%s.%06" PRId64 "Z", text, unix_us % G_USEC_PER_SEC);
+}
+
 char *
 dacsa_record_to_text(const DacsaRecord *r)
 {
@@ -57,6 +81,9 @@ dacsa_record_to_text(const DacsaRecord *r)
   for (size_t i = 0; i < G_N_ELEMENTS(numbers); i++)
     g_key_file_set_int64(file, GROUP, numbers[i].key,
                          G_STRUCT_MEMBER(int64_t, r, numbers[i].offset));
+  for (size_t i = 0; i < G_N_ELEMENTS(optional_numbers); i++)
+    g_key_file_set_int64(file, GROUP, optional_numbers[i].key,
+                         G_STRUCT_MEMBER(int64_t, r, optional_numbers[i].offset));
   g_key_file_set_int64(file, GROUP, "child", r->child);
   g_key_file_set_string(file, GROUP, "layout", layout);
   return g_key_file_to_data(file, NULL, NULL);
@@ -78,6 +105,9 @@ dacsa_record_from_text(const char *text, size_t len, DacsaRecord **ret, GError *
   for (size_t i = 0; i < G_N_ELEMENTS(numbers) && !cause; i++)
     G_STRUCT_MEMBER(int64_t, r, numbers[i].offset) =
         g_key_file_get_int64(file, GROUP, numbers[i].key, &cause);
+  for (size_t i = 0; i < G_N_ELEMENTS(optional_numbers) && !cause; i++)
+    G_STRUCT_MEMBER(int64_t, r, optional_numbers[i].offset) =
+        g_key_file_get_int64(file, GROUP, optional_numbers[i].key, NULL);
   if (!cause)
     child = g_key_file_get_int64(file, GROUP, "child", &cause);
   g_autofree char *layout = cause ? NULL : g_key_file_get_string(file, GROUP, "layout", &cause);

@@ -13,18 +13,20 @@ struct DacsaResident {
   gatomicrefcount refs;
   int pagemap;
   DacsaLayout *layout;
+  DacsaMem *phys;     /* or NULL */
   GMutex lock;        /* of chunks */
   GHashTable *chunks; /* (hva / CHUNK) -> bitmap: CHUNK_PAGES bits */
 };
 
 DacsaResident *
-dacsa_resident_new(int pagemap, const DacsaLayout *layout)
+dacsa_resident_new(int pagemap, const DacsaLayout *layout, DacsaMem *phys)
 {
   DacsaResident *r = g_new0(DacsaResident, 1);
 
   g_atomic_ref_count_init(&r->refs);
   r->pagemap = pagemap;
   r->layout = dacsa_layout_copy(layout);
+  r->phys = phys ? dacsa_mem_ref(phys) : NULL;
   g_mutex_init(&r->lock);
   r->chunks = g_hash_table_new_full(NULL, NULL, NULL, g_free);
   return r;
@@ -44,9 +46,43 @@ dacsa_resident_unref(DacsaResident *r)
     return;
   close(r->pagemap);
   dacsa_layout_free(r->layout);
+  dacsa_mem_unref(r->phys);
   g_hash_table_unref(r->chunks);
   g_mutex_clear(&r->lock);
   g_free(r);
+}
+
+/* The address of a page in [hva, end) whose bit is not set; false: all are. */
+static bool
+find_hole(const uint64_t *bits, uint64_t hva, uint64_t end, uint64_t *ret)
+{
+  for (; hva < end; hva += PAGE) {
+    const size_t page = hva % CHUNK / PAGE;
+
+    if (!(bits[page / 64] >> page % 64 & 1)) {
+      *ret = hva;
+      return true;
+    }
+  }
+  return false;
+}
+
+/* Whether the holes are true: one of them can be faulted in. A chunk without holes tells no lies.
+ */
+static bool
+holes_are_true(const DacsaResident *r, uint64_t number, const uint64_t *bits)
+{
+  for (guint i = 0; r->phys && i < r->layout->ranges->len; i++) {
+    const DacsaRange *range = &g_array_index(r->layout->ranges, DacsaRange, i);
+    const uint64_t start = MAX(range->offset, number * CHUNK);
+    const uint64_t end = MIN(range->offset + range->size, (number + 1) * CHUNK);
+    uint64_t hole;
+    char byte;
+
+    if (start < end && find_hole(bits, start, end, &hole))
+      return dacsa_mem_read(r->phys, range->gpa + (hole - range->offset), &byte, 1, NULL);
+  }
+  return true;
 }
 
 static uint64_t *
@@ -61,6 +97,8 @@ load_chunk(const DacsaResident *r, uint64_t number)
   for (size_t i = 0; i < CHUNK_PAGES; i++)
     if (i >= known || entries[i] & PRESENT_OR_SWAPPED)
       bits[i / 64] |= UINT64_C(1) << i % 64;
+  if (!holes_are_true(r, number, bits))
+    memset(bits, 0xff, CHUNK_PAGES / 8); /* who reads them gets the error */
   return bits;
 }
 

@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#define MAX_TOMBSTONES 16u
 #define CHILD_END_MS 2000 /* a killed child's memory is freed in less */
 
 struct DacsaShelf {
@@ -42,26 +43,61 @@ dacsa_shelf_free(DacsaShelf *self)
   g_free(self);
 }
 
+static void
+log_end(const DacsaKept *kept)
+{
+  const DacsaRecord *record = kept->record;
+
+  if (kept->end == DACSA_END_GIVEN_UP)
+    dacsa_log_given_up(record->vm, record->name, kept->private_bytes, kept->why);
+  else
+    dacsa_log(kept->end == DACSA_END_LOST ? DACSA_LOG_LOST : DACSA_LOG_DROPPED, G_LOG_LEVEL_MESSAGE,
+              record->vm, record->name, -1, "%s", kept->why);
+}
+
+static void
+forget_at(DacsaShelf *self, DacsaVm *vm, guint i)
+{
+  DacsaTombstone *tombstone = g_ptr_array_steal_index(vm->tombstones, i);
+
+  self->options.forgotten(tombstone, self->options.data);
+  dacsa_tombstone_free(tombstone);
+}
+
+static void
+bury(DacsaShelf *self, DacsaVm *vm, DacsaKept *kept)
+{
+  DacsaTombstone *tombstone = dacsa_tombstone_new(kept);
+
+  g_ptr_array_add(vm->tombstones, tombstone);
+  self->options.buried(tombstone, self->options.data);
+  if (vm->tombstones->len > MAX_TOMBSTONES)
+    forget_at(self, vm, 0);
+}
+
 static gboolean
 on_child_exit(gint fd, GIOCondition condition, void *data)
 {
   const ChildWatch *watch = data;
-  const DacsaShelf *self = watch->shelf;
+  DacsaShelf *self = watch->shelf;
   DacsaVm *vm = watch->vm;
   DacsaKept *kept = watch->kept;
-  const DacsaRecord *record = kept->record;
-  const bool asked = kept->why != NULL;
+  guint i = 0;
 
   (void)fd;
   (void)condition;
-  if (!asked)
-    kept->why = g_strdup("its child process was killed");
-  dacsa_log(asked ? DACSA_LOG_DROPPED : DACSA_LOG_LOST, G_LOG_LEVEL_MESSAGE, record->vm,
-            record->name, -1, "%s", kept->why);
-  dacsa_state_remove(self->state_path, record->vm, record->name);
+  if (!kept->why)
+    kept->why = g_strdup("its child process was killed, by the kernel if memory ran out");
   kept->watch = 0;
-  self->options.ended(kept, self->options.data);
-  g_ptr_array_remove(vm->snapshots, kept);
+  log_end(kept);
+  dacsa_state_remove(self->state_path, kept->record->vm, kept->record->name);
+  g_ptr_array_find(vm->snapshots, kept, &i);
+  g_ptr_array_steal_index(vm->snapshots, i);
+  if (kept->end == DACSA_END_LOST || kept->end == DACSA_END_GIVEN_UP)
+    bury(self, vm, kept);
+  else
+    self->options.ended(kept, self->options.data);
+  dacsa_kept_free(kept);
   dacsa_fleet_forget_if_empty(self->options.fleet, vm);
   return G_SOURCE_REMOVE;
 }
@@ -79,11 +115,20 @@ dacsa_shelf_put(DacsaShelf *self, DacsaVm *vm, DacsaRecord *record, int pidfd)
   self->options.kept(kept, self->options.data);
 }
 
+static gint
+compare_taken(gconstpointer a, gconstpointer b)
+{
+  const DacsaRecord *first = *(DacsaRecord *const *)a, *second = *(DacsaRecord *const *)b;
+
+  return (first->taken_us > second->taken_us) - (first->taken_us < second->taken_us);
+}
+
 void
 dacsa_shelf_take_up(DacsaShelf *self)
 {
   g_autoptr(GPtrArray) records = dacsa_state_load(self->state_path);
 
+  g_ptr_array_sort(records, compare_taken);
   while (records->len > 0) {
     g_autoptr(DacsaRecord) record = g_ptr_array_steal_index(records, 0);
     DacsaVm *vm = dacsa_fleet_find(self->options.fleet, record->vm);
@@ -102,12 +147,27 @@ dacsa_shelf_take_up(DacsaShelf *self)
 }
 
 void
-dacsa_shelf_drop(DacsaShelf *self, DacsaKept *kept, const char *why)
+dacsa_shelf_drop(DacsaShelf *self, DacsaKept *kept, DacsaEnd end, const char *why)
 {
   (void)self;
-  if (!kept->why)
+  if (!kept->why || end == DACSA_END_ASKED) {
+    g_free(kept->why);
     kept->why = g_strdup(why);
+    kept->end = end;
+  }
   syscall(SYS_pidfd_send_signal, kept->pidfd, SIGKILL, NULL, 0);
+}
+
+bool
+dacsa_shelf_forget(DacsaShelf *self, DacsaVm *vm, const char *name)
+{
+  guint i;
+
+  if (!g_ptr_array_find(vm->tombstones, dacsa_vm_find_tombstone(vm, name), &i))
+    return false;
+  forget_at(self, vm, i);
+  dacsa_fleet_forget_if_empty(self->options.fleet, vm);
+  return true;
 }
 
 static void
@@ -118,7 +178,7 @@ drop_all_of(DacsaVm *vm, void *data)
   for (guint i = 0; i < vm->snapshots->len; i++) {
     DacsaKept *kept = g_ptr_array_index(vm->snapshots, i);
 
-    dacsa_shelf_drop(self, kept, "dropped");
+    dacsa_shelf_drop(self, kept, DACSA_END_ASKED, "dropped");
     dacsa_state_remove(self->state_path, kept->record->vm, kept->record->name);
   }
 }

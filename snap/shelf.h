@@ -1,7 +1,7 @@
 /*
  * The shelf: the snapshots that are kept, of all VMs. It takes up what an earlier daemon left,
- * notices when a snapshot's child ends, and is where snapshots are dropped, whoever wants it. It
- * runs in the default GMainContext.
+ * notices when a snapshot's child ends, and is where snapshots are dropped, whoever wants it. Of
+ * one that ended unasked it keeps a tombstone. It runs in the default GMainContext.
  */
 #pragma once
 
@@ -13,8 +13,13 @@ typedef struct {
   DacsaFleet *fleet;                               /* borrowed */
   const char *state_path;                          /* see snap/state.h */
   void (*kept)(const DacsaKept *kept, void *data); /* there is one more */
-  /* A child has ended; kept, with the reason in kept->why, is freed when this returns. */
+  /* A child has ended as was asked or planned; kept, with the reason in kept->why, is freed when
+   * this returns. */
   void (*ended)(const DacsaKept *kept, void *data);
+  /* One has ended otherwise, and this is left of it. */
+  void (*buried)(const DacsaTombstone *tombstone, void *data);
+  /* That is gone, too; it is freed when this returns. */
+  void (*forgotten)(const DacsaTombstone *tombstone, void *data);
   void *data;
 } DacsaShelfOptions;
 
@@ -27,8 +32,12 @@ void dacsa_shelf_take_up(DacsaShelf *shelf);
 /* Keeps one. Takes record and pidfd. */
 void dacsa_shelf_put(DacsaShelf *shelf, DacsaVm *vm, DacsaRecord *record, int pidfd);
 
-/* Kills a child; `ended` is called when it is gone. why: for log and readers. */
-void dacsa_shelf_drop(DacsaShelf *shelf, DacsaKept *kept, const char *why);
+/* Kills a child; `ended` or `buried` is called when it is gone. why: for log and readers. What was
+ * asked for wins over what was decided before. */
+void dacsa_shelf_drop(DacsaShelf *shelf, DacsaKept *kept, DacsaEnd end, const char *why);
+
+/* Removes the tombstone of that name; false: there is none. */
+bool dacsa_shelf_forget(DacsaShelf *shelf, DacsaVm *vm, const char *name);
 
 /* Drops all, and waits for their end. */
 void dacsa_shelf_drop_all(DacsaShelf *shelf);

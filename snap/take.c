@@ -185,6 +185,7 @@ new_record(const DacsaTakeOptions *options, const DacsaProbe *probe)
   record->name = g_strdup(options->name);
   record->uuid = g_strdup(probe->uuid);
   record->method = g_strdup(probe->method);
+  record->scheduled = options->scheduled;
   return record;
 }
 

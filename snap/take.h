@@ -14,6 +14,7 @@ typedef struct {
   const char *const *methods;        /* as given to dacsa_probe_run */
   const char *name;                  /* of the snapshot */
   const char *state_path;            /* where its journal and its record are to be */
+  bool scheduled;                    /* see snap/record.h */
   DacsaTakeFailedEarly failed_early; /* may be NULL */
   void *data;
 } DacsaTakeOptions;

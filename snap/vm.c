@@ -4,6 +4,7 @@
 #include "snap/channel.h"
 #include "snap/procmaps.h"
 
+#include <inttypes.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -16,6 +17,8 @@ dacsa_vm_new(DacsaVmAddress *address)
   vm->pidfd = -1;
   vm->waiting = g_ptr_array_new_with_free_func((GDestroyNotify)dacsa_message_free);
   vm->snapshots = g_ptr_array_new_with_free_func((GDestroyNotify)dacsa_kept_free);
+  vm->tombstones = g_ptr_array_new_with_free_func((GDestroyNotify)dacsa_tombstone_free);
+  vm->cost.limit = vm->cost.room = UINT64_MAX;
   return vm;
 }
 
@@ -29,6 +32,8 @@ dacsa_vm_free(DacsaVm *vm)
   if (vm->pidfd >= 0)
     close(vm->pidfd);
   g_ptr_array_unref(vm->snapshots);
+  g_ptr_array_unref(vm->tombstones);
+  g_free(vm->cost.cgroup);
   g_ptr_array_unref(vm->waiting);
   dacsa_vm_address_free(vm->address);
   dacsa_policy_clear(&vm->policy);
@@ -70,6 +75,29 @@ finding_lines(GString *text, const GPtrArray *findings)
   }
 }
 
+/* Padded, so that the file's size does not change with the figure. */
+static void
+cost_lines(GString *text, const DacsaVm *vm)
+{
+  if (vm->cost.limit != UINT64_MAX)
+    g_string_append_printf(text, "cow_limit: %" PRIu64 "\n", vm->cost.limit);
+  if (vm->cost.known || vm->snapshots->len == 0)
+    g_string_append_printf(text, "cow_bytes: %-20" PRIu64 "\n",
+                           vm->snapshots->len ? vm->cost.bytes : 0);
+  else
+    g_string_append_printf(text, "cow_bytes: %-20s\n", "-");
+}
+
+static void
+schedule_line(GString *text, const DacsaVm *vm)
+{
+  if (vm->next_snapshot_us) {
+    g_autofree char *time = dacsa_record_time(vm->next_snapshot_us);
+
+    line(text, "next_snapshot", time);
+  }
+}
+
 char *
 dacsa_vm_status(const DacsaVm *vm)
 {
@@ -98,6 +126,8 @@ dacsa_vm_status(const DacsaVm *vm)
   } else {
     line(text, "snapshot", "not known yet");
   }
+  cost_lines(text, vm);
+  schedule_line(text, vm);
   if (vm->last_error)
     line(text, "last_error", vm->last_error);
   return g_string_free(text, FALSE);
@@ -113,6 +143,40 @@ dacsa_vm_find(const DacsaVm *vm, const char *name)
       return kept;
   }
   return NULL;
+}
+
+DacsaTombstone *
+dacsa_vm_find_tombstone(const DacsaVm *vm, const char *name)
+{
+  for (guint i = 0; i < vm->tombstones->len; i++) {
+    DacsaTombstone *tombstone = g_ptr_array_index(vm->tombstones, i);
+
+    if (g_str_equal(tombstone->record->name, name))
+      return tombstone;
+  }
+  return NULL;
+}
+
+DacsaTombstone *
+dacsa_tombstone_new(DacsaKept *kept)
+{
+  DacsaTombstone *tombstone = g_new0(DacsaTombstone, 1);
+
+  tombstone->record = g_steal_pointer(&kept->record);
+  tombstone->why = g_strdup(kept->why);
+  tombstone->dropped_us = g_get_real_time();
+  tombstone->private_bytes = kept->private_bytes;
+  return tombstone;
+}
+
+void
+dacsa_tombstone_free(DacsaTombstone *tombstone)
+{
+  if (!tombstone)
+    return;
+  dacsa_record_free(tombstone->record);
+  g_free(tombstone->why);
+  g_free(tombstone);
 }
 
 DacsaKept *

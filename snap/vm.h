@@ -1,5 +1,5 @@
-/* A VM as the keeper knows it, and the snapshots it has of it. Used by
- * snap/keeper.c, snap/fleet.c and snap/shelf.c alone. */
+/* A VM as the keeper knows it, and the snapshots it has of it. Used by the keeper's modules alone:
+ * keeper, fleet, shelf, cost, schedule. */
 #pragma once
 
 #include "snap/address.h"
@@ -7,13 +7,42 @@
 #include "snap/probe.h"
 #include "snap/record.h"
 
+/* How a snapshot ends. */
+typedef enum {
+  DACSA_END_LOST,     /* its child was killed, and not by us */
+  DACSA_END_ASKED,    /* somebody wanted it gone */
+  DACSA_END_EXPIRED,  /* enough newer ones of the schedule are there */
+  DACSA_END_GIVEN_UP, /* it cost too much, or memory ran short */
+} DacsaEnd;
+
 typedef struct {
   DacsaRecord *record;
   int pidfd;
   guint watch;            /* GSource id: the child ended */
   char *why;              /* why it was killed; NULL: it was not, or not by us */
+  DacsaEnd end;           /* of which kind that is */
   uint64_t drop_sequence; /* of the request that waits for its end; 0: none does */
+  uint64_t private_bytes; /* what it alone holds, as last measured (snap/rollup.h) */
 } DacsaKept;
+
+/* A snapshot that ended unasked, so that whoever looks for it learns why. */
+typedef struct {
+  DacsaRecord *record;
+  char *why;
+  int64_t dropped_us;     /* UNIX time */
+  uint64_t private_bytes; /* when it was last measured */
+} DacsaTombstone;
+
+/* What a VM's snapshots cost together. */
+typedef struct {
+  bool known;        /* whether it was measured since there are snapshots */
+  uint64_t bytes;    /* then, snap/rollup.h */
+  uint64_t limit;    /* --cow-limit, in bytes; UINT64_MAX: none */
+  uint64_t faults;   /* of its QEMU, just before */
+  uint64_t room;     /* below the tightest limit of QEMU's cgroups; UINT64_MAX: there is none */
+  uint64_t room_max; /* that limit */
+  char *cgroup;      /* the file that sets it; NULL: none */
+} DacsaVmCost;
 
 typedef struct {
   DacsaVmAddress *address;
@@ -23,10 +52,13 @@ typedef struct {
   char *last_error;   /* why the latest snapshot failed; NULL: it did not, or there was none */
   bool running;       /* false: shut down, and listed only for its snapshots */
   bool probing, taking;
-  GPtrArray *waiting;   /* DacsaMessage: requests that wait for the probe under way */
-  int pidfd;            /* of QEMU, or -1 */
-  guint watch;          /* GSource id: QEMU ended */
-  GPtrArray *snapshots; /* DacsaKept, oldest first */
+  GPtrArray *waiting;    /* DacsaMessage: requests that wait for the probe under way */
+  int pidfd;             /* of QEMU, or -1 */
+  guint watch;           /* GSource id: QEMU ended */
+  GPtrArray *snapshots;  /* DacsaKept, oldest first */
+  GPtrArray *tombstones; /* DacsaTombstone, the oldest end first */
+  DacsaVmCost cost;
+  int64_t next_snapshot_us; /* UNIX time of the next of its schedule; 0: it has none */
 } DacsaVm;
 
 DacsaVm *dacsa_vm_new(DacsaVmAddress *address); /* takes address */
@@ -38,10 +70,16 @@ const char *const *dacsa_vm_methods(const DacsaVm *vm);
 /* The text of the `status` file; owned. */
 char *dacsa_vm_status(const DacsaVm *vm);
 
+/* NULL: no such snapshot, no such tombstone. */
+DacsaTombstone *dacsa_vm_find_tombstone(const DacsaVm *vm, const char *name);
 DacsaKept *dacsa_vm_find(const DacsaVm *vm, const char *name);
 
 DacsaKept *dacsa_kept_new(DacsaRecord *record, int pidfd); /* takes both */
 void dacsa_kept_free(DacsaKept *kept);
+
+/* What is left of kept, whose record it takes. */
+DacsaTombstone *dacsa_tombstone_new(DacsaKept *kept);
+void dacsa_tombstone_free(DacsaTombstone *tombstone);
 
 /* Whether the record's child still lives; *ret_pidfd is owned. */
 bool dacsa_kept_open(const DacsaRecord *record, int *ret_pidfd);

@@ -31,9 +31,10 @@ taken=MESSAGE_ID=2fc17a151fd04f03840bf45b3668ad9c
 refused=MESSAGE_ID=bfc069a6fce0445cae5f6ca3516a7af8
 dropped=MESSAGE_ID=613f776f348b4f7185c842dc283f9986
 lost=MESSAGE_ID=e8cc8d93f2d0485da37acf3d3428ba24
+given_up=MESSAGE_ID=74a4a45e4d95400e9d09039446a65186
 taken_up=MESSAGE_ID=0aeb3f75bb3442bba69cf14cbd20925d
 collapsed=MESSAGE_ID=4a1a6f04e02544a6a81926754d85292a
-for id in $taken $refused $dropped $lost $taken_up $collapsed; do
+for id in $taken $refused $dropped $lost $given_up $taken_up $collapsed; do
   grep -q "${id#*=}" "$root/doc/man/dacsa-mount.1" || fail "dacsa-mount(1) lacks $id"
 done
 
@@ -65,6 +66,19 @@ dacsa snapshot vm killed >/dev/null
 kill -KILL "$(parked vm)"
 wait_for 10 there $lost DACSA_SNAPSHOT=killed || fail "a lost snapshot is not told: $(entry MESSAGE)"
 
+dacsa snapshot vm kept >/dev/null
+stop_dacsa
+
+# Over a limit that anything is over: given up, as a warning, with what it cost.
+DACSA=$tmp/in-journal keep=1 start_dacsa --config none --connect none --qmp "vm=$tmp/vm.qmp" --cow-limit 1
+wait_for 30 there $given_up DACSA_SNAPSHOT=kept || fail "a snapshot that was given up is not told: $(entry MESSAGE)"
+same "$(entry PRIORITY $given_up)" 4 "priorities"
+same "$(entry DACSA_PRIVATE_BYTES $given_up)" "$(sed -n 's/^private_bytes: //p' "$mnt/vm/kept/info")" "costs"
+same "$(entry MESSAGE $given_up)" "vm/kept: $(sed -n 's/^why: //p' "$mnt/vm/kept/info")" "reasons"
+stop_dacsa
+
+DACSA=$tmp/in-journal keep=1 start_dacsa --config none --connect none --qmp "vm=$tmp/vm.qmp"
+wait_for 10 test -d "$mnt/vm"
 dacsa snapshot vm kept >/dev/null
 stop_dacsa
 DACSA=$tmp/in-journal start_dacsa --config none --connect none --qmp "vm=$tmp/vm.qmp"

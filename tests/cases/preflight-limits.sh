@@ -2,40 +2,11 @@
 # Limits under which a fork of QEMU fails, or takes from the VM what it needs: refused before the VM is
 # touched, in all the ways that this host has. With just enough room it is taken.
 . "$(dirname "$0")/../functions.sh"
+# shellcheck source=tests/cgroup.sh
+. "$root/tests/cgroup.sh"
 
 TASKS=66 # of room, snap/preflight-limits.c
 MIB=$((1 << 20))
-
-# cgroup_of CONTROLLER FILE: this shell's directory where FILE is, of version 1 or 2; false: none.
-cgroup_of() {
-  local path mount
-  path=$(sed -n "s/^[0-9]*:\([^:]*,\)*$1\(,[^:]*\)*:\(.*\)/\3/p" /proc/self/cgroup)
-  mount=$(awk -v c="$1" '$9 == "cgroup" || $10 == "cgroup" { n = split($NF, o, ",");
-    for (i = 1; i <= n; i++) if (o[i] == c) { print $5; exit } }' /proc/self/mountinfo)
-  if [ -z "$mount" ]; then
-    path=$(sed -n 's/^0:://p' /proc/self/cgroup)
-    mount=$(awk '/ - cgroup2 / { print $5; exit }' /proc/self/mountinfo)
-  fi
-  [ -n "$mount" ] && [ -d "$mount$path" ] && echo "$mount$path"
-}
-
-# make_cgroup CONTROLLER FILE...: two below each other, $cgroup/vm; skips where none can be made.
-make_cgroup() {
-  home=$(cgroup_of "$1") || skip "no cgroup has the controller $1"
-  cgroup=$home/$tag-$1
-  mkdir -p "$cgroup/vm" || skip "no cgroup can be made below $home"
-  cleanup_fn remove_cgroup "$cgroup"
-  shift
-  local file
-  for file; do
-    [ ! -e "$cgroup/$file" ] || return 0
-  done
-  skip "$cgroup has no $*"
-}
-
-remove_cgroup() {
-  wait_for 5 rmdir "$1/vm" 2>/dev/null && wait_for 5 rmdir "$1" 2>/dev/null
-}
 
 # tells NAME REGEX: what `dacsa check` says; it looks anew only once a second.
 tells() {
@@ -115,9 +86,7 @@ stop_guest vm
 
 # --- memory of an ancestor
 
-make_cgroup memory memory.limit_in_bytes memory.max
-limit=$cgroup/memory.limit_in_bytes usage=$cgroup/memory.usage_in_bytes none=-1
-[ -e "$limit" ] || { limit=$cgroup/memory.max usage=$cgroup/memory.current none=max; }
+make_memory_cgroup
 echo $BASHPID >"$cgroup/vm/cgroup.procs"
 start_guest full # so that there is something to be copied
 echo $BASHPID >"$home/cgroup.procs"
@@ -125,14 +94,6 @@ mount_guest full
 same "$(dacsa check full)" "full: can be snapshotted" "verdicts"
 rss=$(awk '/^RssAnon/ { print $2 * 1024 }' "/proc/${guest_pid[full]}/status")
 [ "$rss" -gt $((128 * MIB)) ] || fail "the guest has only $rss bytes"
-
-# leave MIB: of memory, beside the page cache.
-leave() {
-  local cached
-  cached=$(awk '/^total_(in)?active_file / { v1 += $2 } /^(in)?active_file / { v2 += $2 }
-    END { print v1 ? v1 : v2 }' "$cgroup/memory.stat")
-  echo $(($(cat "$usage") - cached + $1 * MIB)) >"$limit"
-}
 
 leave 32
 refuses full 'QEMU.s cgroup has only .* MiB of memory left .*memory\.'

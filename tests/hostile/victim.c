@@ -51,7 +51,7 @@ victim_new(const char *record_path)
   if (v->copy < 0 || ftruncate(v->copy, (off_t)dacsa_layout_end(v->record->layout)) < 0)
     g_error("cannot make a copy of the guest's memory");
   g_autoptr(DacsaResident) resident =
-      dacsa_resident_new(open_pagemap(v->record->child), v->record->layout);
+      dacsa_resident_new(open_pagemap(v->record->child), v->record->layout, NULL);
   g_autoptr(DacsaMem) phys = dacsa_physmem_new(mem, v->record->layout);
   copy_resident(v, phys, resident);
   for (guint i = 0; i < v->record->layout->ranges->len; i++) {

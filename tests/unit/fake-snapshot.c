@@ -18,16 +18,29 @@ file_with(const void *data, size_t len)
   return fd;
 }
 
+int
+fake_snapshot_memory(char fill)
+{
+  g_autofree char *memory = g_strnfill(2 * HALF, fill);
+
+  return file_with(memory, 2 * HALF);
+}
+
 void
 fake_snapshot_add(DacsaRegistry *registry, const char *vm, const char *name, int64_t taken_us,
                   char fill)
 {
+  fake_snapshot_add_memory(registry, vm, name, taken_us, fake_snapshot_memory(fill));
+}
+
+void
+fake_snapshot_add_memory(DacsaRegistry *registry, const char *vm, const char *name,
+                         int64_t taken_us, int memory)
+{
   static const char rollup[] = "Rss: 100 kB\nPrivate_Clean:         4 kB\nPrivate_Dirty:  8 kB\n";
   DacsaRecord *record = dacsa_record_new();
-  g_autofree char *memory = g_strnfill(2 * HALF, fill);
   g_autoptr(GError) error = NULL;
-  const DacsaSnapshotFds fds = {file_with(memory, 2 * HALF), file_with("", 0),
-                                file_with(rollup, strlen(rollup))};
+  const DacsaSnapshotFds fds = {memory, file_with("", 0), file_with(rollup, strlen(rollup))};
   bool ok;
 
   record->vm = g_strdup(vm);

@@ -3,6 +3,13 @@
 
 #include "fs/registry.h"
 
+/* 64 KiB of RAM, all its bytes fill; owned. Cut off, it can no longer be read. */
+int fake_snapshot_memory(char fill);
+
+/* Adds a snapshot with that memory, which it takes. */
+void fake_snapshot_add_memory(DacsaRegistry *registry, const char *vm, const char *name,
+                              int64_t taken_us, int memory);
+
 /* Adds a snapshot of a VM that the registry knows. fill: of every byte of its RAM. */
 void fake_snapshot_add(DacsaRegistry *registry, const char *vm, const char *name, int64_t taken_us,
                        char fill);

@@ -158,7 +158,7 @@ physmem_new(DacsaMem *phys)
   g_assert_cmpint((int)write(fd, pagemap, sizeof(pagemap)), ==, (int)sizeof(pagemap));
   for (size_t i = 0; i < G_N_ELEMENTS(ranges); i++)
     CHECK_OK(dacsa_layout_append(layout, ranges[i], &error), error);
-  g_autoptr(DacsaResident) resident = dacsa_resident_new(fd, layout);
+  g_autoptr(DacsaResident) resident = dacsa_resident_new(fd, layout, NULL);
   return dacsa_file_new_physmem(phys, resident, dacsa_layout_end(layout));
 }
 

@@ -191,7 +191,7 @@ test_resident(void)
     entries[i] = PRESENT; /* gpa 0x10000 + 100 pages */
   entries[8 + 0xfff] = PRESENT;
   g_assert_cmpint((int)pwrite(fd, entries, n * 8, 0), ==, (int)(n * 8));
-  g_autoptr(DacsaResident) r = dacsa_resident_new(fd, layout);
+  g_autoptr(DacsaResident) r = dacsa_resident_new(fd, layout, NULL);
   check_resident(r, 0, 0x1000, 0x3000);
   check_resident(r, 0x1800, 0x1800, 0x3000);
   check_resident(r, 0x3000, 0x10000 + 100 * 4096, 0x10000 + 300 * 4096);
@@ -205,13 +205,42 @@ static void
 test_resident_unknown(void)
 {
   g_autoptr(DacsaLayout) layout = layout_new();
-  g_autoptr(DacsaResident) r = dacsa_resident_new(file_new(0), layout);
-  g_autoptr(DacsaResident) closed = dacsa_resident_new(-1, layout);
+  g_autoptr(DacsaResident) r = dacsa_resident_new(file_new(0), layout, NULL);
+  g_autoptr(DacsaResident) closed = dacsa_resident_new(-1, layout, NULL);
 
   check_resident(r, 0, 0x1000, 0x2000);
   check_resident(r, 0x2000, 0x2000, 0x3000);
   check_resident(r, 0x3001, 0x8000, 0xa000);
   check_resident(closed, 0x3001, 0x8000, 0xa000);
+}
+
+/* A process whose memory is being taken from it has holes everywhere, and none that can be faulted
+ * in. */
+static void
+test_resident_emptied(void)
+{
+  static const DacsaRange range = {0x100000, 0x8000000, 0x4000, true}; /* into a second chunk */
+  const size_t n = 32768 + 4;
+  g_autofree uint64_t *entries = g_new0(uint64_t, n);
+  g_autoptr(DacsaLayout) layout = dacsa_layout_new();
+  g_autoptr(DacsaMem) memory = fake_mem_new();
+  g_autoptr(GError) error = NULL;
+  int fd = file_new(0);
+
+  CHECK_OK(dacsa_layout_append(layout, range, &error), error);
+  entries[4] = entries[6] = PRESENT;
+  entries[32768] = entries[32769] = entries[32770] = entries[32771] = PRESENT;
+  g_assert_cmpint((int)pwrite(fd, entries, n * 8, 0), ==, (int)(n * 8));
+  {
+    g_autoptr(DacsaResident) r = dacsa_resident_new(dup(fd), layout, memory);
+
+    check_resident(r, 0, 0x100000, 0x8100000); /* its first hole, gpa 0x101000, is a fault */
+  }
+  fake_mem_u8(memory, 0x101000, 0);
+  g_autoptr(DacsaResident) r = dacsa_resident_new(fd, layout, memory);
+  check_resident(r, 0, 0x100000, 0x101000);
+  check_resident(r, 0x101000, 0x102000, 0x103000);
+  check_resident(r, 0x103000, 0x80fc000, 0x8100000);
 }
 
 int
@@ -225,5 +254,6 @@ main(int argc, char **argv)
   g_test_add_func("/pagecache/part-of-page", test_pagecache_part_of_page);
   g_test_add_func("/resident/runs", test_resident);
   g_test_add_func("/resident/unknown", test_resident_unknown);
+  g_test_add_func("/resident/emptied", test_resident_emptied);
   return g_test_run();
 }

@@ -23,6 +23,7 @@ record_new(void)
   r->resident_bytes = UINT64_C(0x123456789a);
   r->child = 4194303;
   r->child_start = 987654321;
+  r->scheduled = 1;
   r->layout = dacsa_layout_new();
   CHECK_OK(dacsa_layout_append(r->layout, (DacsaRange){0, 0xa0000, 0x7f0000000000, true}, &error),
            error);
@@ -50,6 +51,7 @@ test_round_trip(void)
   g_assert_cmpuint(back->resident_bytes, ==, r->resident_bytes);
   g_assert_cmpint(back->child, ==, r->child);
   g_assert_cmpuint(back->child_start, ==, r->child_start);
+  g_assert_cmpint(back->scheduled, ==, 1);
   g_assert_cmpuint(dacsa_layout_end(back->layout), ==, 0xa0000);
 }
 
@@ -71,6 +73,31 @@ with_line(const char *text, const char *key, const char *line)
   }
   g_assert_true(found);
   return g_string_free(out, FALSE);
+}
+
+/* Records from before there were schedules. */
+static void
+test_earlier(void)
+{
+  g_autoptr(DacsaRecord) r = record_new();
+  g_autoptr(DacsaRecord) back = NULL;
+  g_autoptr(GError) error = NULL;
+  g_autofree char *text = dacsa_record_to_text(r);
+  g_autofree char *earlier = with_line(text, "scheduled", NULL);
+
+  CHECK_OK(dacsa_record_from_text(earlier, strlen(earlier), &back, &error), error);
+  g_assert_cmpint(back->scheduled, ==, 0);
+  g_assert_cmpint(back->child, ==, r->child);
+}
+
+static void
+test_times(void)
+{
+  g_autofree char *name = dacsa_record_default_name(INT64_C(1763868001999999));
+  g_autofree char *time = dacsa_record_time(INT64_C(1763868001000042));
+
+  g_assert_cmpstr(name, ==, "20251123T032001Z");
+  g_assert_cmpstr(time, ==, "2025-11-23T03:20:01.000042Z");
 }
 
 static void
@@ -131,6 +158,8 @@ main(int argc, char **argv)
 {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/record/round-trip", test_round_trip);
+  g_test_add_func("/record/earlier", test_earlier);
+  g_test_add_func("/record/times", test_times);
   g_test_add_func("/record/damaged", test_damaged);
   g_test_add_func("/record/cut-short", test_cut_short);
   return g_test_run();

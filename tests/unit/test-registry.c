@@ -83,6 +83,46 @@ test_snapshots(void)
   g_assert_cmpuint(serial_of("web", 0), !=, before->serial);
 }
 
+static DacsaRecord *
+record_new(const char *vm, const char *name)
+{
+  DacsaRecord *record = dacsa_record_new();
+
+  record->vm = g_strdup(vm);
+  record->name = g_strdup(name);
+  record->registers = g_strdup("");
+  record->layout = dacsa_layout_new();
+  return record;
+}
+
+/* One that was there keeps its number; of one that this viewer never saw there is a tombstone, too.
+ */
+static void
+test_buried(void)
+{
+  DacsaRegistry *r = fresh();
+  uint32_t serial, vm_serial;
+
+  dacsa_registry_set_vm(r, "web", "", "1@1");
+  fake_snapshot_add(r, "web", "one", 1, 'a');
+  const uint32_t first = serial_of("web", 0);
+  g_assert_true(dacsa_registry_bury_snapshot(r, record_new("web", "one"), "why", 7, 8, &serial));
+  g_assert_cmpuint(serial, ==, first);
+  g_assert_true(dacsa_registry_bury_snapshot(r, record_new("web", "two"), "x", 9, 0, &serial));
+  g_assert_cmpuint(serial, ==, serial_of("web", 1));
+  g_assert_false(dacsa_registry_bury_snapshot(r, record_new("no", "two"), "x", 9, 0, &serial));
+  /* The first reason counts. */
+  g_assert_true(dacsa_registry_bury_snapshot(r, record_new("web", "one"), "other", 1, 1, &serial));
+  g_autoptr(DacsaSnapshot) one = dacsa_registry_snapshot(r, first, &vm_serial);
+  const DacsaGrave *grave = dacsa_snapshot_grave(one);
+  g_assert_nonnull(grave);
+  g_assert_cmpstr(grave->why, ==, "why");
+  g_assert_cmpint(grave->dropped_us, ==, 7);
+  g_assert_cmpuint(grave->private_bytes, ==, 8);
+  g_assert_true(dacsa_registry_remove_snapshot(r, "web", "one", &serial));
+  g_assert_cmpuint(serial, ==, first);
+}
+
 /* What comes for a VM that is not known is let go, descriptors and all. */
 static void
 test_snapshot_of_nobody(void)
@@ -103,6 +143,7 @@ main(int argc, char **argv)
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/registry/vms", test_vms);
   g_test_add_func("/registry/snapshots", test_snapshots);
+  g_test_add_func("/registry/buried", test_buried);
   g_test_add_func("/registry/snapshot-of-nobody", test_snapshot_of_nobody);
   return g_test_run();
 }

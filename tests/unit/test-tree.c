@@ -7,6 +7,7 @@
 #include "fs/tree.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #define TAKEN_US (INT64_C(1700000000) * G_USEC_PER_SEC + 123456)
 
@@ -336,6 +337,77 @@ test_live(void)
   }
 }
 
+static void
+ignore_entry(const char *name, uint64_t ino, mode_t type, void *data)
+{
+  (void)name;
+  (void)ino;
+  (void)type;
+  (void)data;
+}
+
+/* One that ended unasked: its directory and info are left. */
+static void
+test_buried(void)
+{
+  g_autoptr(GHashTable) inos = g_hash_table_new(NULL, NULL);
+  g_autoptr(GError) error = NULL;
+  g_autoptr(DacsaFile) info = NULL;
+  DacsaRecord *record = dacsa_record_new();
+  DacsaPlace again;
+  uint32_t serial;
+  size_t len;
+  char text[4096] = "";
+
+  fake_snapshot_add(registry, "web", "gone", TAKEN_US + 50, 'g');
+  g_auto(DacsaPlace) physmem = place_of("web/gone/physmem");
+  record->vm = g_strdup("web");
+  record->name = g_strdup("gone");
+  g_assert_true(
+      dacsa_registry_bury_snapshot(registry, record, "it cost\ntoo much", TAKEN_US, 4096, &serial));
+  dacsa_tree_forget(tree, serial);
+  g_autofree char *names = list("web/gone", inos);
+  g_assert_cmpstr(names, ==, ". .. info");
+  CHECK_FAILS(dacsa_tree_place(tree, physmem.ino, &again, &error), error, DACSA_ERROR_STALE);
+  CHECK_FAILS(walk("web/gone/physmem", &again, &error), error, DACSA_ERROR_STALE);
+  CHECK_FAILS(walk("web/gone/nothing", &again, &error), error, DACSA_ERROR_STALE);
+  g_auto(DacsaPlace) place = place_of("web/gone/info");
+  CHECK_OK(dacsa_tree_open(tree, &place, &info, &error), error);
+  CHECK_OK(dacsa_file_read(info, 0, text, sizeof(text) - 1, &len, &error), error);
+  g_assert_nonnull(strstr(text, "\nsnapshot: gone\n"));
+  g_assert_nonnull(strstr(text, "\nprivate_bytes: 4096\nstate: dropped\n"
+                                "dropped: 2023-11-14T22:13:20.123456Z\nwhy: it cost too much\n"));
+  g_auto(DacsaPlace) latest = place_of("web/latest");
+  g_autofree char *target = NULL;
+  CHECK_OK(dacsa_tree_readlink(tree, &latest, &target, &error), error);
+  g_assert_cmpstr(target, ==, "late");
+}
+
+/* A snapshot that cannot be read any more, though nobody has told yet: what is made of it then is
+ * not whole. */
+static void
+test_unreadable(void)
+{
+  const int memory = fake_snapshot_memory('x');
+  g_autoptr(GError) error = NULL;
+  g_autoptr(DacsaFile) file = NULL;
+  DacsaPlace none;
+  uint32_t serial;
+
+  fake_snapshot_add_memory(registry, "web", "ends", TAKEN_US + 1, dup(memory));
+  g_auto(DacsaPlace) snapshot = place_of("web/ends");
+  g_auto(DacsaPlace) physmem = place_of("web/ends/physmem");
+  CHECK_OK(dacsa_tree_list(tree, &snapshot, ignore_entry, NULL, &error), error);
+  g_assert_cmpint(ftruncate(memory, 0), ==, 0);
+  close(memory);
+  CHECK_FAILS(dacsa_tree_open(tree, &physmem, &file, &error), error, DACSA_ERROR_STALE);
+  CHECK_FAILS(dacsa_tree_lookup(tree, &snapshot, "nothing", &none, &error), error,
+              DACSA_ERROR_STALE);
+  CHECK_FAILS(dacsa_tree_list(tree, &snapshot, ignore_entry, NULL, &error), error,
+              DACSA_ERROR_STALE);
+  g_assert_true(dacsa_registry_remove_snapshot(registry, "web", "ends", &serial));
+}
+
 /* A snapshot that is dropped while someone reads it. Last: it changes the registry. */
 static void
 test_dropped(void)
@@ -372,6 +444,8 @@ main(int argc, char **argv)
   g_test_add_func("/tree/content", test_content);
   g_test_add_func("/tree/latest", test_latest);
   g_test_add_func("/tree/live", test_live);
+  g_test_add_func("/tree/buried", test_buried);
+  g_test_add_func("/tree/unreadable", test_unreadable);
   g_test_add_func("/tree/dropped", test_dropped);
   return g_test_run();
 }

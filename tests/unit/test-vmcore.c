@@ -360,7 +360,7 @@ resident_new(const DacsaLayout *layout, const unsigned *pages, size_t n)
   for (size_t i = 0; i < n; i++)
     entries[pages[i]] = PRESENT;
   g_assert_cmpint((int)write(fd, entries, sizeof(entries)), ==, (int)sizeof(entries));
-  return dacsa_resident_new(fd, layout);
+  return dacsa_resident_new(fd, layout, NULL);
 }
 
 static void

@@ -1,0 +1,390 @@
+/* Once a second a guess; where it says so a measurement; after that the decision. */
+#include "snap/cost.h"
+
+#include "snap/budget.h"
+#include "snap/cgroup.h"
+#include "snap/hostfile.h"
+#include "snap/pressure.h"
+#include "snap/rollup.h"
+#include "snap/worker.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#define TICK_MS 1000
+#define MEASURE_US (120 * G_USEC_PER_SEC) /* until a worker that measures is given up */
+#define CPU_SHARE 100                     /* measuring takes one part in so many of a CPU's time */
+#define INTERVAL_MIN_US (5 * G_USEC_PER_SEC)
+#define INTERVAL_MAX_US (600 * G_USEC_PER_SEC)
+#define STALL_US (3 * G_USEC_PER_SEC) /* for so long after it was told there is a stall */
+#define PAGE UINT64_C(4096)
+
+/* cpu_us; VMs: name, bytes, room, its file or "", the limit; snapshots: child, private bytes. */
+#define REPLY "(ta(sttst)a(it))"
+
+struct DacsaCost {
+  DacsaCostOptions options;
+  DacsaPressure *pressure;
+  guint tick; /* GSource id; 0: there is no snapshot */
+  bool measuring;
+  int64_t due_us; /* when to measure next, monotonic */
+  int64_t stalled_us;
+};
+
+/* -- the worker's part -- */
+
+typedef struct {
+  GVariantBuilder *vms, *snapshots;
+} Measurement;
+
+static uint64_t
+measure_snapshots(const DacsaVm *vm, GVariantBuilder *snapshots)
+{
+  g_autoptr(GArray) rollups = g_array_new(FALSE, FALSE, sizeof(DacsaRollup));
+  DacsaRollup qemu = {0}, rollup;
+
+  for (guint i = 0; i < vm->snapshots->len; i++) {
+    const DacsaKept *kept = g_ptr_array_index(vm->snapshots, i);
+
+    if (!dacsa_rollup_read("", kept->record->child, &rollup))
+      continue;
+    g_array_append_val(rollups, rollup);
+    g_variant_builder_add(snapshots, "(it)", (gint32)kept->record->child, rollup.private_bytes);
+  }
+  const bool shared = rollups->len > 1 && vm->running && vm->probe;
+  /* A QEMU that cannot be read: as if all but what is private were still its own. */
+  if (shared && !dacsa_rollup_read("", vm->probe->pid, &qemu))
+    qemu.anon_bytes = UINT64_MAX;
+  return dacsa_rollup_cost((const DacsaRollup *)(void *)rollups->data, rollups->len,
+                           shared ? &qemu : NULL);
+}
+
+static void
+measure_vm(DacsaVm *vm, void *data)
+{
+  const Measurement *m = data;
+
+  if (vm->snapshots->len == 0)
+    return;
+  /* Snapshots are in the cgroup of their QEMU, also when it is gone. */
+  const DacsaKept *newest = g_ptr_array_index(vm->snapshots, vm->snapshots->len - 1);
+  const pid_t pid = vm->running && vm->probe ? vm->probe->pid : newest->record->child;
+  g_autoptr(DacsaCgroupLimit) limit = dacsa_cgroup_tightest("", pid, DACSA_CGROUP_MEMORY);
+  const uint64_t bytes = measure_snapshots(vm, m->snapshots);
+
+  g_variant_builder_add(m->vms, "(sttst)", vm->address->name, bytes,
+                        limit ? dacsa_cgroup_room(limit) : UINT64_MAX, limit ? limit->file : "",
+                        limit ? limit->limit : UINT64_MAX);
+}
+
+static void
+measure_job(int reply_fd, void *data)
+{
+  const DacsaCost *self = data;
+  GVariantBuilder vms, snapshots;
+  Measurement measurement = {&vms, &snapshots};
+  struct timespec used;
+
+  /* A worker that has stopped a VM is in a hurry, this one is not. */
+  if (setpriority(PRIO_PROCESS, 0, 0) < 0) {
+    /* It stays in a hurry then. */
+  }
+  g_variant_builder_init(&vms, G_VARIANT_TYPE("a(sttst)"));
+  g_variant_builder_init(&snapshots, G_VARIANT_TYPE("a(it)"));
+  dacsa_fleet_foreach(self->options.fleet, measure_vm, &measurement);
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+  const uint64_t cpu_us = (uint64_t)used.tv_sec * G_USEC_PER_SEC + (uint64_t)used.tv_nsec / 1000;
+  dacsa_worker_reply(reply_fd, g_variant_new(REPLY, cpu_us, &vms, &snapshots), NULL);
+}
+
+/* -- the budget, of what was measured, or guessed since -- */
+
+/* Minor faults of a process so far, all its threads': proc_pid_stat(5), field 10. */
+static uint64_t
+faults_of(pid_t pid)
+{
+  g_autofree char *text = dacsa_hostfile_process("", pid, "stat");
+  const char *after = text ? strrchr(text, ')') : NULL;
+  unsigned long faults;
+
+  return after && sscanf(after, ") %*c %*d %*d %*d %*d %*d %*u %lu", &faults) == 1 ? faults : 0;
+}
+
+static uint64_t
+faults_of_vm(const DacsaVm *vm)
+{
+  return vm->running && vm->probe ? faults_of(vm->probe->pid) : 0;
+}
+
+typedef struct {
+  bool guess;
+  GArray *vms, *snapshots; /* DacsaBudgetVm, DacsaBudgetSnapshot */
+  GPtrArray *kept;         /* those snapshots' */
+  bool unknown;            /* a VM has snapshots that were never measured */
+  bool ending;             /* one is being dropped */
+} Gathering;
+
+static void
+gather_vm(DacsaVm *vm, void *data)
+{
+  Gathering *g = data;
+  DacsaBudgetVm budget = {vm->cost.bytes, vm->cost.limit, vm->cost.cgroup, vm->cost.room,
+                          vm->cost.room_max};
+
+  if (vm->snapshots->len == 0 || !vm->cost.known) {
+    g->unknown |= vm->snapshots->len > 0;
+    vm->cost.known = false;
+    return;
+  }
+  if (g->guess) {
+    const uint64_t faults = faults_of_vm(vm);
+    const uint64_t more = faults > vm->cost.faults ? (faults - vm->cost.faults) * PAGE : 0;
+
+    /* A third on top: not all that makes a copy is a fault of QEMU's own (vhost, huge pages). */
+    budget.bytes = (budget.bytes + more) / 3 * 4;
+    budget.room -= MIN(budget.room, more);
+  }
+  for (guint i = 0; i < vm->snapshots->len; i++) {
+    DacsaKept *kept = g_ptr_array_index(vm->snapshots, i);
+    const DacsaBudgetSnapshot snapshot = {g->vms->len, kept->record->taken_us};
+
+    g->ending |= kept->why != NULL;
+    g_array_append_val(g->snapshots, snapshot);
+    g_ptr_array_add(g->kept, kept);
+  }
+  g_array_append_val(g->vms, budget);
+}
+
+static void
+gathering_init(Gathering *g, const DacsaCost *self, bool guess)
+{
+  *g = (Gathering){guess,
+                   g_array_new(FALSE, FALSE, sizeof(DacsaBudgetVm)),
+                   g_array_new(FALSE, FALSE, sizeof(DacsaBudgetSnapshot)),
+                   g_ptr_array_new(),
+                   false,
+                   false};
+  dacsa_fleet_foreach(self->options.fleet, gather_vm, g);
+}
+
+static void
+gathering_clear(Gathering *g)
+{
+  g_array_unref(g->vms);
+  g_array_unref(g->snapshots);
+  g_ptr_array_unref(g->kept);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Gathering, gathering_clear)
+
+/* The snapshot that has to go; NULL: none. */
+static DacsaKept *
+decide(const DacsaCost *self, const Gathering *g, char **ret_why)
+{
+  DacsaBudget budget = {.vms = (const DacsaBudgetVm *)(void *)g->vms->data,
+                        .n_vms = g->vms->len,
+                        .snapshots = (const DacsaBudgetSnapshot *)(void *)g->snapshots->data,
+                        .n_snapshots = g->snapshots->len,
+                        .stalled = g_get_monotonic_time() - self->stalled_us < STALL_US};
+  size_t i;
+
+  if (!dacsa_pressure_memory("", &budget.memory, &budget.available))
+    budget.memory = budget.available = UINT64_MAX;
+  budget.limit = dacsa_amount_of(self->options.host_limit, budget.memory);
+  return dacsa_budget_decide(&budget, &i, ret_why) ? g_ptr_array_index(g->kept, i) : NULL;
+}
+
+/* -- measuring -- */
+
+static void
+give_up(DacsaCost *self, DacsaKept *kept, const char *why)
+{
+  dacsa_shelf_drop(self->options.shelf, kept, DACSA_END_GIVEN_UP, why);
+  /* The stall had its answer; what that brought is measured when the child is gone. */
+  self->stalled_us = 0;
+  self->due_us = 0;
+}
+
+static void
+decide_now(DacsaCost *self)
+{
+  g_auto(Gathering) gathering = {0};
+  g_autofree char *why = NULL;
+
+  gathering_init(&gathering, self, false);
+  DacsaKept *kept = gathering.ending ? NULL : decide(self, &gathering, &why);
+  if (kept)
+    give_up(self, kept, why);
+}
+
+typedef struct {
+  GVariant *snapshots; /* of the reply */
+  size_t found;        /* how many of them are there still */
+} Reply;
+
+static void
+set_private_bytes(DacsaVm *vm, void *data)
+{
+  Reply *reply = data;
+  GVariantIter iter;
+  gint32 child;
+  guint64 bytes;
+
+  g_variant_iter_init(&iter, reply->snapshots);
+  while (g_variant_iter_next(&iter, "(it)", &child, &bytes))
+    for (guint i = 0; i < vm->snapshots->len; i++) {
+      DacsaKept *kept = g_ptr_array_index(vm->snapshots, i);
+
+      if (kept->record->child == child) {
+        kept->private_bytes = bytes;
+        reply->found++;
+      }
+    }
+}
+
+static void
+set_vms(DacsaCost *self, GVariant *vms)
+{
+  GVariantIter iter;
+  const char *name, *file;
+  guint64 bytes, room, room_max;
+
+  g_variant_iter_init(&iter, vms);
+  while (g_variant_iter_next(&iter, "(&stt&st)", &name, &bytes, &room, &file, &room_max)) {
+    DacsaVm *vm = dacsa_fleet_find(self->options.fleet, name);
+
+    if (!vm)
+      continue;
+    g_free(vm->cost.cgroup);
+    vm->cost.cgroup = file[0] ? g_strdup(file) : NULL;
+    vm->cost.bytes = bytes;
+    vm->cost.room = room;
+    vm->cost.room_max = room_max;
+    vm->cost.known = true;
+  }
+}
+
+static void
+measured(GVariant *payload, const GError *error, void *data)
+{
+  DacsaCost *self = data;
+
+  self->measuring = false;
+  if (error) {
+    g_message("what snapshots cost cannot be measured: %s", error->message);
+    self->due_us = g_get_monotonic_time() + INTERVAL_MIN_US;
+    decide_now(self); /* from what is known, and the host's memory now */
+    return;
+  }
+  if (!g_variant_is_of_type(payload, G_VARIANT_TYPE(REPLY)))
+    return;
+  g_autoptr(GVariant) vms = g_variant_get_child_value(payload, 1);
+  g_autoptr(GVariant) snapshots = g_variant_get_child_value(payload, 2);
+  guint64 cpu_us;
+  g_variant_get_child(payload, 0, "t", &cpu_us);
+  set_vms(self, vms);
+  Reply reply = {snapshots, 0};
+  dacsa_fleet_foreach(self->options.fleet, set_private_bytes, &reply);
+  self->due_us = g_get_monotonic_time() + CLAMP((int64_t)MIN(cpu_us, INTERVAL_MAX_US) * CPU_SHARE,
+                                                INTERVAL_MIN_US, INTERVAL_MAX_US);
+  /* One has gone meanwhile, and what it cost was measured with the others'. */
+  if (reply.found < g_variant_n_children(snapshots))
+    self->due_us = 0;
+  else
+    decide_now(self);
+}
+
+static void
+note_faults(DacsaVm *vm, void *data)
+{
+  (void)data;
+  vm->cost.faults = faults_of_vm(vm);
+}
+
+static void
+measure(DacsaCost *self)
+{
+  g_autoptr(GError) error = NULL;
+
+  /* Before the measurement: what happens beside it counts twice, rather than not at all. */
+  dacsa_fleet_foreach(self->options.fleet, note_faults, NULL);
+  self->measuring = dacsa_worker_start(measure_job, self, MEASURE_US, measured, self, &error);
+  if (!self->measuring)
+    measured(NULL, error, self);
+}
+
+static gboolean
+on_tick(void *data)
+{
+  DacsaCost *self = data;
+  g_auto(Gathering) gathering = {0};
+  g_autofree char *why = NULL;
+
+  gathering_init(&gathering, self, true);
+  if (gathering.kept->len == 0 && !gathering.unknown) {
+    self->tick = 0;
+    return G_SOURCE_REMOVE;
+  }
+  if (!self->measuring && !gathering.ending &&
+      (gathering.unknown || g_get_monotonic_time() >= self->due_us ||
+       decide(self, &gathering, &why)))
+    measure(self);
+  return G_SOURCE_CONTINUE;
+}
+
+static void
+on_stall(void *data)
+{
+  DacsaCost *self = data;
+
+  self->stalled_us = g_get_monotonic_time();
+}
+
+/* -- life -- */
+
+DacsaCost *
+dacsa_cost_new(const DacsaCostOptions *options)
+{
+  DacsaCost *self = g_new0(DacsaCost, 1);
+
+  self->options = *options;
+  self->stalled_us = -STALL_US;
+  self->pressure = dacsa_pressure_new(on_stall, self);
+  if (!dacsa_pressure_is_watched(self->pressure))
+    g_message("this kernel does not tell when tasks wait for memory (PSI)");
+  return self;
+}
+
+void
+dacsa_cost_free(DacsaCost *self)
+{
+  if (!self)
+    return;
+  if (self->tick)
+    g_source_remove(self->tick);
+  dacsa_pressure_free(self->pressure);
+  g_free(self);
+}
+
+void
+dacsa_cost_vm_changed(DacsaCost *self, DacsaVm *vm)
+{
+  g_auto(DacsaPolicy) policy = {0};
+
+  vm->cost.limit = UINT64_MAX;
+  if (!vm->running)
+    return;
+  dacsa_policy_find(&self->options.policies, vm->address->name, &policy);
+  if (vm->probe || policy.cow_limit.percent == 0)
+    vm->cost.limit = dacsa_amount_of(policy.cow_limit,
+                                     vm->probe ? dacsa_layout_ram_bytes(vm->probe->layout) : 0);
+}
+
+void
+dacsa_cost_wake(DacsaCost *self)
+{
+  if (!self->tick)
+    self->tick = g_timeout_add(TICK_MS, on_tick, self);
+}
