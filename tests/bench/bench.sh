@@ -1,6 +1,6 @@
 # tests/bench/bench.sh: what a benchmark is made of, beside all that a test case is made of
 # (tests/functions.sh). Figures are collected one a line in files, $figures/<name>, and printed as rows.
-# Every benchmark is called NAME.sh [MIB OF GUEST RAM [ROUNDS]].
+# Every benchmark is called NAME.sh [MIB OF GUEST RAM [ROUNDS]]; some have further arguments.
 # shellcheck shell=bash
 
 # shellcheck source=tests/functions.sh
@@ -63,6 +63,11 @@ calculate() {
 # ratio LABEL VALUE AIM: AIM is text.
 ratio() {
   printf '%-46s %9s   aim: %s\n' "$1" "$2" "$3"
+}
+
+# beside LABEL VALUE PAPER: a figure, and what the paper has for it (README.md names it).
+beside() {
+  printf '%-46s %9s   paper: %s\n' "$1" "$2" "$3"
 }
 
 # smaps PID KEY: a figure of smaps_rollup in KiB.
