@@ -9,19 +9,13 @@ interval=${3:-10}
 in_a_row=2 # snapshots a measurement
 settle=3   # seconds between measurements: copying on write goes on a little after a drop
 
-pause_until() {
-  local left
-  left=$(calculate 't - now' "t=$1" "now=$EPOCHREALTIME")
-  [[ $left == -* ]] || sleep "$left"
-}
-
 take_snapshots() {
   local i due=$EPOCHREALTIME
   for ((i = 0; i < in_a_row; i++)); do
     mkdir "$mnt/vm/s"
     sed -n 's/^pause_us: //p' "$mnt/vm/s/info" >>"$figures/pause_us"
     due=$(calculate 'due + interval' "due=$due" "interval=$interval")
-    pause_until "$due"
+    sleep_until "$due"
     rmdir "$mnt/vm/s"
   done
 }

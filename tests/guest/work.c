@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define STEPS (1u << 20)   /* of a unit of bench-cpu */
+#define STEPS (1u << 23)   /* of a unit of bench-cpu */
 #define STREAM (256 * MIB) /* bench-memory's, half of it read and half written */
 #define WRITTEN (96 * MIB) /* writer's, again and again */
 #define SLICES 50          /* of a second */
