@@ -23,6 +23,7 @@ make_disk() {
   needed_libraries "$DACSA" "$qemu" | xargs -d '\n' cp -L -t "$stage/lib"
   cp -L /usr/share/seabios/bios-256k.bin /usr/share/qemu/kvmvapic.bin "$stage/firmware"
   cp -r "$guest_images/service/." "$stage"
+  cp -r /etc/apparmor.d/abstractions/libvirt-* "$stage/apparmor.d/abstractions"
   truncate -s 256M "$tmp/service.img"
   mkfs.ext4 -q -O ^has_journal -d "$stage" "$tmp/service.img" || fail "mkfs.ext4"
   rm -r "$stage"
@@ -35,7 +36,7 @@ in_guest() {
 
 # in_guest_until SECONDS COMMAND: until it succeeds.
 in_guest_until() {
-  guest_run vm "for i in \$(seq $((10 * $1))); do if { $2; } >/dev/null 2>&1; then break; fi; sleep 0.1; done; $2" ||
+  guest_run vm "for i in \$(seq $((10 * $1))); do if { $2; } >/dev/null 2>&1; then break; fi; sleep 0.1; done; { $2; } >/dev/null 2>&1" ||
     fail "in the guest, after $1 s: $2; its journal: $(guest_run vm 'journalctl -n 30 --no-pager')"
 }
 
@@ -44,7 +45,7 @@ install_in_guest() {
   in_guest 'mkdir /opt/disk && mount -o ro "$(disk_called service)" /opt/disk && cp -r /opt/disk/installed/. /'
   in_guest 'for lib in /opt/disk/lib/*.so*; do name=/usr/lib/x86_64-linux-gnu/${lib##*/}; [ -e "$name" ] || ln -s "$lib" "$name"; done'
   in_guest 'export SYSTEMD_COLORS=0 SYSTEMD_URLIFY=0 SYSTEMD_PAGER=cat'
-  in_guest 'ldconfig; cp /opt/disk/modules/fuse.ko "/usr/lib/modules/$(uname -r)"; depmod; systemctl daemon-reload'
+  in_guest 'ldconfig; cp /opt/disk/modules/fuse.ko "/usr/lib/modules/$(uname -r)"; depmod 2>/dev/null; systemctl daemon-reload'
 }
 
 # start_web [SYSTEMD-RUN ARGS]: as libvirt starts one: sandboxed, not root, in a control group of its own.
