@@ -27,8 +27,9 @@ void dacsa_shelf_take_up(DacsaShelf *shelf);
 /* Keeps one. Takes record and pidfd. */
 void dacsa_shelf_put(DacsaShelf *shelf, DacsaVm *vm, DacsaRecord *record, int pidfd);
 
-/* Kills a child; `ended` is called when it is gone. why: for log and readers. */
-void dacsa_shelf_drop(DacsaShelf *shelf, DacsaKept *kept, const char *why);
+/* Kills a child; `ended` is called when it is gone. why: for log and readers. 0, or the errno of a
+ * child that may not be killed, such as by AppArmor: it stays. */
+int dacsa_shelf_drop(DacsaShelf *shelf, DacsaKept *kept, const char *why);
 
 /* Drops all, and waits for their end. */
 void dacsa_shelf_drop_all(DacsaShelf *shelf);
