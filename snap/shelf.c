@@ -125,8 +125,8 @@ drop_all_of(DacsaVm *vm, void *data)
     const int errsv = dacsa_shelf_drop(self, kept, "dropped");
 
     if (errsv)
-      g_warning("%s/%s stays: its child cannot be killed: %s", kept->record->vm,
-                kept->record->name, g_strerror(errsv));
+      g_warning("%s/%s stays: its child cannot be killed: %s", kept->record->vm, kept->record->name,
+                g_strerror(errsv));
     else
       dacsa_state_remove(self->state_path, kept->record->vm, kept->record->name);
   }
