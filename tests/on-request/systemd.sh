@@ -46,9 +46,9 @@ echo "systemd-analyze security: $(in_guest 'systemd-analyze security dacsa.servi
 # Start: it returns when the tree can be listed, and what can be done without the unit can be done in it.
 in_guest '! grep -q fuse /proc/filesystems' # the unit sees to that
 start_web
-in_guest 'systemctl start dacsa && ls /dacsa/web/status'
+in_guest 'systemctl start dacsa && ls /dacsa/web/status >/dev/null'
 same "$(in_guest 'dacsa check')" "web: can be snapshotted" "dacsa check"
-[[ $(in_guest 'dacsa snapshot web now') == "/dacsa/web/now  paused "* ]] || fail "no snapshot"
+[[ $(in_guest 'dacsa snapshot web now 2>/dev/null') == "/dacsa/web/now  paused "* ]] || fail "no snapshot"
 before=$(content)
 same "$(qemus)" 2 "QEMUs, itself and a snapshot"
 in_guest 'grep -qx "Seccomp:	2" /proc/$(pgrep -x dacsa-viewer)/status'
@@ -100,7 +100,7 @@ same "$(content)" "$before" "contents before and after the VM's new start"
 in_guest 'dacsa drop web/now'
 
 # drop-on-exit: none is left.
-in_guest 'echo drop-on-exit=true >>/etc/dacsa.conf && systemctl restart dacsa && dacsa snapshot web now'
+in_guest 'echo drop-on-exit=true >>/etc/dacsa.conf && systemctl restart dacsa && dacsa snapshot web now >/dev/null'
 same "$(qemus)" 2 "QEMUs, itself and a snapshot"
 in_guest 'systemctl stop dacsa'
 check_stopped "the last stop"
@@ -108,7 +108,7 @@ same "$(qemus)" 1 "QEMUs after a stop that drops"
 same "$(in_guest 'systemctl is-active web')" active "the VM"
 
 # The host goes down: nothing waits for snapshots, which would not outlive it.
-in_guest 'sed -i /drop-on-exit/d /etc/dacsa.conf && systemctl start dacsa && dacsa snapshot web now'
+in_guest 'sed -i /drop-on-exit/d /etc/dacsa.conf && systemctl start dacsa && dacsa snapshot web now >/dev/null'
 echo 'systemctl poweroff' | talk "$tmp/vm.serial" 60 dead "${guest_pid[vm]}" >"$tmp/ignored" || :
 wait_for 5 dead "${guest_pid[vm]}" || fail "the host does not go down: $(tail -n 5 "$tmp/vm.console")"
 forget_guest vm
