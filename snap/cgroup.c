@@ -1,9 +1,14 @@
 /* From a process's cgroups to the directories of each and of its ancestors, and what they say. */
 #include "snap/cgroup.h"
 
+#include "snap/error.h"
 #include "snap/hostfile.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Above that no limit is meant: version 1 writes "none" as the largest number of whole pages. */
 #define UNLIMITED (UINT64_C(1) << 62)
@@ -191,4 +196,34 @@ dacsa_cgroup_tightest(const char *root, pid_t pid, DacsaCgroupKind kind)
     }
   }
   return tightest;
+}
+
+static bool
+write_pid(const char *path, pid_t pid, GError **error)
+{
+  int fd = open(path, O_WRONLY | O_CLOEXEC);
+  const bool ok = fd >= 0 && dprintf(fd, "%d", (int)pid) > 0;
+  const int errsv = errno;
+
+  if (fd >= 0)
+    close(fd);
+  return ok || dacsa_fail_errno(error, errsv, "cannot write process %d to %s", (int)pid, path);
+}
+
+bool
+dacsa_cgroup_move(const char *root, pid_t pid, pid_t to, GError **error)
+{
+  static const char *const hierarchies[] = {"", "name=systemd"};
+
+  for (size_t i = 0; i < G_N_ELEMENTS(hierarchies); i++) {
+    size_t mountpoint;
+    g_autofree char *from = find_path(root, pid, hierarchies[i]);
+    g_autofree char *path = find_path(root, to, hierarchies[i]);
+    g_autofree char *directory = find_directory(root, to, hierarchies[i], &mountpoint);
+    g_autofree char *file = g_strconcat(root, directory ? directory : "", "/cgroup.procs", NULL);
+
+    if (directory && g_strcmp0(from, path) != 0 && !write_pid(file, pid, error))
+      return false;
+  }
+  return true;
 }

@@ -1,6 +1,6 @@
 /*
- * The limits that control groups set a process: its own and every ancestor's, of version 1 and 2
- * (Documentation/admin-guide/cgroup-v1, cgroup-v2.rst).
+ * The control groups of a process: the limits that they set it, its own and every ancestor's, of
+ * version 1 and 2, and moving it to another (Documentation/admin-guide/cgroup-v1, cgroup-v2.rst).
  */
 #pragma once
 
@@ -28,3 +28,9 @@ DacsaCgroupLimit *dacsa_cgroup_tightest(const char *root, pid_t pid, DacsaCgroup
 
 /* What is left below the limit. */
 uint64_t dacsa_cgroup_room(const DacsaCgroupLimit *limit);
+
+/* Moves a process from its control group to that of process `to`, where systemd watches them: in
+ * version 2, and in systemd's own hierarchy beside version 1. What memory it has stays charged to
+ * the old one. root: see snap/hostfile.h. NOT_FOUND, OS: it is gone, or this is not allowed. */
+bool dacsa_cgroup_move(const char *root, pid_t pid, pid_t to,
+                       GError **error) G_GNUC_WARN_UNUSED_RESULT;

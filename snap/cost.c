@@ -150,6 +150,8 @@ gather_vm(DacsaVm *vm, void *data)
     DacsaKept *kept = g_ptr_array_index(vm->snapshots, i);
     const DacsaBudgetSnapshot snapshot = {g->vms->len, kept->record->taken_us};
 
+    if (kept->stays)
+      continue;
     g->ending |= kept->why != NULL;
     g_array_append_val(g->snapshots, snapshot);
     g_ptr_array_add(g->kept, kept);

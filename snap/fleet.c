@@ -1,6 +1,7 @@
 /* Finds VMs and keeps an eye on them. */
 #include "snap/fleet.h"
 
+#include "snap/cgroup.h"
 #include "snap/error.h"
 #include "snap/libvirt.h"
 #include "snap/worker.h"
@@ -113,6 +114,22 @@ typedef struct {
   DacsaVm *vm;
 } VmWatch;
 
+/* Who ends a control group ends all in it: systemd that of a unit or scope whose QEMU has ended. So
+ * its snapshots, which live on, leave it for ours. */
+static void
+outlive_qemu(const DacsaVm *vm)
+{
+  for (guint i = 0; i < vm->snapshots->len; i++) {
+    const DacsaKept *kept = g_ptr_array_index(vm->snapshots, i);
+    const bool alive = syscall(SYS_pidfd_send_signal, kept->pidfd, 0, NULL, 0) == 0;
+    g_autoptr(GError) error = NULL;
+
+    if (alive && !dacsa_cgroup_move("", kept->record->child, getpid(), &error))
+      g_message("%s/%s may end with its VM's control group: %s", kept->record->vm,
+                kept->record->name, error->message);
+  }
+}
+
 static gboolean
 on_qemu_exit(gint fd, GIOCondition condition, void *data)
 {
@@ -121,6 +138,7 @@ on_qemu_exit(gint fd, GIOCondition condition, void *data)
   (void)fd;
   (void)condition;
   watch->vm->watch = 0;
+  outlive_qemu(watch->vm); /* first: it is a race with who empties the group */
   g_message("%s: QEMU has ended", watch->vm->address->name);
   vm_stopped(watch->fleet, watch->vm);
   return G_SOURCE_REMOVE;

@@ -229,6 +229,7 @@ static void
 on_buried(const DacsaTombstone *tombstone, void *data)
 {
   send_tombstone(data, tombstone);
+  note_collapse(data, tombstone->record->vm);
 }
 
 static void
@@ -513,8 +514,10 @@ start_drop(DacsaKeeper *self, DacsaVm *vm, const char *name, uint64_t sequence, 
     return dacsa_fail(error, DACSA_ERROR_NOT_FOUND, "no such snapshot");
   if (kept->drop_sequence)
     return dacsa_fail(error, DACSA_ERROR_BUSY, "it is being dropped already");
-  kept->drop_sequence = sequence;
-  dacsa_shelf_drop(self->shelf, kept, DACSA_END_ASKED, "dropped");
+  const int errsv = dacsa_shelf_drop(self->shelf, kept, DACSA_END_ASKED, "dropped");
+  if (errsv)
+    return dacsa_fail_errno(error, errsv, "its child cannot be killed");
+  kept->drop_sequence = sequence; /* answered when it has ended, which comes by the main loop */
   return true;
 }
 

@@ -4,6 +4,7 @@
 #include "snap/log.h"
 #include "snap/state.h"
 
+#include <errno.h>
 #include <glib-unix.h>
 #include <poll.h>
 #include <signal.h>
@@ -146,16 +147,26 @@ dacsa_shelf_take_up(DacsaShelf *self)
   }
 }
 
-void
+int
 dacsa_shelf_drop(DacsaShelf *self, DacsaKept *kept, DacsaEnd end, const char *why)
 {
   (void)self;
+  /* ESRCH: it ends just now, and that will be told. */
+  if (syscall(SYS_pidfd_send_signal, kept->pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH) {
+    const int errsv = errno;
+
+    if (!kept->stays)
+      g_warning("%s/%s stays: its child cannot be killed: %s", kept->record->vm, kept->record->name,
+                g_strerror(errsv));
+    kept->stays = true;
+    return errsv;
+  }
   if (!kept->why || end == DACSA_END_ASKED) {
     g_free(kept->why);
     kept->why = g_strdup(why);
     kept->end = end;
   }
-  syscall(SYS_pidfd_send_signal, kept->pidfd, SIGKILL, NULL, 0);
+  return 0;
 }
 
 bool
@@ -178,8 +189,8 @@ drop_all_of(DacsaVm *vm, void *data)
   for (guint i = 0; i < vm->snapshots->len; i++) {
     DacsaKept *kept = g_ptr_array_index(vm->snapshots, i);
 
-    dacsa_shelf_drop(self, kept, DACSA_END_ASKED, "dropped");
-    dacsa_state_remove(self->state_path, kept->record->vm, kept->record->name);
+    if (dacsa_shelf_drop(self, kept, DACSA_END_ASKED, "dropped") == 0)
+      dacsa_state_remove(self->state_path, kept->record->vm, kept->record->name);
   }
 }
 
@@ -192,7 +203,7 @@ await_all_of(DacsaVm *vm, void *data)
     const DacsaKept *kept = g_ptr_array_index(vm->snapshots, i);
     struct pollfd ended = {.fd = kept->pidfd, .events = POLLIN};
 
-    if (poll(&ended, 1, CHILD_END_MS) != 1)
+    if (kept->why && poll(&ended, 1, CHILD_END_MS) != 1)
       g_message("%s/%s: its child takes long to end", kept->record->vm, kept->record->name);
   }
 }

@@ -33,8 +33,9 @@ void dacsa_shelf_take_up(DacsaShelf *shelf);
 void dacsa_shelf_put(DacsaShelf *shelf, DacsaVm *vm, DacsaRecord *record, int pidfd);
 
 /* Kills a child; `ended` or `buried` is called when it is gone. why: for log and readers. What was
- * asked for wins over what was decided before. */
-void dacsa_shelf_drop(DacsaShelf *shelf, DacsaKept *kept, DacsaEnd end, const char *why);
+ * asked for wins over what was decided before. 0, or the errno of a child that may not be killed,
+ * such as by AppArmor: it stays, which the log tells once. */
+int dacsa_shelf_drop(DacsaShelf *shelf, DacsaKept *kept, DacsaEnd end, const char *why);
 
 /* Removes the tombstone of that name; false: there is none. */
 bool dacsa_shelf_forget(DacsaShelf *shelf, DacsaVm *vm, const char *name);

@@ -23,6 +23,7 @@ typedef struct {
   DacsaEnd end;           /* of which kind that is */
   uint64_t drop_sequence; /* of the request that waits for its end; 0: none does */
   uint64_t private_bytes; /* what it alone holds, as last measured (snap/rollup.h) */
+  bool stays;             /* it could not be killed */
 } DacsaKept;
 
 /* A snapshot that ended unasked, so that whoever looks for it learns why. */

@@ -1,6 +1,6 @@
 # tests/bench/bench.sh: what a benchmark is made of, beside all that a test case is made of
 # (tests/functions.sh). Figures are collected one a line in files, $figures/<name>, and printed as rows.
-# Every benchmark is called NAME.sh [MIB OF GUEST RAM [ROUNDS]].
+# Every benchmark is called NAME.sh [MIB OF GUEST RAM [ROUNDS]]; some have further arguments.
 # shellcheck shell=bash
 
 # shellcheck source=tests/functions.sh
@@ -60,9 +60,21 @@ calculate() {
   awk "${args[@]}" "BEGIN { printf \"%.2f\", $expression }"
 }
 
+# sleep_until TIME: seconds, as EPOCHREALTIME has them; what goes on at intervals keeps to them.
+sleep_until() {
+  local left
+  left=$(calculate 'time - now' "time=$1" "now=$EPOCHREALTIME")
+  [[ $left == -* ]] || sleep "$left"
+}
+
 # ratio LABEL VALUE AIM: AIM is text.
 ratio() {
   printf '%-46s %9s   aim: %s\n' "$1" "$2" "$3"
+}
+
+# beside LABEL VALUE PAPER: a figure, and what the paper has for it (README.md names it).
+beside() {
+  printf '%-46s %9s   paper: %s\n' "$1" "$2" "$3"
 }
 
 # smaps PID KEY: a figure of smaps_rollup in KiB.
@@ -84,4 +96,24 @@ host() {
     "$(sed -n 's/^model name.*: //p;T;q' /proc/cpuinfo)" "$(nproc)" "$(uname -r | cut -d- -f1)" \
     "$(qemu-system-x86_64 --version | sed -n 's/.*version \([0-9.]*\).*/\1/p')" "$(accelerator)" \
     "$(cut -d' ' -f1 /proc/loadavg)"
+}
+
+# --- how long a guest stands still, as its monitor's events say -------------------------------------
+
+# A second monitor, for the guest that these arguments are given to.
+# shellcheck disable=SC2034 # benchmarks use it
+events=(-qmp "unix:$tmp/events.qmp,server=on,wait=off")
+
+watch_events() {
+  mkfifo "$tmp/to-events"
+  exec {to_events}<>"$tmp/to-events"
+  echo '{"execute":"qmp_capabilities"}' >&"$to_events"
+  socat - "UNIX-CONNECT:$tmp/events.qmp" <&"$to_events" >"$tmp/events" 2>/dev/null &
+  cleanup_fn end_process $! 5
+}
+
+# standstills: microseconds from each STOP to the RESUME after it, by QEMU's own time stamps.
+standstills() {
+  sed -nE 's/.*"seconds": ([0-9]+), "microseconds": ([0-9]+)\}.*"event": "(STOP|RESUME)".*/\3 \1 \2/p' "$tmp/events" |
+    awk '{ us = $2 * 1000000 + $3 } $1 == "STOP" { stop = us } $1 == "RESUME" { printf "%d\n", us - stop }'
 }

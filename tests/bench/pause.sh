@@ -7,25 +7,14 @@
 snapshots=${2:-24}
 window=0.25 # seconds before and after each snapshot that the guest watches its clock, too
 
-# --- the monitor's events: a second monitor listens ----------------------------------------------
+# --- the monitor's events -------------------------------------------------------------------------
 
 stops=0
 
-watch_events() {
-  mkfifo "$tmp/to-events"
-  exec {to_events}<>"$tmp/to-events"
-  echo '{"execute":"qmp_capabilities"}' >&"$to_events"
-  socat - "UNIX-CONNECT:$tmp/vm.events" <&"$to_events" >"$tmp/events" 2>/dev/null &
-  cleanup_fn end_process $! 5
-}
-
-# paused_us: from the latest STOP to the latest RESUME, by QEMU's own time stamps. There has to have
-# been one more since this was last asked.
+# paused_us: the latest standstill. There has to have been one more since this was last asked.
 paused_us() {
   wait_for 10 resumed || fail "there is no pause to be seen: $(tail -n 3 "$tmp/events")"
-  grep -E '"event": "(STOP|RESUME)"' "$tmp/events" | tail -n 2 |
-    sed -E 's/.*"seconds": ([0-9]+), "microseconds": ([0-9]+)\}.*"event": "(STOP|RESUME)".*/\3 \1 \2/' |
-    awk '{ at[$1] = $2 * 1000000 + $3 } END { printf "%d\n", at["RESUME"] - at["STOP"] }'
+  standstills | tail -n 1
 }
 
 resumed() {
@@ -170,7 +159,7 @@ print_all() {
   echo "$(within_aim) of $snapshots pauses are within 2 x the fork beside them + 2 ms"
 }
 
-start_touched_guest -qmp "unix:$tmp/vm.events,server=on,wait=off" \
+start_touched_guest "${events[@]}" \
   -chardev "socket,id=voice,path=$tmp/vm.voice,server=on,wait=off" -serial chardev:voice
 gap_pid=$(start_in_guest vm gap gap)
 watch_events

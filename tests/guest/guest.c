@@ -457,7 +457,7 @@ static const struct role roles[] = {
 
 static const struct role *const all_roles[] = {
     roles,        memory_roles,   socket_roles,   process_roles, namespace_roles,
-    report_roles, resident_roles, debuggee_roles, mark_roles,
+    report_roles, resident_roles, debuggee_roles, mark_roles,    work_roles,
 };
 
 static const struct role *

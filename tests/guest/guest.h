@@ -20,7 +20,7 @@ struct role {
 
 /* Each ends with a row of NULLs. */
 extern const struct role memory_roles[], socket_roles[], process_roles[], namespace_roles[],
-    report_roles[], resident_roles[], debuggee_roles[], mark_roles[];
+    report_roles[], resident_roles[], debuggee_roles[], mark_roles[], work_roles[];
 
 _Noreturn void die(const char *what);
 void ready(void); /* creates /run/ready/<pid>: this process is what it is meant to be */

@@ -138,6 +138,51 @@ test_garbage(void)
   fake_host_free(root);
 }
 
+static void
+check_file(const char *root, const char *path, const char *wanted)
+{
+  g_autofree char *file = g_strconcat(root, path, NULL);
+  g_autofree char *text = NULL;
+
+  g_assert_true(g_file_get_contents(file, &text, NULL, NULL));
+  g_assert_cmpstr(text, ==, wanted);
+}
+
+static void
+test_move(void)
+{
+  static const char systemd_mount[] =
+      "33 1 0:28 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,xattr,name=systemd\n";
+  char *root = fake_host_new();
+  g_autofree char *mounts = g_strconcat(v1_mounts, systemd_mount, NULL);
+  g_autoptr(GError) error = NULL;
+
+  fake_host_put(root, "/proc/4242/cgroup", "4:memory:/vm\n1:name=systemd:/vm\n0::/vm\n");
+  fake_host_put(root, "/proc/7/cgroup", "4:memory:/us\n1:name=systemd:/us\n0::/us\n");
+  CHECK_OK(dacsa_cgroup_move(root, PID, 7, &error),
+           error); /* no hierarchy to be seen: nothing to do */
+
+  fake_host_put(root, "/proc/self/mountinfo", v2_mounts);
+  CHECK_FAILS(dacsa_cgroup_move(root, PID, 7, &error), error, DACSA_ERROR_NOT_FOUND);
+  fake_host_put(root, "/sys/fs/cgroup/us/cgroup.procs", "");
+  CHECK_OK(dacsa_cgroup_move(root, PID, 7, &error), error);
+  check_file(root, "/sys/fs/cgroup/us/cgroup.procs", "4242");
+
+  fake_host_put(root, "/proc/self/mountinfo", mounts);
+  fake_host_put(root, "/sys/fs/cgroup/unified/us/cgroup.procs", "");
+  fake_host_put(root, "/sys/fs/cgroup/systemd/us/cgroup.procs", "");
+  CHECK_OK(dacsa_cgroup_move(root, PID, 7, &error), error);
+  check_file(root, "/sys/fs/cgroup/unified/us/cgroup.procs", "4242");
+  check_file(root, "/sys/fs/cgroup/systemd/us/cgroup.procs", "4242");
+
+  /* Both in one already: left alone. */
+  fake_host_put(root, "/sys/fs/cgroup/unified/us/cgroup.procs", "");
+  fake_host_put(root, "/proc/7/cgroup", "1:name=systemd:/vm\n0::/vm\n");
+  CHECK_OK(dacsa_cgroup_move(root, PID, 7, &error), error);
+  check_file(root, "/sys/fs/cgroup/unified/us/cgroup.procs", "");
+  fake_host_free(root);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -146,5 +191,6 @@ main(int argc, char **argv)
   g_test_add_func("/cgroup/v2", test_v2);
   g_test_add_func("/cgroup/namespaces", test_namespaces);
   g_test_add_func("/cgroup/garbage", test_garbage);
+  g_test_add_func("/cgroup/move", test_move);
   return g_test_run();
 }
