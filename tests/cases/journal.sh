@@ -3,6 +3,7 @@
 # namespace of its own, so that this host's journal is left alone.
 [ -n "${DACSA_JOURNAL_NAMESPACE:-}" ] || DACSA_JOURNAL_NAMESPACE=1 exec unshare -m "$0"
 . "$(dirname "$0")/../functions.sh"
+. "$root/tests/kill-at/functions.sh"
 journald=/lib/systemd/systemd-journald
 requires test -x $journald
 requires command -v systemd-cat
@@ -32,7 +33,8 @@ refused=MESSAGE_ID=bfc069a6fce0445cae5f6ca3516a7af8
 dropped=MESSAGE_ID=613f776f348b4f7185c842dc283f9986
 lost=MESSAGE_ID=e8cc8d93f2d0485da37acf3d3428ba24
 taken_up=MESSAGE_ID=0aeb3f75bb3442bba69cf14cbd20925d
-for id in $taken $refused $dropped $lost $taken_up; do
+recovered=MESSAGE_ID=18b521a3cb4544828dd05a4f3ef3f050
+for id in $taken $refused $dropped $lost $taken_up $recovered; do
   grep -q "${id#*=}" "$root/doc/man/dacsa-mount.1" || fail "dacsa-mount(1) lacks $id"
 done
 
@@ -63,6 +65,12 @@ dacsa snapshot vm kept >/dev/null
 stop_dacsa
 DACSA=$tmp/in-journal start_dacsa --config none --connect none --qmp "vm=$tmp/vm.qmp"
 wait_for 10 there $taken_up DACSA_SNAPSHOT=kept || fail "a snapshot taken up is not told: $(entry MESSAGE)"
+
+start_kill step 50
+! mkdir "$mnt/vm/halfway" 2>/dev/null || fail "taken by a process that was killed"
+wait $killer
+wait_for 10 there $recovered DACSA_VM=vm DACSA_SNAPSHOT=halfway || fail "a recovery is not told: $(entry MESSAGE)"
+same "$(entry PRIORITY $recovered)" 4 "priority of a recovery"
 
 # The viewer, which has no socket to the journal, has its warnings there all the same, as warnings: here
 # that it may not become nobody.
