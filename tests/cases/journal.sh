@@ -3,6 +3,7 @@
 # namespace of its own, so that this host's journal is left alone.
 [ -n "${DACSA_JOURNAL_NAMESPACE:-}" ] || DACSA_JOURNAL_NAMESPACE=1 exec unshare -m "$0"
 . "$(dirname "$0")/../functions.sh"
+. "$root/tests/kill-at/functions.sh"
 journald=/lib/systemd/systemd-journald
 requires test -x $journald
 requires command -v systemd-cat
@@ -34,7 +35,8 @@ lost=MESSAGE_ID=e8cc8d93f2d0485da37acf3d3428ba24
 given_up=MESSAGE_ID=74a4a45e4d95400e9d09039446a65186
 taken_up=MESSAGE_ID=0aeb3f75bb3442bba69cf14cbd20925d
 collapsed=MESSAGE_ID=4a1a6f04e02544a6a81926754d85292a
-for id in $taken $refused $dropped $lost $given_up $taken_up $collapsed; do
+recovered=MESSAGE_ID=18b521a3cb4544828dd05a4f3ef3f050
+for id in $taken $refused $dropped $lost $given_up $taken_up $collapsed $recovered; do
   grep -q "${id#*=}" "$root/doc/man/dacsa-mount.1" || fail "dacsa-mount(1) lacks $id"
 done
 
@@ -83,6 +85,12 @@ dacsa snapshot vm kept >/dev/null
 stop_dacsa
 DACSA=$tmp/in-journal start_dacsa --config none --connect none --qmp "vm=$tmp/vm.qmp"
 wait_for 10 there $taken_up DACSA_SNAPSHOT=kept || fail "a snapshot taken up is not told: $(entry MESSAGE)"
+
+start_kill step 50
+! mkdir "$mnt/vm/halfway" 2>/dev/null || fail "taken by a process that was killed"
+wait $killer
+wait_for 10 there $recovered DACSA_VM=vm DACSA_SNAPSHOT=halfway || fail "a recovery is not told: $(entry MESSAGE)"
+same "$(entry PRIORITY $recovered)" 4 "priority of a recovery"
 
 # The viewer, which has no socket to the journal, has its warnings there all the same, as warnings: here
 # that it may not become nobody.

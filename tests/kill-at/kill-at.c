@@ -2,6 +2,7 @@
  * kill-at KEEPER STATE-DIR step N [PID...]
  * kill-at KEEPER STATE-DIR after MICROSECONDS [PID...]
  * kill-at KEEPER STATE-DIR run N COMMAND
+ * kill-at KEEPER STATE-DIR recovery N M
  *
  * Kills the worker that takes the next snapshot, and before it each PID: at the N-th stop at the
  * entry or the exit of a system call, counted from when the take's journal is there (step), or that
@@ -158,40 +159,61 @@ act(pid_t worker)
   }
 }
 
-static void
-step(unsigned long until)
+/* Whether a stop is one of those that count. *worker: the one that is counted; 0: not known yet. Of
+ * a recovery it is the next process, after `first`. */
+static bool
+counts(pid_t tid, pid_t first, pid_t *worker)
 {
-  const long options = PTRACE_O_TRACEFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACESYSGOOD;
+  const pid_t group = thread_group(tid);
+
+  if (!*worker && !first)
+    *worker = journal_worker();
+  else if (!*worker && group != first && group != keeper)
+    *worker = group;
+  return *worker && group == *worker;
+}
+
+/* The worker that was killed, or 0: it came to its end by itself. */
+static pid_t
+kill_at_stop(unsigned long until, pid_t first)
+{
   unsigned long n = 0;
   pid_t worker = 0, tid;
   int status;
 
-  if (ptrace(PTRACE_SEIZE, keeper, 0, options) < 0)
-    die("seize");
-  puts("ready");
-  fflush(stdout);
   while ((tid = waitpid(-1, &status, __WALL)) > 0) {
     if (!WIFSTOPPED(status)) {
       if (worker && tid == worker)
         break;
       continue;
     }
-    if (WSTOPSIG(status) == SYSCALL_STOP) {
-      if (!worker)
-        worker = journal_worker();
-      if (worker && thread_group(tid) == worker) {
-        if (!journal_worker())
-          break;
-        if (++n == until) {
-          tell_stop(command ? "ran" : "killed", n, tid);
-          act(worker);
-          return;
-        }
+    if (WSTOPSIG(status) == SYSCALL_STOP && counts(tid, first, &worker)) {
+      if (!journal_worker())
+        break;
+      if (++n == until) {
+        tell_stop(command ? "ran" : "killed", n, tid);
+        act(worker);
+        return worker;
       }
     }
     go_on(tid, status);
   }
   printf("ended %lu\n", n);
+  return 0;
+}
+
+static void
+step(unsigned long until, unsigned long recovery)
+{
+  const long options = PTRACE_O_TRACEFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACESYSGOOD;
+
+  if (ptrace(PTRACE_SEIZE, keeper, 0, options) < 0)
+    die("seize");
+  puts("ready");
+  fflush(stdout);
+  pid_t worker = kill_at_stop(until, 0);
+  if (worker && recovery)
+    kill_at_stop(recovery, worker);
 }
 
 /* -- after -- */
@@ -219,16 +241,19 @@ int
 main(int argc, char **argv)
 {
   if (argc < 5 || argc - 5 > MAX_PIDS) {
-    fputs("usage: kill-at KEEPER STATE-DIR step|after|run NUMBER [PID...|COMMAND]\n", stderr);
+    fputs(
+        "usage: kill-at KEEPER STATE-DIR step|after|run|recovery NUMBER [PID...|COMMAND|NUMBER]\n",
+        stderr);
     return 2;
   }
   keeper = atoi(argv[1]);
   state_dir = argv[2];
   command = strcmp(argv[3], "run") == 0 ? argv[5] : NULL;
-  for (int i = 5; i < argc && !command; i++)
+  const bool recovery = strcmp(argv[3], "recovery") == 0 && argc > 5;
+  for (int i = 5; i < argc && !command && !recovery; i++)
     others[n_others++] = atoi(argv[i]);
-  if (command || strcmp(argv[3], "step") == 0)
-    step(strtoul(argv[4], NULL, 10));
+  if (command || recovery || strcmp(argv[3], "step") == 0)
+    step(strtoul(argv[4], NULL, 10), recovery ? strtoul(argv[5], NULL, 10) : 0);
   else
     after(strtoul(argv[4], NULL, 10));
   return 0;
