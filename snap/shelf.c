@@ -3,6 +3,7 @@
 
 #include "snap/log.h"
 #include "snap/state.h"
+#include "snap/strays.h"
 
 #include <glib-unix.h>
 #include <poll.h>
@@ -84,6 +85,7 @@ dacsa_shelf_take_up(DacsaShelf *self)
 {
   g_autoptr(GPtrArray) records = dacsa_state_load(self->state_path);
 
+  dacsa_strays_end(self->state_path, records);
   while (records->len > 0) {
     g_autoptr(DacsaRecord) record = g_ptr_array_steal_index(records, 0);
     DacsaVm *vm = dacsa_fleet_find(self->options.fleet, record->vm);

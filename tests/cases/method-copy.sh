@@ -140,3 +140,11 @@ same "$before" "$(evidence)" "snapshots before and after a restart of the daemon
 dacsa drop vm/still
 wait_for 10 nothing_is_parked || fail "the dropped copy is still there"
 same "$(readlink "/proc/$copy/exe" || :)" "" "processes of a dropped copy and none"
+
+# One that was never written down, as a worker killed at the last moment leaves it, is not kept for ever.
+dacsa snapshot vm unknown >/dev/null
+copy=$(parked vm)
+stop_dacsa
+rm /run/dacsa/*"$tag"*/vm@unknown.snapshot
+mount_with_copy
+wait_for 10 dead "$copy" || fail "a copy that nobody knows stays"
