@@ -41,6 +41,8 @@ with open(f"/proc/{sys.argv[1]}/maps") as maps, open(f"/proc/{sys.argv[1]}/mem",
     for line in maps:
         start, end = (int(n, 16) for n in line.split()[0].split("-"))
         tail = b""
+        if end - start > 1 << 31:  # a sanitizer's, of which next to nothing is there
+            continue
         while "r" in line.split()[1] and start < end and not line.rstrip().endswith("[vvar]"):
             mem.seek(start)
             try:
