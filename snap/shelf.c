@@ -3,6 +3,7 @@
 
 #include "snap/log.h"
 #include "snap/state.h"
+#include "snap/strays.h"
 
 #include <errno.h>
 #include <glib-unix.h>
@@ -129,6 +130,7 @@ dacsa_shelf_take_up(DacsaShelf *self)
 {
   g_autoptr(GPtrArray) records = dacsa_state_load(self->state_path);
 
+  dacsa_strays_end(self->state_path, records);
   g_ptr_array_sort(records, compare_taken);
   while (records->len > 0) {
     g_autoptr(DacsaRecord) record = g_ptr_array_steal_index(records, 0);

@@ -41,6 +41,8 @@ with open(f"/proc/{sys.argv[1]}/maps") as maps, open(f"/proc/{sys.argv[1]}/mem",
     for line in maps:
         start, end = (int(n, 16) for n in line.split()[0].split("-"))
         tail = b""
+        if end - start > 1 << 31:  # a sanitizer's, of which next to nothing is there
+            continue
         while "r" in line.split()[1] and start < end and not line.rstrip().endswith("[vvar]"):
             mem.seek(start)
             try:
@@ -140,3 +142,11 @@ same "$before" "$(evidence)" "snapshots before and after a restart of the daemon
 dacsa drop vm/still
 wait_for 10 nothing_is_parked || fail "the dropped copy is still there"
 same "$(readlink "/proc/$copy/exe" || :)" "" "processes of a dropped copy and none"
+
+# One that was never written down, as a worker killed at the last moment leaves it, is not kept for ever.
+dacsa snapshot vm unknown >/dev/null
+copy=$(parked vm)
+stop_dacsa
+rm /run/dacsa/*"$tag"*/vm@unknown.snapshot
+mount_with_copy
+wait_for 10 dead "$copy" || fail "a copy that nobody knows stays"

@@ -96,7 +96,8 @@ copy(const char *memory, bool populate)
   return to;
 }
 
-/* fd: of the file that backs memory, or -1. exact: its file system counts every page. */
+/* fd: of the file that backs memory, or -1. exact: its file system counts every page, and writes
+ * none to a disk meanwhile. */
 static void
 check_copy(const char *memory, int fd, bool exact)
 {
@@ -113,7 +114,7 @@ check_copy(const char *memory, int fd, bool exact)
     check_content(copied);
   }
   g_assert_true(fd < 0 || fstat(fd, &after) == 0);
-  g_assert_true(fd < 0 || before.st_blocks == after.st_blocks);
+  g_assert_true(fd < 0 || !exact || before.st_blocks == after.st_blocks);
 }
 
 static char *

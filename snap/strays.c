@@ -1,0 +1,75 @@
+/* Looks for holders without a record. */
+#include "snap/strays.h"
+
+#include "snap/holder.h"
+#include "snap/record.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static char *
+proc_path(pid_t pid, const char *name)
+{
+  return g_strdup_printf("/proc/%d/%s", (int)pid, name);
+}
+
+/* A process of root's, named as a holder, whose label is of that mount. */
+static bool
+is_holder(pid_t pid, const char *state_path)
+{
+  g_autofree char *path = proc_path(pid, "cmdline");
+  g_autofree char *prefix = g_strconcat(state_path, "/", NULL);
+  g_autofree char *line = NULL;
+  struct stat st;
+  gsize len;
+
+  if (stat(path, &st) < 0 || st.st_uid != 0 || !g_file_get_contents(path, &line, &len, NULL) ||
+      len <= sizeof(DACSA_HOLDER_NAME) || strcmp(line, DACSA_HOLDER_NAME) != 0)
+    return false;
+  return g_str_has_prefix(line + sizeof(DACSA_HOLDER_NAME), prefix);
+}
+
+/* One that has descriptors waits for a worker, and ends with it. */
+static bool
+is_parked(pid_t pid)
+{
+  g_autofree char *path = proc_path(pid, "fd");
+  g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+
+  return dir && !g_dir_read_name(dir);
+}
+
+static bool
+is_known(pid_t pid, const GPtrArray *records)
+{
+  for (guint i = 0; i < records->len; i++)
+    if (((const DacsaRecord *)g_ptr_array_index(records, i))->child == pid)
+      return true;
+  return false;
+}
+
+void
+dacsa_strays_end(const char *state_path, const GPtrArray *records)
+{
+  g_autoptr(GDir) dir = g_dir_open("/proc", 0, NULL);
+  const char *name;
+
+  while (dir && (name = g_dir_read_name(dir))) {
+    const pid_t pid = (pid_t)g_ascii_strtoll(name, NULL, 10);
+    const int pidfd = pid > 0 && is_holder(pid, state_path) && !is_known(pid, records)
+                          ? (int)syscall(SYS_pidfd_open, pid, 0)
+                          : -1;
+
+    if (pidfd < 0)
+      continue;
+    /* Asked again: the descriptor is of whoever has the pid now. */
+    if (is_holder(pid, state_path) && is_parked(pid)) {
+      g_message("a copy that nobody knows is ended (pid %d)", (int)pid);
+      syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+    }
+    close(pidfd);
+  }
+}
