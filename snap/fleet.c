@@ -19,6 +19,7 @@
 struct DacsaFleet {
   DacsaFleetOptions options; /* its strings are not looked at after dacsa_fleet_new */
   GHashTable *vms;           /* name -> DacsaVm, owned */
+  uint32_t last_serial;
   DacsaLibvirt *libvirt;
   int inotify; /* of the directories of the QMP sockets */
   guint inotify_source;
@@ -143,6 +144,12 @@ watch_qemu(DacsaFleet *self, DacsaVm *vm)
       g_unix_fd_add_full(G_PRIORITY_DEFAULT, vm->pidfd, G_IO_IN, on_qemu_exit, watch, g_free);
 }
 
+uint32_t
+dacsa_fleet_next_serial(DacsaFleet *self)
+{
+  return ++self->last_serial;
+}
+
 /* Makes a VM known, or known again. Takes address. */
 static DacsaVm *
 add_vm(DacsaFleet *self, DacsaVmAddress *address)
@@ -155,6 +162,7 @@ add_vm(DacsaFleet *self, DacsaVmAddress *address)
     return vm;
   }
   vm = dacsa_vm_new(address);
+  vm->serial = dacsa_fleet_next_serial(self);
   g_hash_table_insert(self->vms, g_strdup(address->name), vm);
   return vm;
 }

@@ -3,6 +3,7 @@
 
 #include "snap/channel.h"
 #include "snap/error.h"
+#include "snap/lives.h"
 #include "snap/log.h"
 #include "snap/shelf.h"
 #include "snap/state.h"
@@ -11,13 +12,15 @@
 
 #include <fcntl.h>
 #include <glib-unix.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define TAKE_US (30 * G_USEC_PER_SEC)
+
+static void replace_viewer(DacsaKeeper *self);
 
 struct DacsaKeeper {
   GMainLoop *loop;
@@ -25,6 +28,8 @@ struct DacsaKeeper {
   DacsaShelf *shelf;
   char *state_path;
   bool drop_on_exit;
+  DacsaLives *lives; /* of the viewer */
+  DacsaLifeEnd end;  /* of the last of them */
   int channel;
   guint channel_source;
   bool is_ready;
@@ -80,7 +85,8 @@ send_reply(DacsaKeeper *self, uint64_t sequence, const GError *error)
   g_autoptr(DacsaMessage) message = dacsa_message_new("reply", sequence);
   g_autofree char *number = g_strdup_printf("%d", error ? dacsa_error_errno(error) : 0);
 
-  if (sequence == 0)
+  /* Of an earlier viewer's requests nobody waits any more; of 0, nobody ever did. */
+  if (dacsa_message_viewer(sequence) != dacsa_lives_number(self->lives))
     return;
   dacsa_message_set(message, "errno", number);
   if (error)
@@ -96,6 +102,8 @@ send_vm(DacsaKeeper *self, const DacsaVm *vm)
 
   dacsa_message_set(message, "name", vm->address->name);
   dacsa_message_set(message, "status", status);
+  dacsa_message_set_number(message, "serial", vm->serial);
+  dacsa_message_set_number(message, "since", vm->since_us);
   if (vm->probe) {
     g_autofree char *life =
         g_strdup_printf("%d@%" G_GUINT64_FORMAT, (int)vm->probe->pid, vm->probe->start_time);
@@ -113,19 +121,33 @@ open_proc(pid_t pid, const char *name)
   return open(path, O_RDONLY | O_CLOEXEC);
 }
 
+static bool
+is_alive(const DacsaKept *kept)
+{
+  struct pollfd ended = {.fd = kept->pidfd, .events = POLLIN};
+
+  return poll(&ended, 1, 0) == 0;
+}
+
+/* If the child still lives when its files are open, they are its own, and not another process's
+ * that got its pid. */
 static void
-send_snapshot(DacsaKeeper *self, const DacsaKept *kept)
+send_snapshot(DacsaKeeper *self, DacsaKept *kept)
 {
   g_autoptr(DacsaMessage) message = dacsa_message_new("snapshot", 0);
   const DacsaRecord *record = kept->record;
 
   dacsa_message_set(message, "vm", record->vm);
   dacsa_message_set(message, "name", record->name);
+  dacsa_message_set_number(message, "serial", kept->serial);
+  dacsa_message_set_number(message, "time", kept->shown++);
   dacsa_message_add_fd(message,
                        dacsa_state_open_record(self->state_path, record->vm, record->name));
   dacsa_message_add_fd(message, open_proc(record->child, "mem"));
   dacsa_message_add_fd(message, open_proc(record->child, "pagemap"));
   dacsa_message_add_fd(message, open_proc(record->child, "smaps_rollup"));
+  if (!is_alive(kept))
+    return; /* its end is about to be noticed */
   for (size_t i = 0; i < message->n_fds; i++)
     if (message->fds[i] < 0) {
       g_warning("%s/%s: its child cannot be read", record->vm, record->name);
@@ -137,7 +159,7 @@ send_snapshot(DacsaKeeper *self, const DacsaKept *kept)
 /* -- what the shelf tells -- */
 
 static void
-on_kept(const DacsaKept *kept, void *data)
+on_kept(DacsaKept *kept, void *data)
 {
   send_snapshot(data, kept);
 }
@@ -321,6 +343,8 @@ handle_request(DacsaKeeper *self, DacsaMessage *message)
   bool take = strcmp(request->verb, "take") == 0;
   bool ok = true;
 
+  if (dacsa_message_viewer(request->sequence) != dacsa_lives_number(self->lives))
+    return;
   if (vm && vm->probing && (refresh || (take && !may_be_taken(vm))))
     g_ptr_array_add(vm->waiting, g_steal_pointer(&request));
   else if (take && vm && vm->running && vm->probe && vm->probe->reason && !vm->taking)
@@ -357,6 +381,14 @@ handle_waiting(DacsaKeeper *self, DacsaVm *vm)
   }
 }
 
+static void
+handle_ready(DacsaKeeper *self)
+{
+  if (!self->is_ready && self->ready)
+    self->ready(self->ready_data);
+  self->is_ready = true;
+}
+
 static gboolean
 on_request(gint fd, GIOCondition condition, void *data)
 {
@@ -369,17 +401,78 @@ on_request(gint fd, GIOCondition condition, void *data)
     if (g_error_matches(error, DACSA_ERROR, DACSA_ERROR_BAD_DATA))
       return G_SOURCE_CONTINUE;
     self->channel_source = 0;
-    g_main_loop_quit(self->loop);
+    replace_viewer(self);
     return G_SOURCE_REMOVE;
   }
-  if (strcmp(message->verb, "ready") == 0) {
-    self->is_ready = true;
-    if (self->ready)
-      self->ready(self->ready_data);
-  } else {
+  if (strcmp(message->verb, "ready") == 0)
+    handle_ready(self);
+  else
     handle_request(self, g_steal_pointer(&message));
-  }
   return G_SOURCE_CONTINUE;
+}
+
+/* -- the viewer's lives -- */
+
+static bool
+start_viewer(DacsaKeeper *self, GError **error)
+{
+  if (!dacsa_lives_start(self->lives, &self->channel, error))
+    return false;
+  self->channel_source = g_unix_fd_add(self->channel, G_IO_IN | G_IO_HUP, on_request, self);
+  return true;
+}
+
+static void
+send_all_told(DacsaKeeper *self)
+{
+  g_autoptr(DacsaMessage) all = dacsa_message_new("all", 0);
+
+  send_message(self, all);
+}
+
+/* One that runs no more and has no snapshot is not listed, even if its socket is still watched. A
+ * snapshot that is being dropped is not shown again. */
+static void
+tell_of_vm(DacsaVm *vm, void *data)
+{
+  if (!vm->running && vm->snapshots->len == 0)
+    return;
+  send_vm(data, vm);
+  for (guint i = 0; i < vm->snapshots->len; i++) {
+    DacsaKept *kept = g_ptr_array_index(vm->snapshots, i);
+
+    if (!kept->why)
+      send_snapshot(data, kept);
+  }
+}
+
+/* The viewer is gone. If it has crashed the next one is told all that this one knew; what it had
+ * asked for is done, but nobody waits for it. */
+static void
+replace_viewer(DacsaKeeper *self)
+{
+  g_autofree char *how = NULL;
+  g_autoptr(GError) error = NULL;
+
+  close(self->channel);
+  self->channel = -1;
+  self->end = dacsa_lives_end(self->lives, &how);
+  if (self->end == DACSA_LIFE_DONE || !self->is_ready) {
+    g_main_loop_quit(self->loop);
+    return;
+  }
+  dacsa_log(DACSA_LOG_VIEWER, G_LOG_LEVEL_WARNING, NULL, NULL, -1, "the viewer %s; %s", how,
+            self->end == DACSA_LIFE_CRASHED ? "another one is started"
+                                            : "it does so too often, so this is the end");
+  if (self->end == DACSA_LIFE_CRASHED && start_viewer(self, &error)) {
+    dacsa_fleet_foreach(self->fleet, tell_of_vm, self);
+    send_all_told(self);
+    return;
+  }
+  if (error)
+    g_warning("%s", error->message);
+  self->end = DACSA_LIFE_HOPELESS;
+  g_main_loop_quit(self->loop);
 }
 
 /* -- what the fleet tells -- */
@@ -436,31 +529,25 @@ dacsa_keeper_on_ready(DacsaKeeper *keeper, void (*ready)(void *data), void *data
   keeper->ready_data = data;
 }
 
-/* false: by a signal, or with a failure. */
-static bool
-await_viewer(pid_t viewer)
-{
-  int status;
-
-  return viewer > 0 && waitpid(viewer, &status, 0) == viewer && WIFEXITED(status) &&
-         WEXITSTATUS(status) == 0;
-}
-
 DacsaKeeperEnd
-dacsa_keeper_run(DacsaKeeper *self, int channel, pid_t viewer)
+dacsa_keeper_run(DacsaKeeper *self, const DacsaLivesOptions *viewer)
 {
-  g_autoptr(DacsaMessage) all = dacsa_message_new("all", 0);
+  g_autoptr(GError) error = NULL;
 
-  self->channel = channel;
+  self->lives = dacsa_lives_new(viewer);
+  if (!start_viewer(self, &error)) {
+    g_warning("%s", error->message);
+    return DACSA_KEEPER_NOT_READY;
+  }
   dacsa_fleet_start(self->fleet);
   dacsa_shelf_take_up(self->shelf);
-  send_message(self, all);
-  self->channel_source = g_unix_fd_add(channel, G_IO_IN | G_IO_HUP, on_request, self);
+  send_all_told(self);
   g_main_loop_run(self->loop);
   if (self->drop_on_exit)
     dacsa_shelf_drop_all(self->shelf);
-  const bool well = await_viewer(viewer);
-  return !self->is_ready ? DACSA_KEEPER_NOT_READY : well ? DACSA_KEEPER_DONE : DACSA_KEEPER_LOST;
+  if (!self->is_ready)
+    return DACSA_KEEPER_NOT_READY;
+  return self->end == DACSA_LIFE_DONE ? DACSA_KEEPER_DONE : DACSA_KEEPER_LOST;
 }
 
 void
@@ -474,6 +561,7 @@ dacsa_keeper_free(DacsaKeeper *self)
     close(self->channel);
   dacsa_shelf_free(self->shelf);
   dacsa_fleet_free(self->fleet);
+  dacsa_lives_free(self->lives);
   g_main_loop_unref(self->loop);
   g_free(self->state_path);
   g_free(self);

@@ -12,6 +12,7 @@ static const char *const message_ids[] = {
     [DACSA_LOG_DROPPED] = "613f776f348b4f7185c842dc283f9986",
     [DACSA_LOG_LOST] = "e8cc8d93f2d0485da37acf3d3428ba24",
     [DACSA_LOG_TAKEN_UP] = "0aeb3f75bb3442bba69cf14cbd20925d",
+    [DACSA_LOG_VIEWER] = "2b8a0249fa354d5c8e76a3f660801175",
 };
 
 /* As syslog(3) counts. */
@@ -33,8 +34,8 @@ dacsa_log(DacsaLogEvent event, GLogLevelFlags level, const char *vm, const char 
   va_start(args, format);
   g_autofree char *text = g_strdup_vprintf(format, args);
   va_end(args);
-  g_autofree char *message = g_strdup_printf("%s/%s: %s", vm, snapshot, text);
-  /* The pause comes last, to be left out. */
+  g_autofree char *message = vm ? g_strdup_printf("%s/%s: %s", vm, snapshot, text) : g_strdup(text);
+  /* What may have to be left out comes last, the pause last of all. */
   const GLogField fields[] = {{"MESSAGE", message, -1},
                               {"PRIORITY", priority(level), -1},
                               {"SYSLOG_IDENTIFIER", "dacsa", -1},
@@ -43,7 +44,7 @@ dacsa_log(DacsaLogEvent event, GLogLevelFlags level, const char *vm, const char 
                               {"DACSA_SNAPSHOT", snapshot, -1},
                               {"DACSA_PAUSE_US", pause, -1}};
 
-  g_log_structured_array(level, fields, G_N_ELEMENTS(fields) - (pause_us < 0 ? 1 : 0));
+  g_log_structured_array(level, fields, G_N_ELEMENTS(fields) - (!vm ? 3 : pause_us < 0 ? 1 : 0));
 }
 
 static GLogWriterOutput

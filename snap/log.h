@@ -14,10 +14,11 @@ typedef enum {
   DACSA_LOG_DROPPED,  /* as asked */
   DACSA_LOG_LOST,     /* it ended unasked */
   DACSA_LOG_TAKEN_UP, /* one that an earlier daemon left is shown again */
+  DACSA_LOG_VIEWER,   /* the viewer crashed; of no VM and no snapshot */
 } DacsaLogEvent;
 
 /* Fields: MESSAGE_ID, DACSA_VM, DACSA_SNAPSHOT, and where pause_us >= 0 DACSA_PAUSE_US. The line is
- * "VM/SNAPSHOT: " and the text. */
+ * "VM/SNAPSHOT: " and the text. vm and snapshot NULL: neither those fields nor that. */
 void dacsa_log(DacsaLogEvent event, GLogLevelFlags level, const char *vm, const char *snapshot,
                int64_t pause_us, const char *format, ...) G_GNUC_PRINTF(6, 7);
 

@@ -72,6 +72,7 @@ dacsa_shelf_put(DacsaShelf *self, DacsaVm *vm, DacsaRecord *record, int pidfd)
   DacsaKept *kept = dacsa_kept_new(record, pidfd);
   ChildWatch *watch = g_new(ChildWatch, 1);
 
+  kept->serial = dacsa_fleet_next_serial(self->options.fleet);
   *watch = (ChildWatch){self, vm, kept};
   g_ptr_array_add(vm->snapshots, kept);
   kept->watch =

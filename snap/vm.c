@@ -13,6 +13,7 @@ dacsa_vm_new(DacsaVmAddress *address)
   DacsaVm *vm = g_new0(DacsaVm, 1);
 
   vm->address = address;
+  vm->since_us = g_get_real_time();
   vm->pidfd = -1;
   vm->waiting = g_ptr_array_new_with_free_func((GDestroyNotify)dacsa_message_free);
   vm->snapshots = g_ptr_array_new_with_free_func((GDestroyNotify)dacsa_kept_free);

@@ -9,6 +9,8 @@
 typedef struct {
   DacsaRecord *record;
   int pidfd;
+  uint32_t serial;        /* of the viewers' inode numbers */
+  uint32_t shown;         /* to how many viewers */
   guint watch;            /* GSource id: the child ended */
   char *why;              /* why it was killed; NULL: it was not, or not by us */
   uint64_t drop_sequence; /* of the request that waits for its end; 0: none does */
@@ -16,6 +18,8 @@ typedef struct {
 
 typedef struct {
   DacsaVmAddress *address;
+  uint32_t serial;   /* of the viewers' inode numbers */
+  int64_t since_us;  /* UNIX time when it became known */
   DacsaProbe *probe; /* the latest; NULL: none succeeded yet */
   char *unreachable; /* why the latest probe failed; NULL: it did not */
   char *last_error;  /* why the latest snapshot failed; NULL: it did not, or there was none */

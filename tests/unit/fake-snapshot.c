@@ -1,6 +1,8 @@
 /* Snapshots over temporary files. */
 #include "fake-snapshot.h"
 
+#include "fs/names.h"
+
 #include <string.h>
 #include <unistd.h>
 
@@ -16,6 +18,25 @@ file_with(const void *data, size_t len)
   unlink(name);
   g_assert_cmpint((int)write(fd, data, len), ==, (int)len);
   return fd;
+}
+
+/* As the keeper gives them. */
+static uint32_t
+next_serial(void)
+{
+  static uint32_t last;
+
+  return ++last;
+}
+
+void
+fake_vm_set(DacsaRegistry *registry, const char *name, const char *status)
+{
+  g_autofree char *file_name = dacsa_name_escape(name);
+  g_autoptr(DacsaVmView) known = dacsa_registry_vm_by_file_name(registry, file_name);
+  const DacsaVmNews news = {known ? known->serial : next_serial(), name, status, "1@1", 1};
+
+  dacsa_registry_set_vm(registry, &news);
 }
 
 void
@@ -41,5 +62,5 @@ fake_snapshot_add(DacsaRegistry *registry, const char *vm, const char *name, int
        dacsa_layout_append(record->layout, (DacsaRange){2 * HALF, HALF, HALF, true}, &error);
   g_assert_no_error(error);
   g_assert_true(ok);
-  dacsa_registry_add_snapshot(registry, record, fds);
+  dacsa_registry_add_snapshot(registry, (DacsaSnapshotNumber){next_serial(), 0}, record, fds);
 }

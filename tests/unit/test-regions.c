@@ -90,7 +90,7 @@ static void
 check_names(FakeGuest *guest, const char *expected, const char *expected_errors)
 {
   g_autoptr(DacsaErrors) errors = dacsa_errors_new();
-  g_autoptr(DacsaRegions) regions = dacsa_regions_new(errors);
+  g_autoptr(DacsaRegions) regions = dacsa_regions_new(errors, 0);
   Listed listed = list(regions, guest, 1);
   g_auto(GStrv) names = g_strsplit(listed.names->str, "\n", -1);
   g_autofree char *text = dacsa_errors_text(errors);
@@ -233,7 +233,7 @@ static void
 test_too_many(void)
 {
   g_autoptr(DacsaErrors) errors = dacsa_errors_new();
-  g_autoptr(DacsaRegions) table = dacsa_regions_new(errors);
+  g_autoptr(DacsaRegions) table = dacsa_regions_new(errors, 0);
   FakeGuest guest = huge_guest();
   Listed listed = list(table, &guest, 1);
   g_assert_cmpuint(listed.last, ==, 1u << 18);
@@ -248,7 +248,7 @@ test_full(void)
 {
   static const char first[] = "00000000-40000000-anon";
   g_autoptr(DacsaErrors) errors = dacsa_errors_new();
-  g_autoptr(DacsaRegions) table = dacsa_regions_new(errors);
+  g_autoptr(DacsaRegions) table = dacsa_regions_new(errors, 0);
   FakeGuest guest = huge_guest();
   g_autoptr(GError) error = NULL;
   uint32_t number;
@@ -294,7 +294,7 @@ test_numbers(void)
                                         "0x00001000-00002000-anon",
                                         "00003000-00004000-anon"};
   g_autoptr(DacsaErrors) errors = dacsa_errors_new();
-  g_autoptr(DacsaRegions) table = dacsa_regions_new(errors);
+  g_autoptr(DacsaRegions) table = dacsa_regions_new(errors, 0);
   FakeGuest guest = {.guest = {&fake_os}, .regions = regions, .n = 2};
   FakeGuest empty = {.guest = {&fake_os}};
   g_autoptr(GError) error = NULL;

@@ -24,9 +24,9 @@ test_vms(void)
 {
   DacsaRegistry *r = fresh();
 
-  dacsa_registry_set_vm(r, "a/b", "state: running\n", "1@1");
-  dacsa_registry_set_vm(r, "web", "state: running\n", "1@1");
-  dacsa_registry_set_vm(r, "web", "state: paused\n", "1@1");
+  fake_vm_set(r, "a/b", "state: running\n");
+  fake_vm_set(r, "web", "state: running\n");
+  fake_vm_set(r, "web", "state: paused\n");
   g_autoptr(GPtrArray) vms = dacsa_registry_vms(r);
   g_assert_cmpuint(vms->len, ==, 2);
   g_autoptr(DacsaVmView) slash = dacsa_registry_vm_by_file_name(r, "a%2Fb");
@@ -61,8 +61,8 @@ test_snapshots(void)
   DacsaRegistry *r = fresh();
   uint32_t serial, vm_serial = 0;
 
-  dacsa_registry_set_vm(r, "web", "", "1@1");
-  dacsa_registry_set_vm(r, "db", "", "1@1");
+  fake_vm_set(r, "web", "");
+  fake_vm_set(r, "db", "");
   fake_snapshot_add(r, "web", "one", 1, 'a');
   fake_snapshot_add(r, "web", "two", 2, 'b');
   fake_snapshot_add(r, "db", "one", 3, 'c');

@@ -18,12 +18,12 @@ static void
 make_tree(void)
 {
   registry = dacsa_registry_new();
-  dacsa_registry_set_vm(registry, "web", "state: running\n", "1@1");
-  dacsa_registry_set_vm(registry, "a/b", "state: paused\n", "1@1");
+  fake_vm_set(registry, "web", "state: running\n");
+  fake_vm_set(registry, "a/b", "state: paused\n");
   fake_snapshot_add(registry, "web", "early", TAKEN_US, 'e');
   fake_snapshot_add(registry, "web", "late", TAKEN_US + 5, 'l');
-  tree = dacsa_tree_new(&(DacsaTreeOptions){registry, 0, false, 1u << 20});
-  group_tree = dacsa_tree_new(&(DacsaTreeOptions){registry, 100, true, 1u << 20});
+  tree = dacsa_tree_new(&(DacsaTreeOptions){registry, 0, false, 1u << 20, 1});
+  group_tree = dacsa_tree_new(&(DacsaTreeOptions){registry, 100, true, 1u << 20, 1});
 }
 
 /* The place of a path, each step by name and then by number again. */
