@@ -45,6 +45,33 @@ test_vms(void)
   g_assert_cmpstr(web->status, ==, "state: paused\n"); /* a copy of its own */
 }
 
+/* They stand in the order of their numbers, which is that in which they were first seen, whatever
+ * the order in which a later viewer is told of them. */
+static void
+test_order(void)
+{
+  static const DacsaVmNews news[] = {
+      {7, "late", "", "1@1", 3}, {2, "early", "", "1@1", 1}, {5, "middle", "", "1@1", 2}};
+  static const DacsaVmNews again = {9, "early", "", "2@2", 4};
+  DacsaRegistry *r = fresh();
+
+  for (size_t i = 0; i < G_N_ELEMENTS(news); i++)
+    dacsa_registry_set_vm(r, &news[i]);
+  g_autoptr(GPtrArray) vms = dacsa_registry_vms(r);
+  for (guint i = 0; i < vms->len; i++) {
+    static const char *const names[] = {"early", "middle", "late"};
+    const DacsaVmView *vm = g_ptr_array_index(vms, i);
+
+    g_assert_cmpstr(vm->name, ==, names[i]);
+    g_assert_cmpint(vm->since_us, ==, i + 1);
+  }
+  dacsa_registry_remove_vm(r, "early");
+  dacsa_registry_set_vm(r, &again);
+  g_assert_null(dacsa_registry_vm(r, 2));
+  g_autoptr(DacsaVmView) early = dacsa_registry_vm(r, 9);
+  g_assert_cmpstr(early->name, ==, "early");
+}
+
 static uint32_t
 serial_of(const char *vm, guint i)
 {
@@ -102,6 +129,7 @@ main(int argc, char **argv)
 {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/registry/vms", test_vms);
+  g_test_add_func("/registry/order", test_order);
   g_test_add_func("/registry/snapshots", test_snapshots);
   g_test_add_func("/registry/snapshot-of-nobody", test_snapshot_of_nobody);
   return g_test_run();
