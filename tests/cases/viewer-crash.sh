@@ -5,25 +5,6 @@
 
 expected_complaints='the viewer was killed by signal (9|11) .*; another one is started'
 
-viewer() {
-  pgrep -P "$dacsa_pid" -x dacsa-viewer
-}
-
-# An open directory is always asked for: the answer is a living viewer's.
-answers() {
-  [ -n "$(viewer)" ] && timeout 10 ls "$mnt" >/dev/null 2>&1
-}
-
-# crash SIGNAL: ends the viewer by it, and waits until another one answers.
-crash() {
-  local old
-  old=$(viewer)
-  kill "-$1" "$old"
-  wait_for 20 dead "$old" || fail "the viewer survives signal $1"
-  wait_for 20 answers || fail "no other viewer answers"
-  [ "$(viewer)" != "$old" ] || fail "the viewer is the old one"
-}
-
 # numbers SNAPSHOT: every path below it and its number, as the viewer lists them.
 numbers() {
   python3 - "$1" <<'PYTHON'
@@ -57,7 +38,7 @@ for signal in SEGV KILL; do
   coproc held { "$root/tests/hold-open" "$mnt/vm/first" "$pid" 2>&1; }
   holder=$held_PID
   read -r line <&"${held[0]}" && [ "$line" = ready ] || fail "hold-open: $line"
-  crash $signal
+  crash_viewer $signal
   exec {out}<&"${held[0]}"
   echo >&"${held[1]}"
   wait "$holder" || fail "after SIG$signal: $(cat <&"$out")"
@@ -80,7 +61,7 @@ taking() {
   [ -n "$(pgrep -P "$dacsa_pid" -x dacsa-keeper)" ]
 }
 wait_for 10 taking || fail "nobody takes the snapshot"
-crash KILL
+crash_viewer KILL
 wait "$taker" && fail "the viewer that was asked is dead, but there is an answer: $(cat "$tmp/third")"
 grep -q 'Input/output error' "$tmp/third" || fail "not EIO: $(cat "$tmp/third")"
 [ ! -e "$mnt/vm/third" ] || fail "the snapshot is there though nobody let it happen"
@@ -104,7 +85,7 @@ while [ -e "$tmp/go" ]; do
 done >"$tmp/find" &
 finder=$!
 for _ in {1..20}; do
-  crash KILL
+  crash_viewer KILL
 done
 rm "$tmp/go"
 wait "$finder"
