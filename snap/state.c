@@ -99,6 +99,14 @@ dacsa_state_open_record(const char *path, const char *vm, const char *name)
   return open(file, O_RDONLY | O_CLOEXEC);
 }
 
+static gint
+compare_times(gconstpointer a, gconstpointer b)
+{
+  const DacsaRecord *x = *(const DacsaRecord *const *)a, *y = *(const DacsaRecord *const *)b;
+
+  return x->taken_us < y->taken_us ? -1 : x->taken_us > y->taken_us;
+}
+
 GPtrArray *
 dacsa_state_load(const char *path)
 {
@@ -116,5 +124,6 @@ dacsa_state_load(const char *path)
         dacsa_record_from_text(text, len, &record, NULL))
       g_ptr_array_add(records, g_steal_pointer(&record));
   }
+  g_ptr_array_sort(records, compare_times);
   return records;
 }
