@@ -32,7 +32,8 @@ refused=MESSAGE_ID=bfc069a6fce0445cae5f6ca3516a7af8
 dropped=MESSAGE_ID=613f776f348b4f7185c842dc283f9986
 lost=MESSAGE_ID=e8cc8d93f2d0485da37acf3d3428ba24
 taken_up=MESSAGE_ID=0aeb3f75bb3442bba69cf14cbd20925d
-for id in $taken $refused $dropped $lost $taken_up; do
+crashed=MESSAGE_ID=2b8a0249fa354d5c8e76a3f660801175
+for id in $taken $refused $dropped $lost $taken_up $crashed; do
   grep -q "${id#*=}" "$root/doc/man/dacsa-mount.1" || fail "dacsa-mount(1) lacks $id"
 done
 
@@ -63,6 +64,13 @@ dacsa snapshot vm kept >/dev/null
 stop_dacsa
 DACSA=$tmp/in-journal start_dacsa --config none --connect none --qmp "vm=$tmp/vm.qmp"
 wait_for 10 there $taken_up DACSA_SNAPSHOT=kept || fail "a snapshot taken up is not told: $(entry MESSAGE)"
+
+# So is a crash of the viewer, which is no VM's.
+crash_viewer SEGV
+wait_for 10 there $crashed || fail "the viewer's crash is not told: $(entry MESSAGE)"
+same "$(entry PRIORITY $crashed) $(entry DACSA_VM $crashed)" "4 " "its priority and VM, and a warning of none"
+[[ $(entry MESSAGE $crashed) == *'killed by signal 11 (Segmentation fault); another one is started' ]] ||
+  fail "told: $(entry MESSAGE $crashed)"
 
 # The viewer, which has no socket to the journal, has its warnings there all the same, as warnings: here
 # that it may not become nobody.
