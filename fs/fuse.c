@@ -6,7 +6,9 @@
 
 #include "fs/fuse.h"
 
+#include "fs/fuse-refuse.h"
 #include "fs/handles.h"
+#include "fs/listing.h"
 #include "snap/error.h"
 
 #include <errno.h>
@@ -24,15 +26,8 @@ typedef struct {
   DacsaTree *tree;
   const DacsaFuseActions *actions;
   DacsaHandles *files;       /* of DacsaFile */
-  DacsaHandles *directories; /* of Listing */
+  DacsaHandles *directories; /* of DacsaListing */
 } Context;
-
-/* A directory being read: its listing as it was when it was opened, `.` and `..` first. Counted by
- * reference (g_atomic_rc_box). */
-typedef struct {
-  GPtrArray *names;
-  GArray *entries; /* struct stat: st_ino and st_mode alone */
-} Listing;
 
 static Context *
 context(fuse_req_t req)
@@ -279,64 +274,41 @@ fuse_op_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence, struct f
 
 /* -- directories -- */
 
-static void
-listing_clear(void *object)
+static void *
+listing_ref(void *object)
 {
-  Listing *listing = object;
-
-  g_ptr_array_unref(listing->names);
-  g_array_unref(listing->entries);
+  return dacsa_listing_ref(object);
 }
 
 static void
 listing_unref(void *object)
 {
-  g_atomic_rc_box_release_full(object, listing_clear);
-}
-
-static void *
-listing_ref(void *object)
-{
-  return g_atomic_rc_box_acquire(object);
-}
-
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(Listing, listing_unref)
-
-static void
-listing_add(const char *name, uint64_t ino, mode_t type, void *data)
-{
-  Listing *listing = data;
-  struct stat st = {.st_ino = ino, .st_mode = type};
-
-  g_ptr_array_add(listing->names, g_strdup(name));
-  g_array_append_val(listing->entries, st);
+  dacsa_listing_unref(object);
 }
 
 /* A directory's listing as it is now. NULL: answered. */
-static Listing *
+static DacsaListing *
 make_listing(fuse_req_t req, fuse_ino_t ino)
 {
   g_auto(DacsaPlace) place = {0};
   g_autoptr(GError) error = NULL;
+  DacsaListing *listing;
 
   if (!find_place(req, ino, &place))
     return NULL;
-  g_autoptr(Listing) listing = g_atomic_rc_box_new0(Listing);
-  listing->names = g_ptr_array_new_with_free_func(g_free);
-  listing->entries = g_array_new(FALSE, FALSE, sizeof(struct stat));
-  if (dacsa_tree_list(context(req)->tree, &place, listing_add, listing, &error))
-    return g_steal_pointer(&listing);
+  if (dacsa_listing_new(context(req)->tree, &place, &listing, &error))
+    return listing;
   reply_error(req, error);
   return NULL;
 }
 
 /* Of an open directory: a reference. One that an earlier viewer opened is listed anew, in the same
  * order. NULL: answered. */
-static Listing *
+static DacsaListing *
 find_listing(fuse_req_t req, fuse_ino_t ino, uint64_t handle)
 {
   DacsaHandles *directories = context(req)->directories;
-  Listing *listing = dacsa_handles_get(directories, handle);
+  DacsaListing *listing = dacsa_handles_get(directories, handle);
 
   if (listing)
     return listing;
@@ -348,7 +320,7 @@ static void
 fuse_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
   DacsaHandles *directories = context(req)->directories;
-  Listing *listing = make_listing(req, ino);
+  DacsaListing *listing = make_listing(req, ino);
 
   if (!listing)
     return;
@@ -361,15 +333,16 @@ static void
 fuse_op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
                 struct fuse_file_info *fi)
 {
-  g_autoptr(Listing) listing = find_listing(req, ino, fi->fh);
+  g_autoptr(DacsaListing) listing = find_listing(req, ino, fi->fh);
   g_autofree char *buf = g_malloc(size);
   size_t used = 0;
 
   if (!listing)
     return;
-  for (guint i = (guint)MIN(offset, (off_t)listing->names->len); i < listing->names->len; i++) {
-    size_t n = fuse_add_direntry(req, buf + used, size - used, g_ptr_array_index(listing->names, i),
-                                 &g_array_index(listing->entries, struct stat, i), i + 1);
+  for (guint i = (guint)MIN(offset, (off_t)dacsa_listing_len(listing));
+       i < dacsa_listing_len(listing); i++) {
+    size_t n = fuse_add_direntry(req, buf + used, size - used, dacsa_listing_name(listing, i),
+                                 dacsa_listing_stat(listing, i), i + 1);
 
     if (n > size - used)
       break;
@@ -398,20 +371,21 @@ static void
 fuse_op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
                     struct fuse_file_info *fi)
 {
-  g_autoptr(Listing) listing = find_listing(req, ino, fi->fh);
+  g_autoptr(DacsaListing) listing = find_listing(req, ino, fi->fh);
   g_autofree char *buf = g_malloc(size);
   size_t used = 0;
 
   if (!listing)
     return;
-  for (guint i = (guint)MIN(offset, (off_t)listing->names->len); i < listing->names->len; i++) {
-    const struct stat *listed = &g_array_index(listing->entries, struct stat, i);
+  for (guint i = (guint)MIN(offset, (off_t)dacsa_listing_len(listing));
+       i < dacsa_listing_len(listing); i++) {
+    const struct stat *listed = dacsa_listing_stat(listing, i);
     struct fuse_entry_param e = {.attr = *listed};
 
     if (i >= 2)
       fill_entry(context(req)->tree, listed, &e);
-    size_t n = fuse_add_direntry_plus(req, buf + used, size - used,
-                                      g_ptr_array_index(listing->names, i), &e, i + 1);
+    size_t n = fuse_add_direntry_plus(req, buf + used, size - used, dacsa_listing_name(listing, i),
+                                      &e, i + 1);
     if (n > size - used)
       break;
     used += n;
@@ -491,95 +465,7 @@ fuse_op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
   fuse_reply_err(req, c->actions->drop(dir.vm->name, name, c->actions->data));
 }
 
-/* -- all that would change something -- */
-
-static void
-refuse(fuse_req_t req)
-{
-  fuse_reply_err(req, EROFS);
-}
-
-static void
-fuse_op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
-                struct fuse_file_info *fi)
-{
-  (void)ino;
-  (void)attr;
-  (void)to_set;
-  (void)fi;
-  refuse(req);
-}
-
-static void
-fuse_op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
-               struct fuse_file_info *fi)
-{
-  (void)parent;
-  (void)name;
-  (void)mode;
-  (void)fi;
-  refuse(req);
-}
-
-static void
-fuse_op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev)
-{
-  (void)parent;
-  (void)name;
-  (void)mode;
-  (void)rdev;
-  refuse(req);
-}
-
-static void
-fuse_op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
-{
-  (void)parent;
-  (void)name;
-  refuse(req);
-}
-
-static void
-fuse_op_symlink(fuse_req_t req, const char *link, fuse_ino_t parent, const char *name)
-{
-  (void)link;
-  (void)parent;
-  (void)name;
-  refuse(req);
-}
-
-static void
-fuse_op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t newparent,
-               const char *newname, unsigned flags)
-{
-  (void)parent;
-  (void)name;
-  (void)newparent;
-  (void)newname;
-  (void)flags;
-  refuse(req);
-}
-
-static void
-fuse_op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t newparent, const char *newname)
-{
-  (void)ino;
-  (void)newparent;
-  (void)newname;
-  refuse(req);
-}
-
-static void
-fuse_op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size,
-                 int flags)
-{
-  (void)ino;
-  (void)name;
-  (void)value;
-  (void)size;
-  (void)flags;
-  refuse(req);
-}
+/* -- serving -- */
 
 static void
 fuse_op_statfs(fuse_req_t req, fuse_ino_t ino)
@@ -594,7 +480,7 @@ bool
 dacsa_fuse_serve(DacsaTree *tree, uint32_t viewer, const DacsaFuseActions *actions,
                  const DacsaLoopOptions *loop, GError **error)
 {
-  static const struct fuse_lowlevel_ops ops = {
+  struct fuse_lowlevel_ops ops = {
       .init = fuse_op_init,
       .lookup = fuse_op_lookup,
       .getattr = fuse_op_getattr,
@@ -609,14 +495,6 @@ dacsa_fuse_serve(DacsaTree *tree, uint32_t viewer, const DacsaFuseActions *actio
       .releasedir = fuse_op_releasedir,
       .mkdir = fuse_op_mkdir,
       .rmdir = fuse_op_rmdir,
-      .setattr = fuse_op_setattr,
-      .create = fuse_op_create,
-      .mknod = fuse_op_mknod,
-      .unlink = fuse_op_unlink,
-      .symlink = fuse_op_symlink,
-      .rename = fuse_op_rename,
-      .link = fuse_op_link,
-      .setxattr = fuse_op_setxattr,
       .statfs = fuse_op_statfs,
   };
   static const DacsaHandleOps of_files = {file_ref, file_unref};
@@ -627,6 +505,7 @@ dacsa_fuse_serve(DacsaTree *tree, uint32_t viewer, const DacsaFuseActions *actio
   struct fuse_args args = FUSE_ARGS_INIT(3, argv);
   Context *c = g_new(Context, 1);
 
+  dacsa_fuse_refuse(&ops);
   *c = (Context){tree, actions, dacsa_handles_new(viewer, &of_files),
                  dacsa_handles_new(viewer, &of_directories)};
   struct fuse_session *session = fuse_session_new(&args, &ops, sizeof(ops), c);

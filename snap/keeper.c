@@ -343,8 +343,6 @@ handle_request(DacsaKeeper *self, DacsaMessage *message)
   bool take = strcmp(request->verb, "take") == 0;
   bool ok = true;
 
-  if (dacsa_message_viewer(request->sequence) != dacsa_lives_number(self->lives))
-    return;
   if (vm && vm->probing && (refresh || (take && !may_be_taken(vm))))
     g_ptr_array_add(vm->waiting, g_steal_pointer(&request));
   else if (take && vm && vm->running && vm->probe && vm->probe->reason && !vm->taking)
@@ -406,7 +404,7 @@ on_request(gint fd, GIOCondition condition, void *data)
   }
   if (strcmp(message->verb, "ready") == 0)
     handle_ready(self);
-  else
+  else if (dacsa_message_viewer(message->sequence) == dacsa_lives_number(self->lives))
     handle_request(self, g_steal_pointer(&message));
   return G_SOURCE_CONTINUE;
 }
