@@ -428,12 +428,12 @@ send_all_told(DacsaKeeper *self)
   send_message(self, all);
 }
 
-/* One that runs no more and has no snapshot is not listed, even if its socket is still watched. A
- * snapshot that is being dropped is not shown again. */
+/* One that runs no more, and has and gets no snapshot, is not listed, even if its socket is
+ * watched. A snapshot that is being dropped is not shown again. */
 static void
 tell_of_vm(DacsaVm *vm, void *data)
 {
-  if (!vm->running && vm->snapshots->len == 0)
+  if (!vm->running && !vm->taking && vm->snapshots->len == 0)
     return;
   send_vm(data, vm);
   for (guint i = 0; i < vm->snapshots->len; i++) {
