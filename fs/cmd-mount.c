@@ -3,7 +3,6 @@
 #include "fs/config.h"
 #include "fs/notify.h"
 #include "fs/viewer.h"
-#include "snap/channel.h"
 #include "snap/error.h"
 #include "snap/keeper.h"
 #include "snap/mountpoint.h"
@@ -12,13 +11,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib-unix.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -30,21 +29,24 @@ typedef struct {
   char *state_path;
   int ready_fd; /* to the waiting command, or -1 */
   bool foreground;
-  pid_t viewer;
   bool stopping; /* somebody asked for it */
+  int fuse;      /* /dev/fuse: while it is open here, the connection outlives a viewer */
+  DacsaViewerOptions options;
+  pid_t viewer;
 } Mount;
 
 /* The kernel reads ahead 128 KiB on a FUSE mount unless told otherwise; requests are up to 1 MiB.
- */
+ * The viewer may have crashed by now, and this process alone can start another: so nothing may be
+ * asked of the file system, not even the root's attributes. */
 static void
 raise_readahead(const char *mountpoint)
 {
-  struct stat st;
+  struct statx st;
 
-  if (stat(mountpoint, &st) < 0)
+  if (statx(AT_FDCWD, mountpoint, AT_STATX_DONT_SYNC, 0, &st) < 0)
     return;
   g_autofree char *path =
-      g_strdup_printf("/sys/class/bdi/%u:%u/read_ahead_kb", major(st.st_dev), minor(st.st_dev));
+      g_strdup_printf("/sys/class/bdi/%u:%u/read_ahead_kb", st.stx_dev_major, st.stx_dev_minor);
   int fd = open(path, O_WRONLY | O_CLOEXEC);
   if (fd < 0)
     return;
@@ -95,7 +97,7 @@ on_ready(void *data)
   m->ready_fd = -1;
 }
 
-/* The FUSE connection ends with the viewer: whoever still waits gets an error. */
+/* No other viewer comes, and the FUSE connection ends: whoever still waits gets an error. */
 static gboolean
 on_grace_over(void *data)
 {
@@ -140,48 +142,82 @@ watch_signals(Mount *m)
   g_unix_fd_add(signalfd(-1, &set, SFD_CLOEXEC), G_IO_IN, on_signal, m);
 }
 
+/* -- the viewer's lives -- */
+
+/* The kernel reports an error on /dev/fuse when the file system is unmounted, and not before. */
+static bool
+is_wanted(void *data)
+{
+  const Mount *m = data;
+  struct pollfd fuse = {.fd = m->fuse};
+
+  return !m->stopping && !(poll(&fuse, 1, 0) == 1 && fuse.revents & POLLERR);
+}
+
+static pid_t
+start_viewer(int channel, uint32_t number, void *data)
+{
+  Mount *m = data;
+
+  m->options.number = number;
+  m->viewer = fork();
+  if (m->viewer != 0)
+    return m->viewer;
+  if (!m->foreground)
+    detach_streams(m);
+  _exit(dacsa_viewer_run(m->fuse, channel, &m->options));
+}
+
+/* -- start and end -- */
+
 /* All that can fail without a trace: libvirt, the sockets, the mount. */
 static bool
 start(Mount *m, const DacsaKeeperOptions *options, const char *fuse_options, DacsaKeeper **ret,
-      int *ret_fuse, GError **error)
+      GError **error)
 {
-  if (!dacsa_keeper_new(options, ret, error))
+  if (!dacsa_keeper_new(options, ret, error) || !dacsa_inflight_new(&m->options.inflight, error))
     return false;
   watch_signals(m);
-  return dacsa_mountpoint_mount(m->mountpoint, fuse_options, ret_fuse, error);
+  m->options.since_us = g_get_real_time();
+  if (!dacsa_mountpoint_mount(m->mountpoint, fuse_options, &m->fuse, error))
+    return false;
+  if (dacsa_loop_read_init(m->fuse, &m->options.init, error))
+    return true;
+  close(m->fuse);
+  dacsa_mountpoint_unmount(m->mountpoint);
+  return false;
+}
+
+static void
+clear(Mount *m, DacsaKeeper *keeper)
+{
+  dacsa_keeper_free(keeper);
+  dacsa_inflight_free(m->options.inflight);
+  g_bytes_unref(m->options.init);
 }
 
 /* The daemon, from the first check to the last unmount: its exit status. */
 static int
-serve(Mount *m, const DacsaKeeperOptions *options, const char *fuse_options,
-      const DacsaViewerOptions *viewer_options)
+serve(Mount *m, const DacsaKeeperOptions *options, const char *fuse_options)
 {
+  const DacsaLivesOptions viewer = {is_wanted, start_viewer, m};
   g_autoptr(GError) error = NULL;
   DacsaKeeper *keeper = NULL;
-  int lock, fuse, pair[2];
+  int lock;
 
   if (!dacsa_state_open(m->state_path, &lock, &error))
     return dacsa_cmd_fail("%s", error->message);
-  if (!dacsa_channel_pair(pair, &error) ||
-      !start(m, options, fuse_options, &keeper, &fuse, &error)) {
-    dacsa_keeper_free(keeper);
+  if (!start(m, options, fuse_options, &keeper, &error)) {
+    clear(m, keeper);
     dacsa_state_close(m->state_path, lock);
     return dacsa_cmd_fail("%s", error->message);
   }
-  m->viewer = fork();
-  if (m->viewer == 0) {
-    if (!m->foreground)
-      detach_streams(m);
-    _exit(dacsa_viewer_run(fuse, pair[1], viewer_options));
-  }
-  close(fuse);
-  close(pair[1]);
   prctl(PR_SET_NAME, "dacsa-keeper");
   dacsa_keeper_on_ready(keeper, on_ready, m);
-  /* Without a viewer the channel is closed at once. */
-  const DacsaKeeperEnd end = dacsa_keeper_run(keeper, pair[0], m->viewer);
+  const DacsaKeeperEnd end = dacsa_keeper_run(keeper, &viewer);
+  close(m->fuse); /* and with it the connection: nobody waits for an answer any more */
   dacsa_mountpoint_unmount(m->mountpoint);
-  dacsa_keeper_free(keeper);
+  clear(m, keeper);
   if (end == DACSA_KEEPER_NOT_READY && !m->foreground)
     return dacsa_cmd_fail("the viewer ended before it could serve %s; see %s/log", m->mountpoint,
                           m->state_path);
@@ -189,15 +225,15 @@ serve(Mount *m, const DacsaKeeperOptions *options, const char *fuse_options,
   if (end == DACSA_KEEPER_NOT_READY)
     return dacsa_cmd_fail("the viewer ended before it could serve %s", m->mountpoint);
   if (end == DACSA_KEEPER_LOST && !m->stopping)
-    return dacsa_cmd_fail("the viewer of %s was killed or crashed; mount again: its snapshots wait",
+    return dacsa_cmd_fail("the viewer of %s was killed or crashed too often; mount again: its "
+                          "snapshots wait",
                           m->mountpoint);
   return 0;
 }
 
 /* Forks; the parent returns when the mount can be listed, or with the child's failure. */
 static int
-serve_in_background(Mount *m, const DacsaKeeperOptions *options, const char *fuse_options,
-                    const DacsaViewerOptions *viewer_options)
+serve_in_background(Mount *m, const DacsaKeeperOptions *options, const char *fuse_options)
 {
   int ready[2];
   char byte;
@@ -212,7 +248,7 @@ serve_in_background(Mount *m, const DacsaKeeperOptions *options, const char *fus
     close(ready[0]);
     setsid();
     m->ready_fd = ready[1];
-    _exit(serve(m, options, fuse_options, viewer_options));
+    _exit(serve(m, options, fuse_options));
   }
   close(ready[1]);
   if (read(ready[0], &byte, 1) == 1)
@@ -248,11 +284,11 @@ complete(DacsaConfig *config, const char *path, gid_t *ret_group, int *ret_statu
 static int
 mount_as_told(const DacsaConfig *config, gid_t group, bool foreground, const char *mountpoint)
 {
-  const DacsaViewerOptions viewer = {group, config->show_all};
   const char *uri = config->connect ? config->connect : "qemu:///system";
   g_autofree char *path = g_canonicalize_filename(mountpoint, NULL);
   g_autofree char *state_path = dacsa_state_path(path);
-  Mount m = {path, state_path, .ready_fd = -1, .foreground = foreground};
+  Mount m = {path, state_path, .ready_fd = -1, .foreground = foreground,
+             .options = {.group = group, .show_all = config->show_all}};
   DacsaAmount host_cow_limit = {0};
   const DacsaPolicies policies = {{
       [DACSA_POLICY_METHOD] = (const char *const *)config->method,
@@ -270,8 +306,8 @@ mount_as_told(const DacsaConfig *config, gid_t group, bool foreground, const cha
                                       .no_collapse = config->no_collapse,
                                       .drop_on_exit = config->drop_on_exit};
 
-  return foreground ? serve(&m, &options, config->options, &viewer)
-                    : serve_in_background(&m, &options, config->options, &viewer);
+  return foreground ? serve(&m, &options, config->options)
+                    : serve_in_background(&m, &options, config->options);
 }
 
 int

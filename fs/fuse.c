@@ -1,9 +1,14 @@
 /* The FUSE front end: libfuse's low-level API. What lives in a snapshot never changes, so the
- * kernel may keep names, attributes and pages of it; what does change it asks for each time. */
+ * kernel may keep names, attributes and pages of it; what does change it asks for each time. The
+ * kernel also keeps inode numbers and handles that an earlier viewer gave out, which has crashed.
+ */
 #define FUSE_USE_VERSION 314
 
 #include "fs/fuse.h"
 
+#include "fs/fuse-refuse.h"
+#include "fs/handles.h"
+#include "fs/listing.h"
 #include "snap/error.h"
 
 #include <errno.h>
@@ -20,13 +25,9 @@
 typedef struct {
   DacsaTree *tree;
   const DacsaFuseActions *actions;
+  DacsaHandles *files;       /* of DacsaFile */
+  DacsaHandles *directories; /* of DacsaListing */
 } Context;
-
-/* A directory being read: its listing as it was when it was opened, `.` and `..` first. */
-typedef struct {
-  GPtrArray *names;
-  GArray *entries; /* struct stat: st_ino and st_mode alone */
-} Listing;
 
 static Context *
 context(fuse_req_t req)
@@ -40,11 +41,26 @@ reply_error(fuse_req_t req, const GError *error)
   fuse_reply_err(req, dacsa_error_errno(error));
 }
 
+/* A number that stands for nothing, or no longer, is stale, and the kernel looks its path up again:
+ * it finds what there is, or that there is nothing. false: answered. */
+static bool
+find_place(fuse_req_t req, fuse_ino_t ino, DacsaPlace *ret)
+{
+  g_autoptr(GError) error = NULL;
+
+  if (dacsa_tree_place(context(req)->tree, ino, ret, &error))
+    return true;
+  if (g_error_matches(error, DACSA_ERROR, DACSA_ERROR_NOT_FOUND))
+    fuse_reply_err(req, ESTALE);
+  else
+    reply_error(req, error);
+  return false;
+}
+
 static void
 fuse_op_init(void *data, struct fuse_conn_info *conn)
 {
-  const Context *c = data;
-
+  (void)data;
   conn->max_read = MAX_READ;        /* as the mount option says, or libfuse refuses */
   conn->max_readahead = UINT32_MAX; /* the kernel's own limit decides */
   conn->max_background = 64;
@@ -52,7 +68,6 @@ fuse_op_init(void *data, struct fuse_conn_info *conn)
   conn->want &= ~(unsigned)FUSE_CAP_AUTO_INVAL_DATA;
   if (conn->capable & FUSE_CAP_PARALLEL_DIROPS)
     conn->want |= FUSE_CAP_PARALLEL_DIROPS;
-  c->actions->ready(c->actions->data);
 }
 
 /* Directories of VMs change by what the kernel asks for itself, or rarely. Their attributes are
@@ -93,29 +108,12 @@ fuse_op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
   g_auto(DacsaPlace) place = {0};
   g_autoptr(GError) error = NULL;
 
-  if (dacsa_tree_place(tree, parent, &dir, &error) &&
-      dacsa_tree_lookup(tree, &dir, name, &place, &error))
+  if (!find_place(req, parent, &dir))
+    return;
+  if (dacsa_tree_lookup(tree, &dir, name, &place, &error))
     reply_entry(req, &place);
   else
     reply_error(req, error);
-}
-
-static void
-fuse_op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
-{
-  DacsaTree *tree = context(req)->tree;
-  g_auto(DacsaPlace) place = {0};
-  g_autoptr(GError) error = NULL;
-  struct stat st;
-
-  if (!dacsa_tree_place(tree, ino, &place, &error) || !dacsa_tree_stat(tree, &place, &st, &error)) {
-    reply_error(req, error);
-    return;
-  }
-  /* An open file keeps the size of the content it was opened with. */
-  if (fi && fi->fh && S_ISREG(st.st_mode))
-    st.st_size = (off_t)dacsa_file_size((const DacsaFile *)(uintptr_t)fi->fh);
-  fuse_reply_attr(req, &st, attr_timeout(&place));
 }
 
 static void
@@ -125,14 +123,70 @@ fuse_op_readlink(fuse_req_t req, fuse_ino_t ino)
   g_autofree char *target = NULL;
   g_autoptr(GError) error = NULL;
 
-  if (dacsa_tree_place(context(req)->tree, ino, &place, &error) &&
-      dacsa_tree_readlink(context(req)->tree, &place, &target, &error))
+  if (!find_place(req, ino, &place))
+    return;
+  if (dacsa_tree_readlink(context(req)->tree, &place, &target, &error))
     fuse_reply_readlink(req, target);
   else
     reply_error(req, error);
 }
 
 /* -- files -- */
+
+static void *
+file_ref(void *object)
+{
+  return dacsa_file_ref(object);
+}
+
+static void
+file_unref(void *object)
+{
+  dacsa_file_unref(object);
+}
+
+/* The content of an open file: a reference. One that an earlier viewer opened is opened again; what
+ * lies in a snapshot has the same bytes. NULL: answered. */
+static DacsaFile *
+find_file(fuse_req_t req, fuse_ino_t ino, uint64_t handle)
+{
+  const Context *c = context(req);
+  DacsaFile *file = dacsa_handles_get(c->files, handle);
+  g_auto(DacsaPlace) place = {0};
+  g_autoptr(GError) error = NULL;
+
+  if (file || !find_place(req, ino, &place))
+    return file;
+  if (dacsa_tree_open(c->tree, &place, &file, &error))
+    return dacsa_handles_adopt(c->files, handle, file);
+  reply_error(req, error);
+  return NULL;
+}
+
+static void
+fuse_op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+  DacsaTree *tree = context(req)->tree;
+  g_auto(DacsaPlace) place = {0};
+  g_autoptr(DacsaFile) file = NULL;
+  g_autoptr(GError) error = NULL;
+  struct stat st;
+
+  if (!find_place(req, ino, &place))
+    return;
+  if (!dacsa_tree_stat(tree, &place, &st, &error)) {
+    reply_error(req, error);
+    return;
+  }
+  /* An open file keeps the size of the content it was opened with. */
+  if (fi && S_ISREG(st.st_mode)) {
+    file = find_file(req, ino, fi->fh);
+    if (!file)
+      return;
+    st.st_size = (off_t)dacsa_file_size(file);
+  }
+  fuse_reply_attr(req, &st, attr_timeout(&place));
+}
 
 static void
 fuse_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -146,33 +200,29 @@ fuse_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     fuse_reply_err(req, EROFS);
     return;
   }
-  if (!dacsa_tree_place(c->tree, ino, &place, &error)) {
-    reply_error(req, error);
+  if (!find_place(req, ino, &place))
     return;
-  }
   if (place.vm && !place.snapshot) {
     c->actions->refresh(place.vm->name, c->actions->data);
     dacsa_place_clear(&place);
-    if (!dacsa_tree_place(c->tree, ino, &place, &error)) {
-      reply_error(req, error);
+    if (!find_place(req, ino, &place))
       return;
-    }
   }
   if (!dacsa_tree_open(c->tree, &place, &file, &error)) {
     reply_error(req, error);
     return;
   }
-  fi->fh = (uintptr_t)file;
+  fi->fh = dacsa_handles_add(c->files, file);
   fi->keep_cache = !dacsa_tree_is_live(&place);
   if (fuse_reply_open(req, fi) != 0)
-    dacsa_file_unref(file);
+    dacsa_handles_remove(c->files, fi->fh);
 }
 
 static void
 fuse_op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
   (void)ino;
-  dacsa_file_unref((DacsaFile *)(uintptr_t)fi->fh);
+  dacsa_handles_remove(context(req)->files, fi->fh);
   fuse_reply_err(req, 0);
 }
 
@@ -190,12 +240,13 @@ thread_buffer(void)
 static void
 fuse_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi)
 {
-  DacsaFile *file = (DacsaFile *)(uintptr_t)fi->fh;
+  g_autoptr(DacsaFile) file = find_file(req, ino, fi->fh);
   g_autoptr(GError) error = NULL;
   void *buf = thread_buffer();
   size_t n;
 
-  (void)ino;
+  if (!file)
+    return;
   if (dacsa_file_read(file, (uint64_t)offset, buf, MIN(size, MAX_READ), &n, &error))
     fuse_reply_buf(req, buf, n);
   else
@@ -205,13 +256,17 @@ fuse_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct f
 static void
 fuse_op_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence, struct fuse_file_info *fi)
 {
+  g_autoptr(DacsaFile) file = NULL;
   uint64_t at;
 
-  (void)ino;
-  if (whence != SEEK_DATA && whence != SEEK_HOLE)
+  if (whence != SEEK_DATA && whence != SEEK_HOLE) {
     fuse_reply_err(req, EINVAL);
-  else if (offset < 0 || !dacsa_file_seek((DacsaFile *)(uintptr_t)fi->fh, (uint64_t)offset,
-                                          whence == SEEK_HOLE, &at))
+    return;
+  }
+  file = find_file(req, ino, fi->fh);
+  if (!file)
+    return;
+  if (offset < 0 || !dacsa_file_seek(file, (uint64_t)offset, whence == SEEK_HOLE, &at))
     fuse_reply_err(req, ENXIO);
   else
     fuse_reply_lseek(req, (off_t)at);
@@ -219,57 +274,75 @@ fuse_op_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence, struct f
 
 /* -- directories -- */
 
-static void
-listing_free(Listing *listing)
+static void *
+listing_ref(void *object)
 {
-  g_ptr_array_unref(listing->names);
-  g_array_unref(listing->entries);
-  g_free(listing);
+  return dacsa_listing_ref(object);
 }
 
 static void
-listing_add(const char *name, uint64_t ino, mode_t type, void *data)
+listing_unref(void *object)
 {
-  Listing *listing = data;
-  struct stat st = {.st_ino = ino, .st_mode = type};
+  dacsa_listing_unref(object);
+}
 
-  g_ptr_array_add(listing->names, g_strdup(name));
-  g_array_append_val(listing->entries, st);
+/* A directory's listing as it is now. NULL: answered. */
+static DacsaListing *
+make_listing(fuse_req_t req, fuse_ino_t ino)
+{
+  g_auto(DacsaPlace) place = {0};
+  g_autoptr(GError) error = NULL;
+  DacsaListing *listing;
+
+  if (!find_place(req, ino, &place))
+    return NULL;
+  if (dacsa_listing_new(context(req)->tree, &place, &listing, &error))
+    return listing;
+  reply_error(req, error);
+  return NULL;
+}
+
+/* Of an open directory: a reference. One that an earlier viewer opened is listed anew, in the same
+ * order. NULL: answered. */
+static DacsaListing *
+find_listing(fuse_req_t req, fuse_ino_t ino, uint64_t handle)
+{
+  DacsaHandles *directories = context(req)->directories;
+  DacsaListing *listing = dacsa_handles_get(directories, handle);
+
+  if (listing)
+    return listing;
+  listing = make_listing(req, ino);
+  return listing ? dacsa_handles_adopt(directories, handle, listing) : NULL;
 }
 
 static void
 fuse_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-  DacsaTree *tree = context(req)->tree;
-  g_auto(DacsaPlace) place = {0};
-  g_autoptr(GError) error = NULL;
-  Listing *listing = g_new0(Listing, 1);
+  DacsaHandles *directories = context(req)->directories;
+  DacsaListing *listing = make_listing(req, ino);
 
-  listing->names = g_ptr_array_new_with_free_func(g_free);
-  listing->entries = g_array_new(FALSE, FALSE, sizeof(struct stat));
-  if (!dacsa_tree_place(tree, ino, &place, &error) ||
-      !dacsa_tree_list(tree, &place, listing_add, listing, &error)) {
-    listing_free(listing);
-    reply_error(req, error);
+  if (!listing)
     return;
-  }
-  fi->fh = (uintptr_t)listing;
+  fi->fh = dacsa_handles_add(directories, listing);
   if (fuse_reply_open(req, fi) != 0)
-    listing_free(listing);
+    dacsa_handles_remove(directories, fi->fh);
 }
 
 static void
 fuse_op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
                 struct fuse_file_info *fi)
 {
-  const Listing *listing = (const Listing *)(uintptr_t)fi->fh;
+  g_autoptr(DacsaListing) listing = find_listing(req, ino, fi->fh);
   g_autofree char *buf = g_malloc(size);
   size_t used = 0;
 
-  (void)ino;
-  for (guint i = (guint)MIN(offset, (off_t)listing->names->len); i < listing->names->len; i++) {
-    size_t n = fuse_add_direntry(req, buf + used, size - used, g_ptr_array_index(listing->names, i),
-                                 &g_array_index(listing->entries, struct stat, i), i + 1);
+  if (!listing)
+    return;
+  for (guint i = (guint)MIN(offset, (off_t)dacsa_listing_len(listing));
+       i < dacsa_listing_len(listing); i++) {
+    size_t n = fuse_add_direntry(req, buf + used, size - used, dacsa_listing_name(listing, i),
+                                 dacsa_listing_stat(listing, i), i + 1);
 
     if (n > size - used)
       break;
@@ -298,19 +371,21 @@ static void
 fuse_op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
                     struct fuse_file_info *fi)
 {
-  const Listing *listing = (const Listing *)(uintptr_t)fi->fh;
+  g_autoptr(DacsaListing) listing = find_listing(req, ino, fi->fh);
   g_autofree char *buf = g_malloc(size);
   size_t used = 0;
 
-  (void)ino;
-  for (guint i = (guint)MIN(offset, (off_t)listing->names->len); i < listing->names->len; i++) {
-    const struct stat *listed = &g_array_index(listing->entries, struct stat, i);
+  if (!listing)
+    return;
+  for (guint i = (guint)MIN(offset, (off_t)dacsa_listing_len(listing));
+       i < dacsa_listing_len(listing); i++) {
+    const struct stat *listed = dacsa_listing_stat(listing, i);
     struct fuse_entry_param e = {.attr = *listed};
 
     if (i >= 2)
       fill_entry(context(req)->tree, listed, &e);
-    size_t n = fuse_add_direntry_plus(req, buf + used, size - used,
-                                      g_ptr_array_index(listing->names, i), &e, i + 1);
+    size_t n = fuse_add_direntry_plus(req, buf + used, size - used, dacsa_listing_name(listing, i),
+                                      &e, i + 1);
     if (n > size - used)
       break;
     used += n;
@@ -322,7 +397,7 @@ static void
 fuse_op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
   (void)ino;
-  listing_free((Listing *)(uintptr_t)fi->fh);
+  dacsa_handles_remove(context(req)->directories, fi->fh);
   fuse_reply_err(req, 0);
 }
 
@@ -345,13 +420,10 @@ fuse_op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
   const Context *c = context(req);
   g_auto(DacsaPlace) dir = {0};
   g_auto(DacsaPlace) place = {0};
-  g_autoptr(GError) error = NULL;
 
   (void)mode;
-  if (!dacsa_tree_place(c->tree, parent, &dir, &error)) {
-    reply_error(req, error);
+  if (!find_place(req, parent, &dir))
     return;
-  }
   if (!dacsa_tree_is_vm(&dir)) {
     fuse_reply_err(req, EROFS);
     return;
@@ -380,8 +452,9 @@ fuse_op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
   g_auto(DacsaPlace) place = {0};
   g_autoptr(GError) error = NULL;
 
-  if (!dacsa_tree_place(c->tree, parent, &dir, &error) ||
-      !dacsa_tree_lookup(c->tree, &dir, name, &place, &error)) {
+  if (!find_place(req, parent, &dir))
+    return;
+  if (!dacsa_tree_lookup(c->tree, &dir, name, &place, &error)) {
     reply_error(req, error);
     return;
   }
@@ -392,95 +465,7 @@ fuse_op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
   fuse_reply_err(req, c->actions->drop(dir.vm->name, name, c->actions->data));
 }
 
-/* -- all that would change something -- */
-
-static void
-refuse(fuse_req_t req)
-{
-  fuse_reply_err(req, EROFS);
-}
-
-static void
-fuse_op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
-                struct fuse_file_info *fi)
-{
-  (void)ino;
-  (void)attr;
-  (void)to_set;
-  (void)fi;
-  refuse(req);
-}
-
-static void
-fuse_op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
-               struct fuse_file_info *fi)
-{
-  (void)parent;
-  (void)name;
-  (void)mode;
-  (void)fi;
-  refuse(req);
-}
-
-static void
-fuse_op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev)
-{
-  (void)parent;
-  (void)name;
-  (void)mode;
-  (void)rdev;
-  refuse(req);
-}
-
-static void
-fuse_op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
-{
-  (void)parent;
-  (void)name;
-  refuse(req);
-}
-
-static void
-fuse_op_symlink(fuse_req_t req, const char *link, fuse_ino_t parent, const char *name)
-{
-  (void)link;
-  (void)parent;
-  (void)name;
-  refuse(req);
-}
-
-static void
-fuse_op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t newparent,
-               const char *newname, unsigned flags)
-{
-  (void)parent;
-  (void)name;
-  (void)newparent;
-  (void)newname;
-  (void)flags;
-  refuse(req);
-}
-
-static void
-fuse_op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t newparent, const char *newname)
-{
-  (void)ino;
-  (void)newparent;
-  (void)newname;
-  refuse(req);
-}
-
-static void
-fuse_op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size,
-                 int flags)
-{
-  (void)ino;
-  (void)name;
-  (void)value;
-  (void)size;
-  (void)flags;
-  refuse(req);
-}
+/* -- serving -- */
 
 static void
 fuse_op_statfs(fuse_req_t req, fuse_ino_t ino)
@@ -492,9 +477,10 @@ fuse_op_statfs(fuse_req_t req, fuse_ino_t ino)
 }
 
 bool
-dacsa_fuse_serve(int fd, DacsaTree *tree, const DacsaFuseActions *actions, GError **error)
+dacsa_fuse_serve(DacsaTree *tree, uint32_t viewer, const DacsaFuseActions *actions,
+                 const DacsaLoopOptions *loop, GError **error)
 {
-  static const struct fuse_lowlevel_ops ops = {
+  struct fuse_lowlevel_ops ops = {
       .init = fuse_op_init,
       .lookup = fuse_op_lookup,
       .getattr = fuse_op_getattr,
@@ -509,36 +495,29 @@ dacsa_fuse_serve(int fd, DacsaTree *tree, const DacsaFuseActions *actions, GErro
       .releasedir = fuse_op_releasedir,
       .mkdir = fuse_op_mkdir,
       .rmdir = fuse_op_rmdir,
-      .setattr = fuse_op_setattr,
-      .create = fuse_op_create,
-      .mknod = fuse_op_mknod,
-      .unlink = fuse_op_unlink,
-      .symlink = fuse_op_symlink,
-      .rename = fuse_op_rename,
-      .link = fuse_op_link,
-      .setxattr = fuse_op_setxattr,
       .statfs = fuse_op_statfs,
   };
+  static const DacsaHandleOps of_files = {file_ref, file_unref};
+  static const DacsaHandleOps of_directories = {listing_ref, listing_unref};
   g_autofree char *max_read = g_strdup_printf("max_read=%u", MAX_READ);
-  g_autofree char *mountpoint = g_strdup_printf("/dev/fd/%d", fd);
+  g_autofree char *mountpoint = g_strdup_printf("/dev/fd/%d", loop->fd);
   char *argv[] = {(char *)(uintptr_t) "dacsa", (char *)(uintptr_t) "-o", max_read, NULL};
   struct fuse_args args = FUSE_ARGS_INIT(3, argv);
-  Context c = {tree, actions};
-  struct fuse_session *session = fuse_session_new(&args, &ops, sizeof(ops), &c);
-  struct fuse_loop_config *config = fuse_loop_cfg_create();
-  bool ok = session && fuse_session_mount(session, mountpoint) == 0;
+  Context *c = g_new(Context, 1);
 
-  if (ok) {
-    fuse_loop_cfg_set_clone_fd(config, 0);
-    fuse_loop_cfg_set_max_threads(config, 16);
-    fuse_session_loop_mt(session, config);
-    fuse_session_unmount(session);
-  } else {
-    dacsa_fail(error, DACSA_ERROR_OS, "libfuse cannot serve /dev/fuse");
-  }
-  fuse_loop_cfg_destroy(config);
-  if (session)
-    fuse_session_destroy(session);
+  dacsa_fuse_refuse(&ops);
+  *c = (Context){tree, actions, dacsa_handles_new(viewer, &of_files),
+                 dacsa_handles_new(viewer, &of_directories)};
+  struct fuse_session *session = fuse_session_new(&args, &ops, sizeof(ops), c);
+  if (!session || fuse_session_mount(session, mountpoint) != 0)
+    return dacsa_fail(error, DACSA_ERROR_OS, "libfuse cannot serve /dev/fuse");
+  if (!dacsa_loop_run(session, loop, error))
+    return false;
+  fuse_session_unmount(session);
+  fuse_session_destroy(session);
   fuse_opt_free_args(&args);
-  return ok;
+  dacsa_handles_free(c->files);
+  dacsa_handles_free(c->directories);
+  g_free(c);
+  return true;
 }

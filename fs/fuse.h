@@ -1,6 +1,7 @@
 /* FUSE requests answered from the tree. */
 #pragma once
 
+#include "fs/loop.h"
 #include "fs/tree.h"
 
 #include <glib.h>
@@ -12,10 +13,10 @@ typedef struct {
   int (*take)(const char *vm, const char *name, void *data);
   int (*drop)(const char *vm, const char *name, void *data);
   void (*refresh)(const char *vm, void *data);
-  void (*ready)(void *data); /* the kernel has said hello */
   void *data;
 } DacsaFuseActions;
 
-/* Serves /dev/fuse at fd, which is mounted already, with several threads until it is unmounted. */
-bool dacsa_fuse_serve(int fd, DacsaTree *tree, const DacsaFuseActions *actions,
-                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* Serves the tree, with several threads, until it is unmounted. viewer: this viewer's number, which
+ * file handles are made of. If it fails the process is to end, as with dacsa_loop_run. */
+bool dacsa_fuse_serve(DacsaTree *tree, uint32_t viewer, const DacsaFuseActions *actions,
+                      const DacsaLoopOptions *loop, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -7,7 +7,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define MAX_FILES (1u << 22)      /* of all processes */
+#define MAX_FILES                                                                                  \
+  ((1u << 22) - 1) /* of all processes; times the tables, they fill fs/place.h's bits */
 #define MAX_OF_PROCESS (1u << 18) /* sysctl vm.max_map_count is 65530 unless raised */
 #define MAX_LABELS (64u << 20)    /* bytes of labels, each different one once */
 #define MAX_LABEL 200u            /* bytes: with two addresses it must be a file name */
@@ -30,7 +31,7 @@ struct DacsaRegions {
   GMutex lock; /* of what follows */
   GHashTable *by_pid;
   GPtrArray *by_number; /* Process, owned, ascending by first */
-  uint32_t next;        /* number */
+  uint32_t next, end;   /* numbers: the next one, and the first that is not this table's */
   GHashTable *labels;   /* char *, owned: a set */
   size_t label_bytes;
 };
@@ -45,7 +46,7 @@ process_free(void *data)
 }
 
 DacsaRegions *
-dacsa_regions_new(DacsaErrors *errors)
+dacsa_regions_new(DacsaErrors *errors, uint32_t time)
 {
   DacsaRegions *regions = g_new0(DacsaRegions, 1);
 
@@ -54,7 +55,8 @@ dacsa_regions_new(DacsaErrors *errors)
   regions->by_pid = g_hash_table_new(NULL, NULL);
   regions->by_number = g_ptr_array_new_with_free_func(process_free);
   regions->labels = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-  regions->next = 1;
+  regions->next = MIN(time, DACSA_REGION_TABLES) * (MAX_FILES + 1) + 1;
+  regions->end = time < DACSA_REGION_TABLES ? regions->next + MAX_FILES : regions->next;
   return regions;
 }
 
@@ -233,7 +235,7 @@ add_process(DacsaRegions *regions, uint32_t pid, GArray *pieces)
 {
   g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&regions->lock);
   Process *process = g_hash_table_lookup(regions->by_pid, GUINT_TO_POINTER(pid));
-  const guint room = MAX_FILES - (regions->next - 1);
+  const guint room = regions->end - regions->next;
 
   if (process)
     return process;

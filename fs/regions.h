@@ -1,16 +1,20 @@
 /* The mappings of processes as files: `<start>-<end>-<label>`, none over DACSA_REGION_MAX. A larger
  * mapping is cut into pieces of that size, of which those without a resident page are left out. One
  * table a snapshot: it numbers what it lists, for inode numbers, and forgets nothing while it
- * lives. Usable from several threads. */
+ * lives. A table that another viewer makes of the same snapshot later lists in another order, so it
+ * has other numbers: none of an earlier one means anything in it. Usable from several threads. */
 #pragma once
 
 #include "parsers/guest.h"
 
 #define DACSA_REGION_MAX (UINT64_C(1) << 30) /* bytes */
+#define DACSA_REGION_TABLES 256u             /* of one snapshot, each with numbers of its own */
 
 typedef struct DacsaRegions DacsaRegions;
 
-DacsaRegions *dacsa_regions_new(DacsaErrors *errors); /* borrows errors */
+/* Borrows errors. time: how many tables of this snapshot there were before, in other viewers; from
+ * DACSA_REGION_TABLES on no numbers are left, and every list is cut short. */
+DacsaRegions *dacsa_regions_new(DacsaErrors *errors, uint32_t time);
 void dacsa_regions_free(DacsaRegions *regions);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DacsaRegions, dacsa_regions_free)
 

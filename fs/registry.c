@@ -9,7 +9,7 @@ typedef struct {
   uint32_t serial;
   char *name, *file_name, *status;
   int64_t since_us;
-  bool listed;          /* false: gone; its name keeps its serial number */
+  bool listed;          /* false: gone */
   GPtrArray *snapshots; /* DacsaSnapshot */
   char *life;           /* which life of the VM it is: its QEMU process */
   DacsaGuestMemo *memo; /* of that life */
@@ -17,8 +17,7 @@ typedef struct {
 
 struct DacsaRegistry {
   GMutex lock;
-  uint32_t next_serial;
-  GPtrArray *vms; /* Vm, in the order they were first seen */
+  GPtrArray *vms; /* Vm, ascending by serial, which is the order they were first seen in */
 };
 
 DacsaRegistry *
@@ -27,7 +26,6 @@ dacsa_registry_new(void)
   DacsaRegistry *registry = g_new0(DacsaRegistry, 1);
 
   g_mutex_init(&registry->lock);
-  registry->next_serial = 1;
   registry->vms = g_ptr_array_new();
   return registry;
 }
@@ -72,31 +70,49 @@ view_new(const Vm *vm)
   return view;
 }
 
+static gint
+compare_serials(gconstpointer a, gconstpointer b)
+{
+  const Vm *x = *(const Vm *const *)a, *y = *(const Vm *const *)b;
+
+  return x->serial < y->serial ? -1 : x->serial > y->serial;
+}
+
+static Vm *
+add_vm(DacsaRegistry *registry, const char *name)
+{
+  Vm *vm = g_new0(Vm, 1);
+
+  vm->name = g_strdup(name);
+  vm->file_name = dacsa_name_escape(name);
+  vm->snapshots = g_ptr_array_new_with_free_func((GDestroyNotify)dacsa_snapshot_unref);
+  g_ptr_array_add(registry->vms, vm);
+  return vm;
+}
+
+/* A VM that was forgotten and is there again has another serial number. */
 void
-dacsa_registry_set_vm(DacsaRegistry *registry, const char *name, const char *status,
-                      const char *life)
+dacsa_registry_set_vm(DacsaRegistry *registry, const DacsaVmNews *news)
 {
   g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&registry->lock);
-  Vm *vm = find_vm(registry, name);
+  Vm *vm = find_vm(registry, news->name);
 
-  if (!vm) {
-    vm = g_new0(Vm, 1);
-    vm->name = g_strdup(name);
-    vm->file_name = dacsa_name_escape(name);
-    vm->serial = registry->next_serial++;
-    vm->since_us = g_get_real_time();
-    vm->snapshots = g_ptr_array_new_with_free_func((GDestroyNotify)dacsa_snapshot_unref);
-    g_ptr_array_add(registry->vms, vm);
-  }
+  if (!vm)
+    vm = add_vm(registry, news->name);
   vm->listed = true;
-  if (!vm->memo || strcmp(vm->life, life) != 0) {
+  vm->since_us = news->since_us;
+  if (vm->serial != news->serial) {
+    vm->serial = news->serial;
+    g_ptr_array_sort(registry->vms, compare_serials);
+  }
+  if (!vm->memo || strcmp(vm->life, news->life) != 0) {
     dacsa_guest_memo_unref(vm->memo);
     vm->memo = dacsa_guest_memo_new();
     g_free(vm->life);
-    vm->life = g_strdup(life);
+    vm->life = g_strdup(news->life);
   }
   g_free(vm->status);
-  vm->status = g_strdup(status);
+  vm->status = g_strdup(news->status);
 }
 
 void
@@ -110,7 +126,8 @@ dacsa_registry_remove_vm(DacsaRegistry *registry, const char *name)
 }
 
 void
-dacsa_registry_add_snapshot(DacsaRegistry *registry, DacsaRecord *record, DacsaSnapshotFds fds)
+dacsa_registry_add_snapshot(DacsaRegistry *registry, DacsaSnapshotNumber number,
+                            DacsaRecord *record, DacsaSnapshotFds fds)
 {
   g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&registry->lock);
   Vm *vm = find_vm(registry, record->vm);
@@ -120,8 +137,7 @@ dacsa_registry_add_snapshot(DacsaRegistry *registry, DacsaRecord *record, DacsaS
     dacsa_snapshot_fds_close(fds);
     return;
   }
-  g_ptr_array_add(vm->snapshots,
-                  dacsa_snapshot_new(registry->next_serial++, record, fds, vm->memo));
+  g_ptr_array_add(vm->snapshots, dacsa_snapshot_new(number, record, fds, vm->memo));
 }
 
 static DacsaSnapshot *
@@ -139,8 +155,8 @@ find_snapshot(const Vm *vm, const char *name, guint *ret_index)
 }
 
 bool
-dacsa_registry_bury_snapshot(DacsaRegistry *registry, DacsaRecord *record, const char *why,
-                             int64_t dropped_us, uint64_t private_bytes, uint32_t *ret_serial)
+dacsa_registry_bury_snapshot(DacsaRegistry *registry, const DacsaGraveNews *news,
+                             DacsaRecord *record)
 {
   g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&registry->lock);
   g_autoptr(DacsaRecord) owned = record;
@@ -152,11 +168,11 @@ dacsa_registry_bury_snapshot(DacsaRegistry *registry, DacsaRecord *record, const
   if (!vm)
     return false;
   if (!s) {
-    s = dacsa_snapshot_new(registry->next_serial++, g_steal_pointer(&owned), none, vm->memo);
+    s = dacsa_snapshot_new((DacsaSnapshotNumber){news->serial, 0}, g_steal_pointer(&owned), none,
+                           vm->memo);
     g_ptr_array_add(vm->snapshots, s);
   }
-  dacsa_snapshot_bury(s, why, dropped_us, private_bytes);
-  *ret_serial = dacsa_snapshot_serial(s);
+  dacsa_snapshot_bury(s, news->why, news->dropped_us, news->private_bytes);
   return true;
 }
 

@@ -42,12 +42,13 @@ dacsa_snapshot_fds_close(DacsaSnapshotFds fds)
 }
 
 DacsaSnapshot *
-dacsa_snapshot_new(uint32_t serial, DacsaRecord *record, DacsaSnapshotFds fds, DacsaGuestMemo *memo)
+dacsa_snapshot_new(DacsaSnapshotNumber number, DacsaRecord *record, DacsaSnapshotFds fds,
+                   DacsaGuestMemo *memo)
 {
   DacsaSnapshot *s = g_new0(DacsaSnapshot, 1);
 
   g_atomic_ref_count_init(&s->refs);
-  s->serial = serial;
+  s->serial = number.serial;
   s->record = record;
   s->rollup = fds.rollup;
   s->phys = dacsa_physmem_new(fds.mem, record->layout);
@@ -55,7 +56,7 @@ dacsa_snapshot_new(uint32_t serial, DacsaRecord *record, DacsaSnapshotFds fds, D
   s->cached = dacsa_pagecache_new(s->phys, PAGECACHE_BYTES);
   s->cpus = dacsa_cpus_parse(record->registers);
   s->errors = dacsa_errors_new();
-  s->regions = dacsa_regions_new(s->errors);
+  s->regions = dacsa_regions_new(s->errors, number.time);
   s->memo = dacsa_guest_memo_ref(memo);
   g_mutex_init(&s->lock);
   return s;

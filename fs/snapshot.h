@@ -22,10 +22,17 @@ typedef struct {
 
 void dacsa_snapshot_fds_close(DacsaSnapshotFds fds);
 
+#define DACSA_SERIAL_MAX ((1u << 24) - 1) /* inode numbers have room for no more (fs/place.h) */
+
+typedef struct {
+  uint32_t serial; /* 1 to DACSA_SERIAL_MAX: the same for every viewer, and no other's */
+  uint32_t time;   /* how many viewers have shown it before */
+} DacsaSnapshotNumber;
+
 /* Takes record and fds, which are -1 of one that is to be buried. memo is the VM's, and is
  * referenced. */
-DacsaSnapshot *dacsa_snapshot_new(uint32_t serial, DacsaRecord *record, DacsaSnapshotFds fds,
-                                  DacsaGuestMemo *memo);
+DacsaSnapshot *dacsa_snapshot_new(DacsaSnapshotNumber number, DacsaRecord *record,
+                                  DacsaSnapshotFds fds, DacsaGuestMemo *memo);
 DacsaSnapshot *dacsa_snapshot_ref(DacsaSnapshot *snapshot);
 void dacsa_snapshot_unref(DacsaSnapshot *snapshot);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DacsaSnapshot, dacsa_snapshot_unref)

@@ -11,7 +11,6 @@
 struct DacsaTree {
   DacsaTreeOptions options;
   DacsaCache *cache;
-  int64_t since_us;
 };
 
 void
@@ -28,7 +27,6 @@ dacsa_tree_new(const DacsaTreeOptions *options)
 
   tree->options = *options;
   tree->cache = dacsa_cache_new(options->cache_budget);
-  tree->since_us = g_get_real_time();
   return tree;
 }
 
@@ -279,7 +277,7 @@ time_of(const DacsaTree *tree, const DacsaPlace *place)
 {
   if (place->snapshot)
     return dacsa_snapshot_record(place->snapshot)->taken_us;
-  return place->vm ? place->vm->since_us : tree->since_us;
+  return place->vm ? place->vm->since_us : tree->options.since_us;
 }
 
 /* The group's rights are the owner's, but for writing. */

@@ -16,6 +16,7 @@ typedef struct {
   gid_t group;             /* may read beside root; 0: nobody else */
   bool show_all;           /* directories list what else opens by name only */
   size_t cache_budget;     /* bytes of carved content kept */
+  int64_t since_us;        /* UNIX time: the root's */
 } DacsaTreeOptions;
 
 DacsaTree *dacsa_tree_new(const DacsaTreeOptions *options);

@@ -23,11 +23,12 @@
 
 typedef struct {
   int channel;
+  uint32_t number;
   DacsaRegistry *registry;
   DacsaTree *tree;
   GMutex lock; /* of what follows */
   GCond replied;
-  uint64_t sequence;
+  uint32_t n_requests;
   GHashTable *replies; /* sequence -> errno + 1; present while somebody waits: 0 is no reply yet */
   GHashTable *refreshed;  /* VM name -> monotonic time */
   bool told, keeper_gone; /* told: all that there was at the start */
@@ -40,7 +41,7 @@ static int
 request(Viewer *v, const char *verb, const char *vm, const char *name)
 {
   g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&v->lock);
-  uint64_t sequence = ++v->sequence;
+  uint64_t sequence = dacsa_message_sequence(v->number, ++v->n_requests);
   g_autoptr(DacsaMessage) message = dacsa_message_new(verb, sequence);
   void *key = GSIZE_TO_POINTER(sequence);
   guint reply = 0;
@@ -85,7 +86,7 @@ action_refresh(const char *vm, void *data)
 }
 
 static void
-action_ready(void *data)
+tell_ready(void *data)
 {
   Viewer *v = data;
   g_autoptr(DacsaMessage) message = dacsa_message_new("ready", 0);
@@ -113,14 +114,33 @@ read_record(int fd, DacsaRecord **ret, GError **error)
 }
 
 static void
+on_vm(Viewer *v, const DacsaMessage *message)
+{
+  int64_t serial, since;
+
+  if (!dacsa_message_get_number(message, "serial", 1, DACSA_SERIAL_MAX, &serial) ||
+      !dacsa_message_get_number(message, "since", 0, INT64_MAX, &since))
+    return;
+  const DacsaVmNews news = {.serial = (uint32_t)serial,
+                            .name = dacsa_message_get(message, "name"),
+                            .status = dacsa_message_get(message, "status"),
+                            .life = dacsa_message_get(message, "life"),
+                            .since_us = since};
+  dacsa_registry_set_vm(v->registry, &news);
+}
+
+static void
 on_snapshot(Viewer *v, DacsaMessage *message)
 {
   g_autoptr(DacsaRecord) record = NULL;
   g_autoptr(GError) error = NULL;
-  int fd = dacsa_message_steal_fd(message, 0);
+  int64_t serial, time;
 
-  if (message->n_fds != 4 || fd < 0)
+  if (message->n_fds != 4 ||
+      !dacsa_message_get_number(message, "serial", 1, DACSA_SERIAL_MAX, &serial) ||
+      !dacsa_message_get_number(message, "time", 0, UINT32_MAX, &time))
     return;
+  const int fd = dacsa_message_steal_fd(message, 0);
   if (!read_record(fd, &record, &error))
     g_warning("%s/%s: %s", dacsa_message_get(message, "vm"), dacsa_message_get(message, "name"),
               error->message);
@@ -129,7 +149,9 @@ on_snapshot(Viewer *v, DacsaMessage *message)
                                 dacsa_message_steal_fd(message, 2),
                                 dacsa_message_steal_fd(message, 3)};
   if (record)
-    dacsa_registry_add_snapshot(v->registry, g_steal_pointer(&record), fds);
+    dacsa_registry_add_snapshot(v->registry,
+                                (DacsaSnapshotNumber){(uint32_t)serial, (uint32_t)time},
+                                g_steal_pointer(&record), fds);
 }
 
 /* What is left of a snapshot. */
@@ -139,7 +161,7 @@ on_buried(Viewer *v, DacsaMessage *message)
   g_autoptr(DacsaRecord) record = NULL;
   g_autoptr(GError) error = NULL;
   const int fd = dacsa_message_steal_fd(message, 0);
-  uint32_t serial;
+  int64_t serial, dropped, bytes;
 
   if (fd < 0)
     return;
@@ -147,12 +169,14 @@ on_buried(Viewer *v, DacsaMessage *message)
     g_warning("%s/%s: %s", dacsa_message_get(message, "vm"), dacsa_message_get(message, "name"),
               error->message);
   close(fd);
-  if (record &&
-      dacsa_registry_bury_snapshot(
-          v->registry, g_steal_pointer(&record), dacsa_message_get(message, "why"),
-          g_ascii_strtoll(dacsa_message_get(message, "dropped_us"), NULL, 10),
-          g_ascii_strtoull(dacsa_message_get(message, "private_bytes"), NULL, 10), &serial))
-    dacsa_tree_forget(v->tree, serial);
+  if (!record || !dacsa_message_get_number(message, "serial", 1, DACSA_SERIAL_MAX, &serial) ||
+      !dacsa_message_get_number(message, "dropped_us", 0, INT64_MAX, &dropped) ||
+      !dacsa_message_get_number(message, "private_bytes", 0, INT64_MAX, &bytes))
+    return;
+  const DacsaGraveNews news = {(uint32_t)serial, dacsa_message_get(message, "why"), dropped,
+                               (uint64_t)bytes};
+  if (dacsa_registry_bury_snapshot(v->registry, &news, g_steal_pointer(&record)))
+    dacsa_tree_forget(v->tree, news.serial);
 }
 
 static void
@@ -176,8 +200,7 @@ on_message(Viewer *v, DacsaMessage *message)
   uint32_t serial;
 
   if (strcmp(message->verb, "vm") == 0) {
-    dacsa_registry_set_vm(v->registry, name, dacsa_message_get(message, "status"),
-                          dacsa_message_get(message, "life"));
+    on_vm(v, message);
   } else if (strcmp(message->verb, "vm-gone") == 0) {
     dacsa_registry_remove_vm(v->registry, name);
   } else if (strcmp(message->verb, "snapshot") == 0) {
@@ -267,9 +290,10 @@ ignore_terminal(void)
 int
 dacsa_viewer_run(int fuse, int channel, const DacsaViewerOptions *options)
 {
-  Viewer v = {.registry = dacsa_registry_new()};
-  const DacsaTreeOptions tree = {v.registry, options->group, options->show_all, CACHE_BYTES};
-  const DacsaFuseActions actions = {action_take, action_drop, action_refresh, action_ready, &v};
+  Viewer v = {.number = options->number, .registry = dacsa_registry_new()};
+  const DacsaTreeOptions tree = {v.registry, options->group, options->show_all, CACHE_BYTES,
+                                 options->since_us};
+  const DacsaFuseActions actions = {action_take, action_drop, action_refresh, &v};
   g_autoptr(GError) error = NULL;
 
   prctl(PR_SET_NAME, "dacsa-viewer");
@@ -286,7 +310,9 @@ dacsa_viewer_run(int fuse, int channel, const DacsaViewerOptions *options)
   v.replies = g_hash_table_new(NULL, NULL);
   v.refreshed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
   g_thread_unref(g_thread_new("channel", channel_thread, &v));
-  if (!dacsa_fuse_serve(fuse, v.tree, &actions, &error)) {
+  const DacsaLoopOptions loop = {
+      fuse, options->init, options->inflight, options->number == 1, tell_ready, &v};
+  if (!dacsa_fuse_serve(v.tree, options->number, &actions, &loop, &error)) {
     g_warning("%s", error->message);
     return 1;
   }

@@ -51,6 +51,21 @@ dacsa_message_get(const DacsaMessage *message, const char *key)
 }
 
 void
+dacsa_message_set_number(DacsaMessage *message, const char *key, int64_t value)
+{
+  g_autofree char *text = g_strdup_printf("%" G_GINT64_FORMAT, value);
+
+  dacsa_message_set(message, key, text);
+}
+
+bool
+dacsa_message_get_number(const DacsaMessage *message, const char *key, int64_t min, int64_t max,
+                         int64_t *ret)
+{
+  return g_ascii_string_to_signed(dacsa_message_get(message, key), 10, min, max, ret, NULL);
+}
+
+void
 dacsa_message_add_fd(DacsaMessage *message, int fd)
 {
   g_assert(message->n_fds < DACSA_CHANNEL_MAX_FDS);

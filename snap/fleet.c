@@ -20,6 +20,7 @@
 struct DacsaFleet {
   DacsaFleetOptions options; /* uri and qmp are not looked at after dacsa_fleet_new */
   GHashTable *vms;           /* name -> DacsaVm, owned */
+  uint32_t last_serial;
   DacsaLibvirt *libvirt;
   int inotify; /* of the directories of the QMP sockets */
   guint inotify_source;
@@ -161,6 +162,12 @@ watch_qemu(DacsaFleet *self, DacsaVm *vm)
       g_unix_fd_add_full(G_PRIORITY_DEFAULT, vm->pidfd, G_IO_IN, on_qemu_exit, watch, g_free);
 }
 
+uint32_t
+dacsa_fleet_next_serial(DacsaFleet *self)
+{
+  return ++self->last_serial;
+}
+
 /* Makes a VM known, or known again. Takes address. */
 static DacsaVm *
 add_vm(DacsaFleet *self, DacsaVmAddress *address)
@@ -173,6 +180,7 @@ add_vm(DacsaFleet *self, DacsaVmAddress *address)
     return vm;
   }
   vm = dacsa_vm_new(address);
+  vm->serial = dacsa_fleet_next_serial(self);
   dacsa_policy_find(&self->options.policies, address->name, &vm->policy);
   g_hash_table_insert(self->vms, g_strdup(address->name), vm);
   return vm;

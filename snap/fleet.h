@@ -34,6 +34,9 @@ DacsaVm *dacsa_fleet_find(DacsaFleet *fleet, const char *name);
 /* A VM that does not run, for the sake of its snapshots. */
 DacsaVm *dacsa_fleet_add_ended(DacsaFleet *fleet, const char *name, const char *uuid);
 
+/* A number for a VM or a snapshot, from which viewers make inode numbers: ascending, none twice. */
+uint32_t dacsa_fleet_next_serial(DacsaFleet *fleet);
+
 /* Calls func for every VM. */
 void dacsa_fleet_foreach(DacsaFleet *fleet, void (*func)(DacsaVm *vm, void *data), void *data);
 

@@ -1,198 +1,41 @@
-/* The keeper's main loop. */
+/* The keeper's main loop: the viewer's requests, and what all the others have to be told. */
 #include "snap/keeper.h"
 
 #include "snap/channel.h"
 #include "snap/collapser.h"
 #include "snap/cost.h"
 #include "snap/error.h"
-#include "snap/journal.h"
+#include "snap/lives.h"
 #include "snap/log.h"
-#include "snap/rescue.h"
 #include "snap/schedule.h"
 #include "snap/shelf.h"
-#include "snap/state.h"
-#include "snap/take.h"
-#include "snap/vmlock.h"
-#include "snap/worker.h"
+#include "snap/takes.h"
+#include "snap/teller.h"
 
-#include <fcntl.h>
 #include <glib-unix.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#define TAKE_US (30 * G_USEC_PER_SEC)
-#define RESCUE_MS 10000                   /* that the start waits for those of an earlier daemon */
-#define COPY_GIB_US (10 * G_USEC_PER_SEC) /* more for each GiB of RAM that is copied */
-#define YIELD_MS 10000 /* more than the longest call takes on a host that is out of processors */
-#define LAST_TAKE_US (10 * G_USEC_PER_SEC) /* one that is under way when the end comes */
+static void replace_viewer(DacsaKeeper *self);
 
 struct DacsaKeeper {
   GMainLoop *loop;
   DacsaFleet *fleet;
   DacsaShelf *shelf;
-  GPtrArray *rescues;        /* Job: recoveries under way; borrowed */
+  DacsaTakes *takes;
   DacsaCollapser *collapser; /* NULL: --no-collapse */
   DacsaCost *cost;
   DacsaSchedule *schedule;
-  char *state_path;
+  DacsaTeller *teller;
   bool drop_on_exit;
+  DacsaLives *lives; /* of the viewer */
+  DacsaLifeEnd end;  /* of the last of them */
   int channel;
   guint channel_source;
   bool is_ready;
   void (*ready)(void *data);
   void *ready_data;
 };
-
-/* A take under way. */
-typedef struct {
-  DacsaKeeper *keeper;
-  char *vm, *name;
-  uint64_t sequence; /* of the viewer's request; 0: none waits for it */
-  bool scheduled;    /* the schedule waits for it */
-} Job;
-
-static Job *
-job_new(DacsaKeeper *keeper, const char *vm, const char *name, uint64_t sequence)
-{
-  Job *job = g_new0(Job, 1);
-
-  job->keeper = keeper;
-  job->vm = g_strdup(vm);
-  job->name = g_strdup(name);
-  job->sequence = sequence;
-  return job;
-}
-
-static void
-job_free(Job *job)
-{
-  g_free(job->vm);
-  g_free(job->name);
-  g_free(job);
-}
-
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(Job, job_free)
-
-/* -- to the viewer -- */
-
-static void
-send_message(DacsaKeeper *self, const DacsaMessage *message)
-{
-  g_autoptr(GError) error = NULL;
-
-  /* A viewer that is gone is noticed by the main loop. */
-  if (self->channel >= 0 && !dacsa_channel_send(self->channel, message, &error) &&
-      !g_error_matches(error, DACSA_ERROR, DACSA_ERROR_NOT_FOUND))
-    g_warning("%s", error->message);
-}
-
-static void
-send_reply(DacsaKeeper *self, uint64_t sequence, const GError *error)
-{
-  g_autoptr(DacsaMessage) message = dacsa_message_new("reply", sequence);
-  g_autofree char *number = g_strdup_printf("%d", error ? dacsa_error_errno(error) : 0);
-
-  if (sequence == 0)
-    return;
-  dacsa_message_set(message, "errno", number);
-  if (error)
-    dacsa_message_set(message, "message", error->message);
-  send_message(self, message);
-}
-
-static void
-send_vm(DacsaKeeper *self, const DacsaVm *vm)
-{
-  g_autoptr(DacsaMessage) message = dacsa_message_new("vm", 0);
-  g_autofree char *status = dacsa_vm_status(vm);
-
-  dacsa_message_set(message, "name", vm->address->name);
-  dacsa_message_set(message, "status", status);
-  if (vm->probe) {
-    g_autofree char *life =
-        g_strdup_printf("%d@%" G_GUINT64_FORMAT, (int)vm->probe->pid, vm->probe->start_time);
-
-    dacsa_message_set(message, "life", life);
-  }
-  send_message(self, message);
-}
-
-static int
-open_proc(pid_t pid, const char *name)
-{
-  g_autofree char *path = g_strdup_printf("/proc/%d/%s", (int)pid, name);
-
-  return open(path, O_RDONLY | O_CLOEXEC);
-}
-
-static void
-send_snapshot(DacsaKeeper *self, const DacsaKept *kept)
-{
-  g_autoptr(DacsaMessage) message = dacsa_message_new("snapshot", 0);
-  const DacsaRecord *record = kept->record;
-
-  dacsa_message_set(message, "vm", record->vm);
-  dacsa_message_set(message, "name", record->name);
-  dacsa_message_add_fd(message,
-                       dacsa_state_open_record(self->state_path, record->vm, record->name));
-  dacsa_message_add_fd(message, open_proc(record->child, "mem"));
-  dacsa_message_add_fd(message, open_proc(record->child, "pagemap"));
-  dacsa_message_add_fd(message, open_proc(record->child, "smaps_rollup"));
-  for (size_t i = 0; i < message->n_fds; i++)
-    if (message->fds[i] < 0) {
-      g_warning("%s/%s: its child cannot be read", record->vm, record->name);
-      return;
-    }
-  send_message(self, message);
-}
-
-/* The record's file is gone: its text goes in one that has no name. */
-static int
-open_text(const char *text)
-{
-  const size_t len = strlen(text);
-  int fd = memfd_create("dacsa-record", MFD_CLOEXEC);
-
-  if (fd >= 0 && (write(fd, text, len) != (ssize_t)len || lseek(fd, 0, SEEK_SET) < 0)) {
-    close(fd);
-    fd = -1;
-  }
-  return fd;
-}
-
-static void
-send_tombstone(DacsaKeeper *self, const DacsaTombstone *tombstone)
-{
-  g_autoptr(DacsaMessage) message = dacsa_message_new("buried", 0);
-  g_autofree char *text = dacsa_record_to_text(tombstone->record);
-  g_autofree char *dropped = g_strdup_printf("%" G_GINT64_FORMAT, tombstone->dropped_us);
-  g_autofree char *bytes = g_strdup_printf("%" G_GUINT64_FORMAT, tombstone->private_bytes);
-  const int fd = open_text(text);
-
-  dacsa_message_set(message, "vm", tombstone->record->vm);
-  dacsa_message_set(message, "name", tombstone->record->name);
-  dacsa_message_set(message, "why", tombstone->why);
-  dacsa_message_set(message, "dropped_us", dropped);
-  dacsa_message_set(message, "private_bytes", bytes);
-  if (fd >= 0)
-    dacsa_message_add_fd(message, fd);
-  send_message(self, message);
-}
-
-static void
-send_dropped(DacsaKeeper *self, const DacsaRecord *record, const char *why)
-{
-  g_autoptr(DacsaMessage) message = dacsa_message_new("dropped", 0);
-
-  dacsa_message_set(message, "vm", record->vm);
-  dacsa_message_set(message, "name", record->name);
-  dacsa_message_set(message, "why", why);
-  send_message(self, message);
-}
 
 /* -- what the shelf tells -- */
 
@@ -206,11 +49,11 @@ note_collapse(DacsaKeeper *self, const char *name)
 }
 
 static void
-on_kept(const DacsaKept *kept, void *data)
+on_kept(DacsaKept *kept, void *data)
 {
   DacsaKeeper *self = data;
 
-  send_snapshot(self, kept);
+  dacsa_teller_snapshot(self->teller, kept);
   note_collapse(self, kept->record->vm);
   dacsa_cost_wake(self->cost);
 }
@@ -220,285 +63,72 @@ on_ended(const DacsaKept *kept, void *data)
 {
   DacsaKeeper *self = data;
 
-  send_dropped(self, kept->record, kept->why);
-  send_reply(self, kept->drop_sequence, NULL);
+  dacsa_teller_dropped(self->teller, kept->record, kept->why);
+  dacsa_teller_reply(self->teller, kept->drop_sequence, NULL);
   note_collapse(self, kept->record->vm);
 }
 
 static void
 on_buried(const DacsaTombstone *tombstone, void *data)
 {
-  send_tombstone(data, tombstone);
-  note_collapse(data, tombstone->record->vm);
+  DacsaKeeper *self = data;
+
+  dacsa_teller_tombstone(self->teller, tombstone);
+  note_collapse(self, tombstone->record->vm);
 }
 
 static void
 on_forgotten(const DacsaTombstone *tombstone, void *data)
 {
-  send_dropped(data, tombstone->record, tombstone->why);
+  DacsaKeeper *self = data;
+
+  dacsa_teller_dropped(self->teller, tombstone->record, tombstone->why);
 }
 
-/* -- taking and dropping -- */
-
-typedef struct {
-  const DacsaKeeper *keeper;
-  const DacsaVm *vm;
-  const char *name;
-  pid_t after; /* a worker that has to be gone first; 0: none */
-  bool scheduled;
-  int reply_fd; /* -1 once used */
-} TakeJob;
+/* -- requests, the viewer's and the schedule's -- */
 
 static void
-take_failed_early(const GError *error, void *data)
+refuse_take(DacsaKeeper *self, DacsaVm *vm, const DacsaTakeRequest *request, GLogLevelFlags level,
+            const GError *error)
 {
-  TakeJob *job = data;
-
-  dacsa_worker_reply(job->reply_fd, NULL, error);
-  job->reply_fd = -1;
-}
-
-/* Unless the next take has begun already, which looks after itself. */
-static void
-verify(const DacsaVm *vm, const char *name)
-{
-  g_autoptr(GError) error = NULL;
-  int lock;
-
-  if (!dacsa_vmlock_take(vm->probe->pid, 0, &lock, NULL))
-    return;
-  if (!dacsa_take_verify(vm->probe->pid, vm->probe->vmas, &error) &&
-      !g_error_matches(error, DACSA_ERROR, DACSA_ERROR_NOT_FOUND))
-    g_warning("%s/%s: %s", vm->address->name, name, error->message);
-  close(lock);
-}
-
-/* The record is on disk before anybody is told: from then on the snapshot cannot be lost. */
-static void
-take_job(int reply_fd, void *data)
-{
-  TakeJob *job = data;
-  const DacsaVm *vm = job->vm;
-  const DacsaTakeOptions options = {.address = vm->address,
-                                    .probe = vm->probe,
-                                    .methods = dacsa_vm_methods(vm),
-                                    .name = job->name,
-                                    .state_path = job->keeper->state_path,
-                                    .scheduled = job->scheduled,
-                                    .failed_early = take_failed_early,
-                                    .data = job};
-  g_autoptr(DacsaRecord) record = NULL;
-  g_autoptr(GError) error = NULL;
-
-  job->reply_fd = reply_fd;
-  if (job->after && !dacsa_worker_await(job->after, YIELD_MS)) {
-    dacsa_fail(&error, DACSA_ERROR_BUSY, "QEMU's huge pages are being worked on: try again");
-    dacsa_worker_reply(reply_fd, NULL, error);
-    return;
-  }
-  bool ok = dacsa_take(&options, &record, &error);
-  if (job->reply_fd < 0)
-    return;
-  g_autofree char *text = ok ? dacsa_record_to_text(record) : NULL;
-  dacsa_worker_reply(reply_fd, ok ? g_variant_new_string(text) : NULL, ok ? NULL : error);
-  if (ok)
-    verify(vm, job->name);
-}
-
-/* Puts a snapshot on the shelf. Takes record. */
-static bool
-keep(DacsaKeeper *self, DacsaVm *vm, DacsaRecord *record, GError **error)
-{
-  g_autoptr(DacsaRecord) owned = record;
-  int pidfd;
-
-  if (!dacsa_kept_open(record, &pidfd))
-    return dacsa_fail(error, DACSA_ERROR_BUSY, "the snapshot died at once: out of memory?");
-  dacsa_log(DACSA_LOG_TAKEN, G_LOG_LEVEL_MESSAGE, record->vm, record->name, record->pause_us,
-            "taken, paused %.1f ms", (double)record->pause_us / 1000);
-  dacsa_shelf_put(self->shelf, vm, g_steal_pointer(&owned), pidfd);
-  return true;
-}
-
-/* The take is over: vm is free for the next, and who asked hears of it. */
-static void
-finish_take(const Job *job, DacsaVm *vm, const GError *error)
-{
-  DacsaKeeper *self = job->keeper;
-
-  vm->taking = false;
-  g_clear_pointer(&vm->last_error, g_free);
-  if (error) {
-    vm->last_error = g_strdup(error->message);
-    if (!job->scheduled)
-      dacsa_log(DACSA_LOG_REFUSED, G_LOG_LEVEL_WARNING, vm->address->name, job->name, -1, "%s",
-                error->message);
-    if (vm->running)
-      send_vm(self, vm);
-    note_collapse(self, job->vm);
-  }
-  if (job->scheduled)
+  if (request->scheduled && vm)
     dacsa_schedule_tried(self->schedule, vm, error);
-  send_reply(self, job->sequence, error);
-  dacsa_fleet_forget_if_empty(self->fleet, vm);
+  else
+    dacsa_log(DACSA_LOG_REFUSED, level, request->vm, request->name, -1, "%s", error->message);
+  if (vm && vm->running)
+    dacsa_teller_vm(self->teller, vm);
+  dacsa_teller_reply(self->teller, request->sequence, error);
 }
 
 static void
-take_done(GVariant *payload, const GError *error, void *data)
+on_take_over(DacsaVm *vm, const DacsaTakeRequest *request, const GError *error, void *data)
 {
-  const Job *job = data;
-  DacsaVm *vm = dacsa_fleet_find(job->keeper->fleet, job->vm);
-  g_autoptr(DacsaRecord) record = NULL;
-  g_autoptr(GError) bad = NULL;
+  DacsaKeeper *self = data;
 
-  if (!vm)
+  if (error) {
+    refuse_take(self, vm, request, G_LOG_LEVEL_WARNING, error);
     return;
-  if (payload) {
-    gsize len;
-    const char *text = g_variant_get_string(payload, &len);
-
-    if (dacsa_record_from_text(text, len, &record, &bad))
-      keep(job->keeper, vm, g_steal_pointer(&record), &bad);
-    error = bad;
   }
-  finish_take(job, vm, error);
+  if (request->scheduled)
+    dacsa_schedule_tried(self->schedule, vm, NULL);
+  dacsa_teller_reply(self->teller, request->sequence, NULL);
 }
 
-/* The worker was killed, and what it left has been put right. If its snapshot was complete, it
- * stays: what was left by an earlier daemon the shelf takes up. */
 static void
-rescue_over(void *data)
+take(DacsaKeeper *self, DacsaVm *vm, const DacsaMessage *message)
 {
-  g_autoptr(Job) job = data;
-  DacsaKeeper *self = job->keeper;
-  DacsaVm *vm = self->fleet ? dacsa_fleet_find(self->fleet, job->vm) : NULL;
-  g_autoptr(DacsaRecord) record = dacsa_state_load_record(self->state_path, job->vm, job->name);
+  g_autofree char *name = g_strdup(dacsa_message_get(message, "vm"));
+  g_autofree char *snapshot = g_strdup(dacsa_message_get(message, "name"));
+  const DacsaTakeRequest request = {name, snapshot, message->sequence, message->sequence == 0};
   g_autoptr(GError) error = NULL;
 
-  g_ptr_array_remove(self->rescues, job);
-  dacsa_log(DACSA_LOG_RECOVERED, G_LOG_LEVEL_WARNING, job->vm, job->name, -1,
-            "the process that took it was killed; the VM is as it was before");
-  if (!vm)
+  if (dacsa_takes_start(self->takes, vm, &request, &error))
     return;
-  if (record && !dacsa_vm_find(vm, job->name))
-    keep(self, vm, g_steal_pointer(&record), &error);
-  else if (!record)
-    dacsa_fail(&error, DACSA_ERROR_OS, "the process that took it was killed; try again");
-  finish_take(job, vm, job->sequence ? error : NULL);
-}
-
-/* Takes job. */
-static void
-start_rescue(DacsaKeeper *self, Job *job)
-{
-  g_ptr_array_add(self->rescues, job);
-  dacsa_rescue_start(self->state_path, job->vm, job->name, rescue_over, job);
-}
-
-/* A worker is over. If it was killed there is a journal of what it did, or it had done nothing. One
- * of the same name may be another worker's by now. */
-static void
-take_ended(pid_t worker, bool replied, void *data)
-{
-  g_autoptr(Job) job = data;
-  DacsaKeeper *self = job->keeper;
-  g_autoptr(DacsaJournal) journal = dacsa_journal_find(self->state_path, job->vm, job->name);
-  DacsaVm *vm = dacsa_fleet_find(self->fleet, job->vm);
-  g_autoptr(GError) error = NULL;
-
-  if (journal && journal->worker == worker) {
-    if (replied) {
-      job->sequence = 0;
-      job->scheduled = false;
-    }
-    if (vm)
-      vm->taking = true;
-    start_rescue(self, g_steal_pointer(&job));
-  } else if (!replied && vm) {
-    dacsa_fail(&error, DACSA_ERROR_OS, "the process that was to take it was killed; try again");
-    finish_take(job, vm, error);
+  if (vm && vm->running) {
+    g_free(vm->last_error);
+    vm->last_error = g_strdup(error->message);
   }
-}
-
-static gboolean
-on_rescue_deadline(void *data)
-{
-  *(bool *)data = true;
-  return G_SOURCE_REMOVE;
-}
-
-/* Takes that an earlier daemon's workers have left undone, or are still about. Before anything
- * else: a QEMU that stands still does not even tell that it is there. What is not over in time goes
- * on. */
-static void
-rescue_all(DacsaKeeper *self)
-{
-  g_autoptr(GPtrArray) journals = dacsa_journal_load(self->state_path);
-  bool late = false;
-  guint deadline = g_timeout_add(RESCUE_MS, on_rescue_deadline, &late);
-
-  for (guint i = 0; i < journals->len; i++) {
-    const DacsaJournal *journal = g_ptr_array_index(journals, i);
-
-    start_rescue(self, job_new(self, journal->address->name, journal->snapshot, 0));
-  }
-  while (self->rescues->len > 0 && !late)
-    g_main_context_iteration(NULL, TRUE);
-  if (!late)
-    g_source_remove(deadline);
-}
-
-static void
-mark_rescues(DacsaKeeper *self)
-{
-  for (guint i = 0; i < self->rescues->len; i++) {
-    const Job *job = g_ptr_array_index(self->rescues, i);
-    DacsaVm *vm = dacsa_fleet_find(self->fleet, job->vm);
-
-    if (vm)
-      vm->taking = true;
-  }
-}
-
-/* How long a take may last before whoever asked for it is told that it hangs. */
-static int64_t
-take_us(const DacsaProbe *probe)
-{
-  if (strcmp(probe->method, "copy") != 0)
-    return TAKE_US;
-  return TAKE_US + (int64_t)(dacsa_layout_ram_bytes(probe->layout) >> 30) * COPY_GIB_US;
-}
-
-static bool
-start_take(DacsaKeeper *self, DacsaVm *vm, const char *name, uint64_t sequence, GError **error)
-{
-  if (!vm || !vm->running)
-    return dacsa_fail(error, DACSA_ERROR_NOT_FOUND, "the VM is not running");
-  if (!vm->probe)
-    return dacsa_fail(error, DACSA_ERROR_BUSY, "%s",
-                      vm->unreachable ? vm->unreachable : "the VM is just starting: try again");
-  if (!vm->probe->method)
-    return dacsa_fail(error, DACSA_ERROR_UNSUPPORTED, "%s; %s", vm->probe->reason,
-                      vm->probe->remedy);
-  if (vm->taking)
-    return dacsa_fail(error, DACSA_ERROR_BUSY, "another snapshot of this VM is being taken");
-  if (dacsa_vm_find(vm, name) || dacsa_vm_find_tombstone(vm, name))
-    return dacsa_fail(error, DACSA_ERROR_BUSY, "a snapshot of this name is there already");
-  /* Its memory does not change: another snapshot would push out one that differs. */
-  if (sequence == 0 && strcmp(vm->probe->state, "running") != 0)
-    return dacsa_fail(error, DACSA_ERROR_BUSY, "the VM does not run (%s): no scheduled snapshots",
-                      vm->probe->state);
-  TakeJob take = {self, vm, name, dacsa_collapser_yield(self->collapser, vm), sequence == 0, -1};
-  g_autoptr(Job) job = job_new(self, vm->address->name, name, sequence);
-  job->scheduled = take.scheduled;
-  if (!dacsa_worker_start_watched(take_job, &take, take_us(vm->probe), take_done, take_ended, job,
-                                  error)) {
-    dacsa_collapser_note(self->collapser, vm);
-    return false;
-  }
-  g_steal_pointer(&job);
-  vm->taking = true;
-  return true;
+  refuse_take(self, vm, &request, G_LOG_LEVEL_MESSAGE, error);
 }
 
 static bool
@@ -507,7 +137,7 @@ start_drop(DacsaKeeper *self, DacsaVm *vm, const char *name, uint64_t sequence, 
   DacsaKept *kept = vm ? dacsa_vm_find(vm, name) : NULL;
 
   if (!kept && vm && dacsa_shelf_forget(self->shelf, vm, name)) {
-    send_reply(self, sequence, NULL);
+    dacsa_teller_reply(self->teller, sequence, NULL);
     return true;
   }
   if (!kept)
@@ -521,28 +151,16 @@ start_drop(DacsaKeeper *self, DacsaVm *vm, const char *name, uint64_t sequence, 
   return true;
 }
 
-/* -- the viewer's requests -- */
-
-/* A request that failed: told to who asked, to the log, and for a snapshot in the VM's status. */
 static void
-fail_request(DacsaKeeper *self, const DacsaMessage *message, DacsaVm *vm, const GError *error)
+drop(DacsaKeeper *self, DacsaVm *vm, const DacsaMessage *message)
 {
-  const char *name = dacsa_message_get(message, "vm");
-  const char *snapshot = dacsa_message_get(message, "name");
-  const bool take = strcmp(message->verb, "take") == 0;
+  const char *name = dacsa_message_get(message, "name");
+  g_autoptr(GError) error = NULL;
 
-  if (take && message->sequence == 0 && vm)
-    dacsa_schedule_tried(self->schedule, vm, error);
-  else if (take)
-    dacsa_log(DACSA_LOG_REFUSED, G_LOG_LEVEL_MESSAGE, name, snapshot, -1, "%s", error->message);
-  else
-    g_message("%s/%s: %s", name, snapshot, error->message);
-  if (vm && vm->running && take) {
-    g_free(vm->last_error);
-    vm->last_error = g_strdup(error->message);
-    send_vm(self, vm);
-  }
-  send_reply(self, message->sequence, error);
+  if (start_drop(self, vm, name, message->sequence, &error))
+    return;
+  g_message("%s/%s: %s", dacsa_message_get(message, "vm"), name, error->message);
+  dacsa_teller_reply(self->teller, message->sequence, error);
 }
 
 static bool
@@ -551,13 +169,13 @@ may_be_taken(const DacsaVm *vm)
   return vm->probe && vm->probe->method;
 }
 
-/* A VM that could not be snapshotted when it was last looked at: it may have changed since. Takes
- * message. */
-static void
-look_again(DacsaKeeper *self, DacsaVm *vm, DacsaMessage *message)
+/* Whether a VM has to be looked at before its snapshot is taken: one that could not be snapshotted
+ * when it was last looked at may have changed since; so may one that the schedule comes back to. */
+static bool
+wants_look(const DacsaVm *vm, const DacsaMessage *message)
 {
-  g_ptr_array_add(vm->waiting, message);
-  dacsa_fleet_probe(self->fleet, vm, 0);
+  return vm && vm->running && !vm->taking &&
+         (message->sequence == 0 || (vm->probe && !vm->probe->method));
 }
 
 /* Takes message. */
@@ -565,28 +183,24 @@ static void
 handle_request(DacsaKeeper *self, DacsaMessage *message)
 {
   g_autoptr(DacsaMessage) request = message;
-  g_autoptr(GError) error = NULL;
-  const char *name = dacsa_message_get(request, "name");
   DacsaVm *vm = dacsa_fleet_find(self->fleet, dacsa_message_get(request, "vm"));
-  bool refresh = strcmp(request->verb, "refresh") == 0;
-  bool take = strcmp(request->verb, "take") == 0;
-  bool ok = true;
+  const bool is_refresh = strcmp(request->verb, "refresh") == 0;
+  const bool is_take = strcmp(request->verb, "take") == 0;
 
-  if (vm && vm->probing && (refresh || (take && !may_be_taken(vm))))
+  if (vm && vm->probing && (is_refresh || (is_take && !may_be_taken(vm)))) {
     g_ptr_array_add(vm->waiting, g_steal_pointer(&request));
-  else if (take && vm && vm->running && !vm->taking &&
-           (request->sequence == 0 || (vm->probe && !vm->probe->method)))
-    look_again(self, vm, g_steal_pointer(&request));
-  else if (take)
-    ok = start_take(self, vm, name, request->sequence, &error);
-  else if (strcmp(request->verb, "drop") == 0)
-    ok = start_drop(self, vm, name, request->sequence, &error);
-  else if (refresh && vm && vm->running && !vm->taking)
+  } else if (is_take && wants_look(vm, request)) {
+    g_ptr_array_add(vm->waiting, g_steal_pointer(&request));
+    dacsa_fleet_probe(self->fleet, vm, 0);
+  } else if (is_take) {
+    take(self, vm, request);
+  } else if (strcmp(request->verb, "drop") == 0) {
+    drop(self, vm, request);
+  } else if (is_refresh && vm && vm->running && !vm->taking) {
     dacsa_fleet_probe(self->fleet, vm, request->sequence);
-  else
-    send_reply(self, request->sequence, NULL);
-  if (!ok)
-    fail_request(self, request, vm, error);
+  } else {
+    dacsa_teller_reply(self->teller, request->sequence, NULL);
+  }
 }
 
 /* The probe that requests waited for is done: refreshes are answered, snapshots are taken. */
@@ -599,14 +213,19 @@ handle_waiting(DacsaKeeper *self, DacsaVm *vm)
   while (waiting->len > 0) {
     g_autoptr(DacsaMessage) request = g_ptr_array_steal_index(waiting, 0);
 
-    g_autoptr(GError) error = NULL;
-    const char *name = dacsa_message_get(request, "name");
-
     if (strcmp(request->verb, "refresh") == 0)
-      send_reply(self, request->sequence, NULL);
-    else if (!start_take(self, vm, name, request->sequence, &error))
-      fail_request(self, request, vm, error);
+      dacsa_teller_reply(self->teller, request->sequence, NULL);
+    else
+      take(self, vm, request);
   }
+}
+
+static void
+handle_ready(DacsaKeeper *self)
+{
+  if (!self->is_ready && self->ready)
+    self->ready(self->ready_data);
+  self->is_ready = true;
 }
 
 static gboolean
@@ -621,17 +240,55 @@ on_request(gint fd, GIOCondition condition, void *data)
     if (g_error_matches(error, DACSA_ERROR, DACSA_ERROR_BAD_DATA))
       return G_SOURCE_CONTINUE;
     self->channel_source = 0;
-    g_main_loop_quit(self->loop);
+    replace_viewer(self);
     return G_SOURCE_REMOVE;
   }
-  if (strcmp(message->verb, "ready") == 0) {
-    self->is_ready = true;
-    if (self->ready)
-      self->ready(self->ready_data);
-  } else if (message->sequence != 0) {
+  if (strcmp(message->verb, "ready") == 0)
+    handle_ready(self);
+  else if (dacsa_message_viewer(message->sequence) == dacsa_lives_number(self->lives))
     handle_request(self, g_steal_pointer(&message));
-  }
   return G_SOURCE_CONTINUE;
+}
+
+/* -- the viewer's lives -- */
+
+static bool
+start_viewer(DacsaKeeper *self, GError **error)
+{
+  if (!dacsa_lives_start(self->lives, &self->channel, error))
+    return false;
+  dacsa_teller_listen(self->teller, self->channel, dacsa_lives_number(self->lives));
+  self->channel_source = g_unix_fd_add(self->channel, G_IO_IN | G_IO_HUP, on_request, self);
+  return true;
+}
+
+/* The viewer is gone. If it has crashed the next one is told all that this one knew; what it had
+ * asked for is done, but nobody waits for it. */
+static void
+replace_viewer(DacsaKeeper *self)
+{
+  g_autofree char *how = NULL;
+  g_autoptr(GError) error = NULL;
+
+  dacsa_teller_listen(self->teller, -1, 0);
+  close(self->channel);
+  self->channel = -1;
+  self->end = dacsa_lives_end(self->lives, &how);
+  if (self->end == DACSA_LIFE_DONE || !self->is_ready) {
+    g_main_loop_quit(self->loop);
+    return;
+  }
+  dacsa_log(DACSA_LOG_VIEWER, G_LOG_LEVEL_WARNING, NULL, NULL, -1, "the viewer %s; %s", how,
+            self->end == DACSA_LIFE_CRASHED ? "another one is started"
+                                            : "it does so too often, so this is the end");
+  if (self->end == DACSA_LIFE_CRASHED && start_viewer(self, &error)) {
+    dacsa_teller_everything(self->teller, self->fleet);
+    return;
+  }
+  if (error)
+    g_warning("%s", error->message);
+  self->end = DACSA_LIFE_HOPELESS;
+  g_main_loop_quit(self->loop);
 }
 
 /* -- what the schedule wants: requests that nobody waits for -- */
@@ -639,7 +296,9 @@ on_request(gint fd, GIOCondition condition, void *data)
 static void
 on_next_changed(DacsaVm *vm, void *data)
 {
-  send_vm(data, vm);
+  DacsaKeeper *self = data;
+
+  dacsa_teller_vm(self->teller, vm);
 }
 
 static void
@@ -661,47 +320,34 @@ on_vm_changed(DacsaVm *vm, void *data)
 
   dacsa_cost_vm_changed(self->cost, vm);
   dacsa_schedule_vm_changed(self->schedule, vm);
-  send_vm(self, vm);
+  dacsa_teller_vm(self->teller, vm);
 }
 
 static void
 on_vm_gone(DacsaVm *vm, void *data)
 {
   DacsaKeeper *self = data;
-  g_autoptr(DacsaMessage) message = dacsa_message_new("vm-gone", 0);
 
-  dacsa_message_set(message, "name", vm->address->name);
-  send_message(self, message);
+  dacsa_teller_vm_gone(self->teller, vm);
 }
 
 static void
 on_vm_probed(DacsaVm *vm, uint64_t sequence, const GError *error, void *data)
 {
-  send_reply(data, sequence, error);
-  handle_waiting(data, vm);
+  DacsaKeeper *self = data;
+
+  dacsa_teller_reply(self->teller, sequence, error);
+  handle_waiting(self, vm);
 }
 
 /* -- life -- */
 
-bool
-dacsa_keeper_new(const DacsaKeeperOptions *options, DacsaKeeper **ret, GError **error)
+/* The fleet is there; what watches over it and its snapshots. */
+static void
+begin(DacsaKeeper *self, const DacsaKeeperOptions *options)
 {
-  DacsaKeeper *self = g_new0(DacsaKeeper, 1);
-  const DacsaFleetOptions fleet = {
-      options->uri, options->qmp, options->policies, on_vm_changed, on_vm_gone, on_vm_probed, self};
-
-  self->loop = g_main_loop_new(NULL, FALSE);
-  self->state_path = g_strdup(options->state_path);
-  self->channel = -1;
-  self->drop_on_exit = options->drop_on_exit;
-  self->rescues = g_ptr_array_new();
-  rescue_all(self);
-  if (!dacsa_fleet_new(&fleet, &self->fleet, error)) {
-    dacsa_keeper_free(self);
-    return false;
-  }
   const DacsaShelfOptions shelf = {.fleet = self->fleet,
-                                   .state_path = self->state_path,
+                                   .state_path = options->state_path,
                                    .kept = on_kept,
                                    .ended = on_ended,
                                    .buried = on_buried,
@@ -716,6 +362,26 @@ dacsa_keeper_new(const DacsaKeeperOptions *options, DacsaKeeper **ret, GError **
   const DacsaScheduleOptions schedule = {self->fleet, self->shelf,     options->policies,
                                          on_due,      on_next_changed, self};
   self->schedule = dacsa_schedule_new(&schedule);
+}
+
+bool
+dacsa_keeper_new(const DacsaKeeperOptions *options, DacsaKeeper **ret, GError **error)
+{
+  DacsaKeeper *self = g_new0(DacsaKeeper, 1);
+  const DacsaFleetOptions fleet = {
+      options->uri, options->qmp, options->policies, on_vm_changed, on_vm_gone, on_vm_probed, self};
+
+  self->loop = g_main_loop_new(NULL, FALSE);
+  self->channel = -1;
+  self->drop_on_exit = options->drop_on_exit;
+  self->teller = dacsa_teller_new(options->state_path);
+  self->takes = dacsa_takes_new(options->state_path, on_take_over, self);
+  dacsa_takes_rescue(self->takes);
+  if (!dacsa_fleet_new(&fleet, &self->fleet, error)) {
+    dacsa_keeper_free(self);
+    return false;
+  }
+  begin(self, options);
   *ret = self;
   return true;
 }
@@ -727,67 +393,30 @@ dacsa_keeper_on_ready(DacsaKeeper *keeper, void (*ready)(void *data), void *data
   keeper->ready_data = data;
 }
 
-/* false: by a signal, or with a failure. */
-static bool
-await_viewer(pid_t viewer)
-{
-  int status;
-
-  return viewer > 0 && waitpid(viewer, &status, 0) == viewer && WIFEXITED(status) &&
-         WEXITSTATUS(status) == 0;
-}
-
-static void
-count_taking(DacsaVm *vm, void *data)
-{
-  *(unsigned *)data += vm->taking;
-}
-
-static gboolean
-go_on(void *data)
-{
-  (void)data;
-  return G_SOURCE_CONTINUE;
-}
-
-/* A snapshot that is just being taken would stay when all others are dropped. */
-static void
-await_takes(DacsaKeeper *self)
-{
-  const int64_t deadline = g_get_monotonic_time() + LAST_TAKE_US;
-  const guint tick = g_timeout_add(100, go_on, NULL); /* so that the deadline is noticed */
-
-  for (;;) {
-    unsigned taking = 0;
-
-    dacsa_fleet_foreach(self->fleet, count_taking, &taking);
-    if (!taking || g_get_monotonic_time() > deadline)
-      break;
-    g_main_context_iteration(NULL, TRUE);
-  }
-  g_source_remove(tick);
-}
-
 DacsaKeeperEnd
-dacsa_keeper_run(DacsaKeeper *self, int channel, pid_t viewer)
+dacsa_keeper_run(DacsaKeeper *self, const DacsaLivesOptions *viewer)
 {
-  g_autoptr(DacsaMessage) all = dacsa_message_new("all", 0);
+  g_autoptr(GError) error = NULL;
 
-  self->channel = channel;
+  self->lives = dacsa_lives_new(viewer);
+  if (!start_viewer(self, &error)) {
+    g_warning("%s", error->message);
+    return DACSA_KEEPER_NOT_READY;
+  }
   dacsa_fleet_start(self->fleet);
-  mark_rescues(self);
+  dacsa_takes_begin(self->takes, self->fleet, self->shelf, self->collapser);
   dacsa_shelf_take_up(self->shelf);
   dacsa_schedule_start(self->schedule);
-  send_message(self, all);
-  self->channel_source = g_unix_fd_add(channel, G_IO_IN | G_IO_HUP, on_request, self);
+  dacsa_teller_all_told(self->teller);
   g_main_loop_run(self->loop);
   dacsa_schedule_stop(self->schedule);
   if (self->drop_on_exit) {
-    await_takes(self);
+    dacsa_takes_await(self->takes);
     dacsa_shelf_drop_all(self->shelf);
   }
-  const bool well = await_viewer(viewer);
-  return !self->is_ready ? DACSA_KEEPER_NOT_READY : well ? DACSA_KEEPER_DONE : DACSA_KEEPER_LOST;
+  if (!self->is_ready)
+    return DACSA_KEEPER_NOT_READY;
+  return self->end == DACSA_LIFE_DONE ? DACSA_KEEPER_DONE : DACSA_KEEPER_LOST;
 }
 
 void
@@ -799,13 +428,14 @@ dacsa_keeper_free(DacsaKeeper *self)
     g_source_remove(self->channel_source);
   if (self->channel >= 0)
     close(self->channel);
+  dacsa_takes_free(self->takes);
   dacsa_collapser_free(self->collapser);
   dacsa_schedule_free(self->schedule);
   dacsa_cost_free(self->cost);
   dacsa_shelf_free(self->shelf);
   dacsa_fleet_free(self->fleet);
+  dacsa_lives_free(self->lives);
+  dacsa_teller_free(self->teller);
   g_main_loop_unref(self->loop);
-  g_ptr_array_unref(self->rescues);
-  g_free(self->state_path);
   g_free(self);
 }

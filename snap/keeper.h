@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "snap/lives.h"
 #include "snap/policy.h"
 
 #include <glib.h>
@@ -29,12 +30,13 @@ bool dacsa_keeper_new(const DacsaKeeperOptions *options, DacsaKeeper **ret,
 typedef enum {
   DACSA_KEEPER_DONE,      /* the file system was unmounted */
   DACSA_KEEPER_NOT_READY, /* the viewer ended before it served anything; it has told why */
-  DACSA_KEEPER_LOST,      /* the viewer crashed or was killed */
+  DACSA_KEEPER_LOST,      /* viewers crash, or are killed, too fast, or none can be started */
 } DacsaKeeperEnd;
 
-/* Serves the viewer at the other end of channel until it is gone. Takes channel. */
-DacsaKeeperEnd dacsa_keeper_run(DacsaKeeper *keeper, int channel, pid_t viewer);
+/* Starts a viewer, and another one whenever it crashes, and serves them until there is nothing to
+ * serve, or they crash too fast. */
+DacsaKeeperEnd dacsa_keeper_run(DacsaKeeper *keeper, const DacsaLivesOptions *viewer);
 
-/* ready is called when the viewer serves requests. */
+/* ready is called when the first viewer serves requests. */
 void dacsa_keeper_on_ready(DacsaKeeper *keeper, void (*ready)(void *data), void *data);
 void dacsa_keeper_free(DacsaKeeper *keeper);

@@ -15,6 +15,7 @@ static const char *const message_ids[] = {
     [DACSA_LOG_TAKEN_UP] = "0aeb3f75bb3442bba69cf14cbd20925d",
     [DACSA_LOG_RECOVERED] = "18b521a3cb4544828dd05a4f3ef3f050",
     [DACSA_LOG_COLLAPSED] = "4a1a6f04e02544a6a81926754d85292a",
+    [DACSA_LOG_VIEWER] = "2b8a0249fa354d5c8e76a3f660801175",
 };
 
 /* As syslog(3) counts. */
@@ -31,8 +32,10 @@ static void
 log_event(DacsaLogEvent event, GLogLevelFlags level, const char *vm, const char *snapshot,
           const char *key, const char *number, const char *text)
 {
-  g_autofree char *message =
-      g_strdup_printf("%s%s%s: %s", vm, snapshot ? "/" : "", snapshot ? snapshot : "", text);
+  g_autofree char *about =
+      vm ? g_strdup_printf("%s%s%s: ", vm, snapshot ? "/" : "", snapshot ? snapshot : "")
+         : g_strdup("");
+  g_autofree char *message = g_strconcat(about, text, NULL);
   /* What may be missing comes last, to be left out. */
   const GLogField fields[] = {{"MESSAGE", message, -1},
                               {"PRIORITY", priority(level), -1},
@@ -42,7 +45,11 @@ log_event(DacsaLogEvent event, GLogLevelFlags level, const char *vm, const char 
                               {"DACSA_SNAPSHOT", snapshot, -1},
                               {key, number, -1}};
 
-  g_log_structured_array(level, fields, G_N_ELEMENTS(fields) - (!snapshot ? 2 : !number ? 1 : 0));
+  g_log_structured_array(level, fields,
+                         G_N_ELEMENTS(fields) - (!vm         ? 3
+                                                 : !snapshot ? 2
+                                                 : !number   ? 1
+                                                             : 0));
 }
 
 void

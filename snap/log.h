@@ -17,10 +17,12 @@ typedef enum {
   DACSA_LOG_TAKEN_UP,  /* one that an earlier daemon left is shown again */
   DACSA_LOG_RECOVERED, /* who took it was killed; the VM is as it was */
   DACSA_LOG_COLLAPSED, /* a pass over a VM's huge pages is over: snap/collapse.h */
+  DACSA_LOG_VIEWER,    /* the viewer crashed; of no VM and no snapshot */
 } DacsaLogEvent;
 
 /* Fields: MESSAGE_ID, DACSA_VM, DACSA_SNAPSHOT, and where pause_us >= 0 DACSA_PAUSE_US. The line is
- * "VM/SNAPSHOT: " and the text. snapshot NULL: it is about the VM, and the line is "VM: ". */
+ * "VM/SNAPSHOT: " and the text. snapshot NULL: it is about the VM, and the line is "VM: "; vm NULL,
+ * too: neither those fields nor that. */
 void dacsa_log(DacsaLogEvent event, GLogLevelFlags level, const char *vm, const char *snapshot,
                int64_t pause_us, const char *format, ...) G_GNUC_PRINTF(6, 7);
 

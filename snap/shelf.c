@@ -110,19 +110,12 @@ dacsa_shelf_put(DacsaShelf *self, DacsaVm *vm, DacsaRecord *record, int pidfd)
   DacsaKept *kept = dacsa_kept_new(record, pidfd);
   ChildWatch *watch = g_new(ChildWatch, 1);
 
+  kept->serial = dacsa_fleet_next_serial(self->options.fleet);
   *watch = (ChildWatch){self, vm, kept};
   g_ptr_array_add(vm->snapshots, kept);
   kept->watch =
       g_unix_fd_add_full(G_PRIORITY_DEFAULT, pidfd, G_IO_IN, on_child_exit, watch, g_free);
   self->options.kept(kept, self->options.data);
-}
-
-static gint
-compare_taken(gconstpointer a, gconstpointer b)
-{
-  const DacsaRecord *first = *(DacsaRecord *const *)a, *second = *(DacsaRecord *const *)b;
-
-  return (first->taken_us > second->taken_us) - (first->taken_us < second->taken_us);
 }
 
 void
@@ -131,7 +124,6 @@ dacsa_shelf_take_up(DacsaShelf *self)
   g_autoptr(GPtrArray) records = dacsa_state_load(self->state_path);
 
   dacsa_strays_end(self->state_path, records);
-  g_ptr_array_sort(records, compare_taken);
   while (records->len > 0) {
     g_autoptr(DacsaRecord) record = g_ptr_array_steal_index(records, 0);
     DacsaVm *vm = dacsa_fleet_find(self->options.fleet, record->vm);

@@ -10,9 +10,9 @@
 typedef struct DacsaShelf DacsaShelf;
 
 typedef struct {
-  DacsaFleet *fleet;                               /* borrowed */
-  const char *state_path;                          /* see snap/state.h */
-  void (*kept)(const DacsaKept *kept, void *data); /* there is one more */
+  DacsaFleet *fleet;                         /* borrowed */
+  const char *state_path;                    /* see snap/state.h */
+  void (*kept)(DacsaKept *kept, void *data); /* there is one more */
   /* A child has ended as was asked or planned; kept, with the reason in kept->why, is freed when
    * this returns. */
   void (*ended)(const DacsaKept *kept, void *data);

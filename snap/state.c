@@ -126,6 +126,14 @@ dacsa_state_load_record(const char *path, const char *vm, const char *name)
   return load_file(file);
 }
 
+static gint
+compare_times(gconstpointer a, gconstpointer b)
+{
+  const DacsaRecord *x = *(const DacsaRecord *const *)a, *y = *(const DacsaRecord *const *)b;
+
+  return x->taken_us < y->taken_us ? -1 : x->taken_us > y->taken_us;
+}
+
 GPtrArray *
 dacsa_state_load(const char *path)
 {
@@ -140,6 +148,7 @@ dacsa_state_load(const char *path)
     if (record)
       g_ptr_array_add(records, record);
   }
+  g_ptr_array_sort(records, compare_times);
   return records;
 }
 

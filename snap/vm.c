@@ -14,6 +14,7 @@ dacsa_vm_new(DacsaVmAddress *address)
   DacsaVm *vm = g_new0(DacsaVm, 1);
 
   vm->address = address;
+  vm->since_us = g_get_real_time();
   vm->pidfd = -1;
   vm->waiting = g_ptr_array_new_with_free_func((GDestroyNotify)dacsa_message_free);
   vm->snapshots = g_ptr_array_new_with_free_func((GDestroyNotify)dacsa_kept_free);
@@ -164,6 +165,7 @@ dacsa_tombstone_new(DacsaKept *kept)
 
   tombstone->record = g_steal_pointer(&kept->record);
   tombstone->why = g_strdup(kept->why);
+  tombstone->serial = kept->serial;
   tombstone->dropped_us = g_get_real_time();
   tombstone->private_bytes = kept->private_bytes;
   return tombstone;

@@ -18,6 +18,8 @@ typedef enum {
 typedef struct {
   DacsaRecord *record;
   int pidfd;
+  uint32_t serial;        /* of the viewers' inode numbers */
+  uint32_t shown;         /* to how many viewers */
   guint watch;            /* GSource id: the child ended */
   char *why;              /* why it was killed; NULL: it was not, or not by us */
   DacsaEnd end;           /* of which kind that is */
@@ -30,6 +32,7 @@ typedef struct {
 typedef struct {
   DacsaRecord *record;
   char *why;
+  uint32_t serial;        /* as the snapshot's */
   int64_t dropped_us;     /* UNIX time */
   uint64_t private_bytes; /* when it was last measured */
 } DacsaTombstone;
@@ -47,6 +50,8 @@ typedef struct {
 
 typedef struct {
   DacsaVmAddress *address;
+  uint32_t serial;    /* of the viewers' inode numbers */
+  int64_t since_us;   /* UNIX time when it became known */
   DacsaPolicy policy; /* what its operator wants */
   DacsaProbe *probe;  /* the latest; NULL: none succeeded yet */
   char *unreachable;  /* why the latest probe failed; NULL: it did not */

@@ -518,6 +518,27 @@ kill_dacsa() {
   dacsa_pid=
 }
 
+# viewer: the pid of the mount's.
+viewer() {
+  pgrep -P "$dacsa_pid" -x dacsa-viewer
+}
+
+# An open directory is always asked for: the answer is a living viewer's.
+viewer_answers() {
+  [ -n "$(viewer)" ] && timeout 10 ls "$mnt" >/dev/null 2>&1
+}
+
+# crash_viewer SIGNAL: ends the viewer by it, and waits until another one answers. expected_complaints has
+# to have "the viewer was killed by signal" in it.
+crash_viewer() {
+  local old
+  old=$(viewer)
+  kill "-$1" "$old"
+  wait_for 20 dead "$old" || fail "the viewer survives signal $1"
+  wait_for 20 viewer_answers || fail "no other viewer answers"
+  [ "$(viewer)" != "$old" ] || fail "the viewer is the old one"
+}
+
 # parked NAME: the pids of the snapshots of the guest NAME: they look like its QEMU, or are copies.
 parked() {
   local pid

@@ -36,7 +36,8 @@ given_up=MESSAGE_ID=74a4a45e4d95400e9d09039446a65186
 taken_up=MESSAGE_ID=0aeb3f75bb3442bba69cf14cbd20925d
 collapsed=MESSAGE_ID=4a1a6f04e02544a6a81926754d85292a
 recovered=MESSAGE_ID=18b521a3cb4544828dd05a4f3ef3f050
-for id in $taken $refused $dropped $lost $given_up $taken_up $collapsed $recovered; do
+crashed=MESSAGE_ID=2b8a0249fa354d5c8e76a3f660801175
+for id in $taken $refused $dropped $lost $given_up $taken_up $collapsed $recovered $crashed; do
   grep -q "${id#*=}" "$root/doc/man/dacsa-mount.1" || fail "dacsa-mount(1) lacks $id"
 done
 
@@ -91,6 +92,13 @@ start_kill step 50
 wait $killer
 wait_for 10 there $recovered DACSA_VM=vm DACSA_SNAPSHOT=halfway || fail "a recovery is not told: $(entry MESSAGE)"
 same "$(entry PRIORITY $recovered)" 4 "priority of a recovery"
+
+# So is a crash of the viewer, which is no VM's.
+crash_viewer SEGV
+wait_for 10 there $crashed || fail "the viewer's crash is not told: $(entry MESSAGE)"
+same "$(entry PRIORITY $crashed) $(entry DACSA_VM $crashed)" "4 " "its priority and VM, and a warning of none"
+[[ $(entry MESSAGE $crashed) == *'killed by signal 11 (Segmentation fault); another one is started' ]] ||
+  fail "told: $(entry MESSAGE $crashed)"
 
 # The viewer, which has no socket to the journal, has its warnings there all the same, as warnings: here
 # that it may not become nobody.

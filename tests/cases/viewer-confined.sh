@@ -3,9 +3,7 @@
 # open no file and no socket, start nothing, and reach no other process: tests/call-in makes it try.
 . "$(dirname "$0")/../functions.sh"
 
-viewer() {
-  pgrep -P "$dacsa_pid" -x dacsa-viewer
-}
+expected_complaints='the viewer was killed by signal 11 '
 
 # status_of PID FIELD
 status_of() {
@@ -33,6 +31,20 @@ has_descriptors() {
   [ "$(descriptors "$viewer")" = "$(those_of_snapshots "$@" | sort)" ]
 }
 
+# is_confined: the viewer is nobody, can do nothing, and get nothing back.
+is_confined() {
+  local line task
+  for line in 'Uid 65534 65534 65534 65534' 'Gid 65534 65534 65534 65534' 'NoNewPrivs 1' 'Seccomp 2' \
+    'CapInh 0000000000000000' 'CapPrm 0000000000000000' 'CapEff 0000000000000000' \
+    'CapBnd 0000000000000000' 'CapAmb 0000000000000000'; do
+    same "$(status_of "$viewer" "${line%% *}")" "${line#* }" "the viewer's ${line%% *} and what it should be"
+  done
+  same "$(status_of "$viewer" Groups | tr -d ' ')" "" "the viewer's groups and none"
+  for task in "/proc/$viewer/task"/*; do
+    grep -q '^Seccomp:.2$' "$task/status" || fail "a thread of the viewer has no filter: $(cat "$task/status")"
+  done
+}
+
 # makes PID CALL...: what system calls return that tests/call-in makes the process do.
 makes() {
   "$root/tests/call-in" "$@" || fail "process $1 cannot be made to do system calls"
@@ -44,15 +56,7 @@ mount_guest vm
 dacsa snapshot vm now >/dev/null
 viewer=$(viewer)
 
-for line in 'Uid 65534 65534 65534 65534' 'Gid 65534 65534 65534 65534' 'NoNewPrivs 1' 'Seccomp 2' \
-  'CapInh 0000000000000000' 'CapPrm 0000000000000000' 'CapEff 0000000000000000' \
-  'CapBnd 0000000000000000' 'CapAmb 0000000000000000'; do
-  same "$(status_of "$viewer" "${line%% *}")" "${line#* }" "the viewer's ${line%% *} and what it should be"
-done
-same "$(status_of "$viewer" Groups | tr -d ' ')" "" "the viewer's groups and none"
-for task in "/proc/$viewer/task"/*; do
-  grep -q '^Seccomp:.2$' "$task/status" || fail "a thread of the viewer has no filter: $(cat "$task/status")"
-done
+is_confined
 
 # Its descriptors are what it serves, no more; with the snapshot they come and go.
 first=$(parked vm)
@@ -62,6 +66,12 @@ other=$(parked vm | grep -vx "$first")
 has_descriptors "$first" "$other" || fail "the viewer has other descriptors: $(descriptors "$viewer")"
 dacsa drop vm/other
 wait_for 10 has_descriptors "$first" || fail "a dropped snapshot's stay open: $(descriptors "$viewer")"
+
+# One that follows a crashed one is no other: it was started when much more was open.
+crash_viewer SEGV
+viewer=$(viewer)
+is_confined
+has_descriptors "$first" || fail "the second viewer has other descriptors: $(descriptors "$viewer")"
 
 # Whatever it is made to try, it may not. The keeper may: so it is not the means that fails.
 calls=('open /etc/passwd 0' 'open /proc/1/mem 0' 'open /proc/self/mem 2' 'openat -100 /dev/null 2'

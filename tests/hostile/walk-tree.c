@@ -134,10 +134,10 @@ walk_tree(DacsaRecord *record, int mem)
   Walker w = {.todo = g_array_new(FALSE, FALSE, sizeof(uint64_t)), .buf = g_malloc(BUFFER)};
   g_autoptr(GPtrArray) vms = NULL;
 
-  dacsa_registry_set_vm(registry, record->vm, "state: running\n", "1@1");
-  dacsa_registry_add_snapshot(registry, record,
+  dacsa_registry_set_vm(registry, &(DacsaVmNews){1, record->vm, "state: running\n", "1@1", 1});
+  dacsa_registry_add_snapshot(registry, (DacsaSnapshotNumber){2, 0}, record,
                               (DacsaSnapshotFds){mem, empty_file(), empty_file()});
-  w.tree = dacsa_tree_new(&(DacsaTreeOptions){registry, 0, true, 64u << 20});
+  w.tree = dacsa_tree_new(&(DacsaTreeOptions){registry, 0, true, 64u << 20, 1});
   g_array_append_val(w.todo, (uint64_t){DACSA_ROOT_INO});
   for (guint i = 0; i < w.todo->len; i++)
     visit_directory(&w, g_array_index(w.todo, uint64_t, i));

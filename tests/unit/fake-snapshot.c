@@ -1,6 +1,8 @@
 /* Snapshots over temporary files. */
 #include "fake-snapshot.h"
 
+#include "fs/names.h"
+
 #include <string.h>
 #include <unistd.h>
 
@@ -24,6 +26,25 @@ fake_snapshot_memory(char fill)
   g_autofree char *memory = g_strnfill(2 * HALF, fill);
 
   return file_with(memory, 2 * HALF);
+}
+
+/* As the keeper gives them. */
+static uint32_t
+next_serial(void)
+{
+  static uint32_t last;
+
+  return ++last;
+}
+
+void
+fake_vm_set(DacsaRegistry *registry, const char *name, const char *status)
+{
+  g_autofree char *file_name = dacsa_name_escape(name);
+  g_autoptr(DacsaVmView) known = dacsa_registry_vm_by_file_name(registry, file_name);
+  const DacsaVmNews news = {known ? known->serial : next_serial(), name, status, "1@1", 1};
+
+  dacsa_registry_set_vm(registry, &news);
 }
 
 void
@@ -54,5 +75,5 @@ fake_snapshot_add_memory(DacsaRegistry *registry, const char *vm, const char *na
        dacsa_layout_append(record->layout, (DacsaRange){2 * HALF, HALF, HALF, true}, &error);
   g_assert_no_error(error);
   g_assert_true(ok);
-  dacsa_registry_add_snapshot(registry, record, fds);
+  dacsa_registry_add_snapshot(registry, (DacsaSnapshotNumber){next_serial(), 0}, record, fds);
 }

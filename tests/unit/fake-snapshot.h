@@ -9,6 +9,8 @@ int fake_snapshot_memory(char fill);
 /* Adds a snapshot with that memory, which it takes. */
 void fake_snapshot_add_memory(DacsaRegistry *registry, const char *vm, const char *name,
                               int64_t taken_us, int memory);
+/* Makes a VM known, with a serial number of its own, or changes its status. */
+void fake_vm_set(DacsaRegistry *registry, const char *name, const char *status);
 
 /* Adds a snapshot of a VM that the registry knows. fill: of every byte of its RAM. */
 void fake_snapshot_add(DacsaRegistry *registry, const char *vm, const char *name, int64_t taken_us,

@@ -40,6 +40,27 @@ next_descriptor(void)
 }
 
 static void
+test_numbers(void)
+{
+  g_autoptr(DacsaMessage) message = dacsa_message_new("snapshot", 0);
+  int64_t got = 0;
+
+  dacsa_message_set_number(message, "serial", INT64_MIN);
+  g_assert_true(dacsa_message_get_number(message, "serial", INT64_MIN, 0, &got));
+  g_assert_cmpint(got, ==, INT64_MIN);
+  dacsa_message_set_number(message, "serial", 17);
+  g_assert_true(dacsa_message_get_number(message, "serial", 17, 17, &got));
+  g_assert_false(dacsa_message_get_number(message, "serial", 1, 16, &got));
+  g_assert_false(dacsa_message_get_number(message, "serial", 18, 99, &got));
+  g_assert_false(dacsa_message_get_number(message, "absent", 0, 99, &got));
+  dacsa_message_set(message, "serial", "17 ");
+  g_assert_false(dacsa_message_get_number(message, "serial", 1, 99, &got));
+  g_assert_cmphex(dacsa_message_sequence(2, UINT32_MAX), ==, 0x2ffffffff);
+  g_assert_cmpuint(dacsa_message_viewer(0x2ffffffff), ==, 2);
+  g_assert_cmpuint(dacsa_message_viewer(dacsa_message_sequence(UINT32_MAX, 0)), ==, UINT32_MAX);
+}
+
+static void
 test_fields(void)
 {
   g_auto(Pair) p;
@@ -171,6 +192,7 @@ int
 main(int argc, char **argv)
 {
   g_test_init(&argc, &argv, NULL);
+  g_test_add_func("/channel/numbers", test_numbers);
   g_test_add_func("/channel/fields", test_fields);
   g_test_add_func("/channel/descriptors", test_descriptors);
   g_test_add_func("/channel/foreign-bytes", test_foreign_bytes);

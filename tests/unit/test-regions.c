@@ -90,7 +90,7 @@ static void
 check_names(FakeGuest *guest, const char *expected, const char *expected_errors)
 {
   g_autoptr(DacsaErrors) errors = dacsa_errors_new();
-  g_autoptr(DacsaRegions) regions = dacsa_regions_new(errors);
+  g_autoptr(DacsaRegions) regions = dacsa_regions_new(errors, 0);
   Listed listed = list(regions, guest, 1);
   g_auto(GStrv) names = g_strsplit(listed.names->str, "\n", -1);
   g_autofree char *text = dacsa_errors_text(errors);
@@ -233,7 +233,7 @@ static void
 test_too_many(void)
 {
   g_autoptr(DacsaErrors) errors = dacsa_errors_new();
-  g_autoptr(DacsaRegions) table = dacsa_regions_new(errors);
+  g_autoptr(DacsaRegions) table = dacsa_regions_new(errors, 0);
   FakeGuest guest = huge_guest();
   Listed listed = list(table, &guest, 1);
   g_assert_cmpuint(listed.last, ==, 1u << 18);
@@ -248,7 +248,7 @@ test_full(void)
 {
   static const char first[] = "00000000-40000000-anon";
   g_autoptr(DacsaErrors) errors = dacsa_errors_new();
-  g_autoptr(DacsaRegions) table = dacsa_regions_new(errors);
+  g_autoptr(DacsaRegions) table = dacsa_regions_new(errors, 0);
   FakeGuest guest = huge_guest();
   g_autoptr(GError) error = NULL;
   uint32_t number;
@@ -294,7 +294,7 @@ test_numbers(void)
                                         "0x00001000-00002000-anon",
                                         "00003000-00004000-anon"};
   g_autoptr(DacsaErrors) errors = dacsa_errors_new();
-  g_autoptr(DacsaRegions) table = dacsa_regions_new(errors);
+  g_autoptr(DacsaRegions) table = dacsa_regions_new(errors, 0);
   FakeGuest guest = {.guest = {&fake_os}, .regions = regions, .n = 2};
   FakeGuest empty = {.guest = {&fake_os}};
   g_autoptr(GError) error = NULL;
@@ -322,6 +322,37 @@ test_numbers(void)
   }
   CHECK_FAILS(dacsa_regions_list(table, &guest.guest, NO_PID, remember, NULL, &error), error,
               DACSA_ERROR_NOT_FOUND);
+}
+
+/* Tables that viewers made of one snapshot, one after the other, have no number in common. */
+static void
+test_tables(void)
+{
+  static const DacsaRegion regions[] = {{0x1000, 0x2000, "r--p", NULL}};
+  static const char name[] = "00001000-00002000-anon";
+  g_autoptr(DacsaErrors) errors = dacsa_errors_new();
+  FakeGuest guest = {.guest = {&fake_os}, .regions = regions, .n = 1};
+  g_autoptr(GError) error = NULL;
+  uint32_t last = 0;
+
+  for (uint32_t time = 0; time < DACSA_REGION_TABLES; time++) {
+    g_autoptr(DacsaRegions) table = dacsa_regions_new(errors, time);
+    DacsaRegionRange range;
+    uint32_t number;
+
+    CHECK_OK(dacsa_regions_find(table, &guest.guest, 7, name, &number, &error), error);
+    g_assert_cmpuint(number, ==, time << 22 | 1);
+    g_assert_cmpuint(number, <, 1u << 30);
+    if (last != 0)
+      CHECK_FAILS(dacsa_regions_get(table, last, &range, &error), error, DACSA_ERROR_NOT_FOUND);
+    check_range(table, number, 7, 0x1000, 0x2000);
+    last = number;
+  }
+  g_autoptr(DacsaRegions) none = dacsa_regions_new(errors, UINT32_MAX);
+  CHECK_FAILS(dacsa_regions_find(none, &guest.guest, 7, name, &last, &error), error,
+              DACSA_ERROR_NOT_FOUND);
+  g_autofree char *text = dacsa_errors_text(errors);
+  g_assert_nonnull(strstr(text, "cut short: too many mappings of all processes"));
 }
 
 /* -- content -- */
@@ -375,6 +406,7 @@ main(int argc, char **argv)
   g_test_add_func("/regions/too-many", test_too_many);
   g_test_add_func("/regions/full", test_full);
   g_test_add_func("/regions/numbers", test_numbers);
+  g_test_add_func("/regions/tables", test_tables);
   g_test_add_func("/regions/content", test_content);
   return g_test_run();
 }

@@ -24,9 +24,9 @@ test_vms(void)
 {
   DacsaRegistry *r = fresh();
 
-  dacsa_registry_set_vm(r, "a/b", "state: running\n", "1@1");
-  dacsa_registry_set_vm(r, "web", "state: running\n", "1@1");
-  dacsa_registry_set_vm(r, "web", "state: paused\n", "1@1");
+  fake_vm_set(r, "a/b", "state: running\n");
+  fake_vm_set(r, "web", "state: running\n");
+  fake_vm_set(r, "web", "state: paused\n");
   g_autoptr(GPtrArray) vms = dacsa_registry_vms(r);
   g_assert_cmpuint(vms->len, ==, 2);
   g_autoptr(DacsaVmView) slash = dacsa_registry_vm_by_file_name(r, "a%2Fb");
@@ -45,6 +45,33 @@ test_vms(void)
   g_assert_cmpstr(web->status, ==, "state: paused\n"); /* a copy of its own */
 }
 
+/* They stand in the order of their numbers, which is that in which they were first seen, whatever
+ * the order in which a later viewer is told of them. */
+static void
+test_order(void)
+{
+  static const DacsaVmNews news[] = {
+      {7, "late", "", "1@1", 3}, {2, "early", "", "1@1", 1}, {5, "middle", "", "1@1", 2}};
+  static const DacsaVmNews again = {9, "early", "", "2@2", 4};
+  DacsaRegistry *r = fresh();
+
+  for (size_t i = 0; i < G_N_ELEMENTS(news); i++)
+    dacsa_registry_set_vm(r, &news[i]);
+  g_autoptr(GPtrArray) vms = dacsa_registry_vms(r);
+  for (guint i = 0; i < vms->len; i++) {
+    static const char *const names[] = {"early", "middle", "late"};
+    const DacsaVmView *vm = g_ptr_array_index(vms, i);
+
+    g_assert_cmpstr(vm->name, ==, names[i]);
+    g_assert_cmpint(vm->since_us, ==, i + 1);
+  }
+  dacsa_registry_remove_vm(r, "early");
+  dacsa_registry_set_vm(r, &again);
+  g_assert_null(dacsa_registry_vm(r, 2));
+  g_autoptr(DacsaVmView) early = dacsa_registry_vm(r, 9);
+  g_assert_cmpstr(early->name, ==, "early");
+}
+
 static uint32_t
 serial_of(const char *vm, guint i)
 {
@@ -61,8 +88,8 @@ test_snapshots(void)
   DacsaRegistry *r = fresh();
   uint32_t serial, vm_serial = 0;
 
-  dacsa_registry_set_vm(r, "web", "", "1@1");
-  dacsa_registry_set_vm(r, "db", "", "1@1");
+  fake_vm_set(r, "web", "");
+  fake_vm_set(r, "db", "");
   fake_snapshot_add(r, "web", "one", 1, 'a');
   fake_snapshot_add(r, "web", "two", 2, 'b');
   fake_snapshot_add(r, "db", "one", 3, 'c');
@@ -103,16 +130,18 @@ test_buried(void)
   DacsaRegistry *r = fresh();
   uint32_t serial, vm_serial;
 
-  dacsa_registry_set_vm(r, "web", "", "1@1");
+  fake_vm_set(r, "web", "");
   fake_snapshot_add(r, "web", "one", 1, 'a');
   const uint32_t first = serial_of("web", 0);
-  g_assert_true(dacsa_registry_bury_snapshot(r, record_new("web", "one"), "why", 7, 8, &serial));
-  g_assert_cmpuint(serial, ==, first);
-  g_assert_true(dacsa_registry_bury_snapshot(r, record_new("web", "two"), "x", 9, 0, &serial));
-  g_assert_cmpuint(serial, ==, serial_of("web", 1));
-  g_assert_false(dacsa_registry_bury_snapshot(r, record_new("no", "two"), "x", 9, 0, &serial));
+  const DacsaGraveNews known = {first, "why", 7, 8}, again = {first, "other", 1, 1};
+  const DacsaGraveNews unseen = {first + 100, "x", 9, 0};
+  g_assert_true(dacsa_registry_bury_snapshot(r, &known, record_new("web", "one")));
+  g_assert_cmpuint(serial_of("web", 0), ==, first);
+  g_assert_true(dacsa_registry_bury_snapshot(r, &unseen, record_new("web", "two")));
+  g_assert_cmpuint(serial_of("web", 1), ==, first + 100);
+  g_assert_false(dacsa_registry_bury_snapshot(r, &unseen, record_new("no", "two")));
   /* The first reason counts. */
-  g_assert_true(dacsa_registry_bury_snapshot(r, record_new("web", "one"), "other", 1, 1, &serial));
+  g_assert_true(dacsa_registry_bury_snapshot(r, &again, record_new("web", "one")));
   g_autoptr(DacsaSnapshot) one = dacsa_registry_snapshot(r, first, &vm_serial);
   const DacsaGrave *grave = dacsa_snapshot_grave(one);
   g_assert_nonnull(grave);
@@ -142,6 +171,7 @@ main(int argc, char **argv)
 {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/registry/vms", test_vms);
+  g_test_add_func("/registry/order", test_order);
   g_test_add_func("/registry/snapshots", test_snapshots);
   g_test_add_func("/registry/buried", test_buried);
   g_test_add_func("/registry/snapshot-of-nobody", test_snapshot_of_nobody);

@@ -19,12 +19,12 @@ static void
 make_tree(void)
 {
   registry = dacsa_registry_new();
-  dacsa_registry_set_vm(registry, "web", "state: running\n", "1@1");
-  dacsa_registry_set_vm(registry, "a/b", "state: paused\n", "1@1");
+  fake_vm_set(registry, "web", "state: running\n");
+  fake_vm_set(registry, "a/b", "state: paused\n");
   fake_snapshot_add(registry, "web", "early", TAKEN_US, 'e');
   fake_snapshot_add(registry, "web", "late", TAKEN_US + 5, 'l');
-  tree = dacsa_tree_new(&(DacsaTreeOptions){registry, 0, false, 1u << 20});
-  group_tree = dacsa_tree_new(&(DacsaTreeOptions){registry, 100, true, 1u << 20});
+  tree = dacsa_tree_new(&(DacsaTreeOptions){registry, 0, false, 1u << 20, 1});
+  group_tree = dacsa_tree_new(&(DacsaTreeOptions){registry, 100, true, 1u << 20, 1});
 }
 
 /* The place of a path, each step by name and then by number again. */
@@ -355,7 +355,6 @@ test_buried(void)
   g_autoptr(DacsaFile) info = NULL;
   DacsaRecord *record = dacsa_record_new();
   DacsaPlace again;
-  uint32_t serial;
   size_t len;
   char text[4096] = "";
 
@@ -363,9 +362,10 @@ test_buried(void)
   g_auto(DacsaPlace) physmem = place_of("web/gone/physmem");
   record->vm = g_strdup("web");
   record->name = g_strdup("gone");
-  g_assert_true(
-      dacsa_registry_bury_snapshot(registry, record, "it cost\ntoo much", TAKEN_US, 4096, &serial));
-  dacsa_tree_forget(tree, serial);
+  const DacsaGraveNews news = {dacsa_snapshot_serial(physmem.snapshot), "it cost\ntoo much",
+                               TAKEN_US, 4096};
+  g_assert_true(dacsa_registry_bury_snapshot(registry, &news, record));
+  dacsa_tree_forget(tree, news.serial);
   g_autofree char *names = list("web/gone", inos);
   g_assert_cmpstr(names, ==, ". .. info");
   CHECK_FAILS(dacsa_tree_place(tree, physmem.ino, &again, &error), error, DACSA_ERROR_STALE);

@@ -1,0 +1,35 @@
+/*
+ * Which requests are being worked on: a page of memory that all viewers of a mount share, one after
+ * the other. When one has crashed, the next one knows by it whose callers still wait. A viewer that
+ * was taken over can have written anything there; so it is good for numbers to be answered with an
+ * error, and for nothing else.
+ *
+ * Request numbers are the kernel's `unique`: even, and ascending in the order in which requests are
+ * read (fs/fuse/dev.c, fuse_get_unique).
+ */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define DACSA_INFLIGHT_THREADS 16u
+
+typedef struct DacsaInflight DacsaInflight;
+
+/* To be made before the first viewer is forked. */
+bool dacsa_inflight_new(DacsaInflight **ret, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+void dacsa_inflight_free(DacsaInflight *inflight);
+
+/* A thread, from 0, has read a request; has answered it. */
+void dacsa_inflight_begin(DacsaInflight *inflight, unsigned thread, uint64_t unique);
+void dacsa_inflight_end(DacsaInflight *inflight, unsigned thread);
+
+/* The numbers of the requests that were begun and not ended: how many; ret has room for one a
+ * thread. */
+size_t dacsa_inflight_unanswered(const DacsaInflight *inflight,
+                                 uint64_t ret[DACSA_INFLIGHT_THREADS]);
+
+/* The highest number that was begun; 0: none was. */
+uint64_t dacsa_inflight_highest(const DacsaInflight *inflight);

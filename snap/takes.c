@@ -1,0 +1,388 @@
+/* Takes under way. */
+#include "snap/takes.h"
+
+#include "snap/error.h"
+#include "snap/journal.h"
+#include "snap/log.h"
+#include "snap/rescue.h"
+#include "snap/state.h"
+#include "snap/take.h"
+#include "snap/vmlock.h"
+#include "snap/worker.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#define TAKE_US (30 * G_USEC_PER_SEC)
+#define COPY_GIB_US (10 * G_USEC_PER_SEC) /* more for each GiB of RAM that is copied */
+#define YIELD_MS 10000  /* more than the longest call takes on a host that is out of processors */
+#define RESCUE_MS 10000 /* that the start waits for those of an earlier daemon */
+#define LAST_TAKE_US (10 * G_USEC_PER_SEC) /* one that is under way when the end comes */
+#define TICK_MS 100
+
+struct DacsaTakes {
+  char *state_path;
+  DacsaTakesOver over;
+  void *data;
+  DacsaFleet *fleet; /* NULL: not begun */
+  DacsaShelf *shelf;
+  DacsaCollapser *collapser;
+  GPtrArray *rescues; /* Job: recoveries under way; borrowed */
+};
+
+/* A take, or the recovery after one. */
+typedef struct {
+  DacsaTakes *takes;
+  DacsaTakeRequest request; /* its strings are owned */
+} Job;
+
+static Job *
+job_new(DacsaTakes *takes, const DacsaTakeRequest *request)
+{
+  Job *job = g_new0(Job, 1);
+
+  *job = (Job){takes, *request};
+  job->request.vm = g_strdup(request->vm);
+  job->request.name = g_strdup(request->name);
+  return job;
+}
+
+static void
+job_free(Job *job)
+{
+  g_free(job->request.vm);
+  g_free(job->request.name);
+  g_free(job);
+}
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Job, job_free)
+
+DacsaTakes *
+dacsa_takes_new(const char *state_path, DacsaTakesOver over, void *data)
+{
+  DacsaTakes *self = g_new0(DacsaTakes, 1);
+
+  self->state_path = g_strdup(state_path);
+  self->over = over;
+  self->data = data;
+  self->rescues = g_ptr_array_new();
+  return self;
+}
+
+void
+dacsa_takes_free(DacsaTakes *self)
+{
+  if (!self)
+    return;
+  g_ptr_array_unref(self->rescues);
+  g_free(self->state_path);
+  g_free(self);
+}
+
+static DacsaVm *
+vm_of(const Job *job)
+{
+  return job->takes->fleet ? dacsa_fleet_find(job->takes->fleet, job->request.vm) : NULL;
+}
+
+/* -- in the worker -- */
+
+typedef struct {
+  const DacsaTakes *takes;
+  const DacsaVm *vm;
+  const DacsaTakeRequest *request;
+  pid_t after;  /* a worker that has to be gone first; 0: none */
+  int reply_fd; /* -1 once used */
+} Task;
+
+static void
+failed_early(const GError *error, void *data)
+{
+  Task *task = data;
+
+  dacsa_worker_reply(task->reply_fd, NULL, error);
+  task->reply_fd = -1;
+}
+
+/* Unless the next take has begun already, which looks after itself. */
+static void
+verify(const Task *task)
+{
+  const DacsaProbe *probe = task->vm->probe;
+  g_autoptr(GError) error = NULL;
+  int lock;
+
+  if (!dacsa_vmlock_take(probe->pid, 0, &lock, NULL))
+    return;
+  if (!dacsa_take_verify(probe->pid, probe->vmas, &error) &&
+      !g_error_matches(error, DACSA_ERROR, DACSA_ERROR_NOT_FOUND))
+    g_warning("%s/%s: %s", task->request->vm, task->request->name, error->message);
+  close(lock);
+}
+
+static void
+run_task(int reply_fd, void *data)
+{
+  Task *task = data;
+  const DacsaVm *vm = task->vm;
+  const DacsaTakeOptions options = {.address = vm->address,
+                                    .probe = vm->probe,
+                                    .methods = dacsa_vm_methods(vm),
+                                    .name = task->request->name,
+                                    .state_path = task->takes->state_path,
+                                    .scheduled = task->request->scheduled,
+                                    .failed_early = failed_early,
+                                    .data = task};
+  g_autoptr(DacsaRecord) record = NULL;
+  g_autoptr(GError) error = NULL;
+
+  task->reply_fd = reply_fd;
+  if (task->after && !dacsa_worker_await(task->after, YIELD_MS)) {
+    dacsa_fail(&error, DACSA_ERROR_BUSY, "QEMU's huge pages are being worked on: try again");
+    dacsa_worker_reply(reply_fd, NULL, error);
+    return;
+  }
+  bool ok = dacsa_take(&options, &record, &error);
+  if (task->reply_fd < 0)
+    return;
+  g_autofree char *text = ok ? dacsa_record_to_text(record) : NULL;
+  dacsa_worker_reply(reply_fd, ok ? g_variant_new_string(text) : NULL, ok ? NULL : error);
+  if (ok)
+    verify(task);
+}
+
+/* -- its end -- */
+
+/* Puts a snapshot on the shelf. Takes record. */
+static bool
+keep(DacsaTakes *self, DacsaVm *vm, DacsaRecord *record, GError **error)
+{
+  g_autoptr(DacsaRecord) owned = record;
+  int pidfd;
+
+  if (!dacsa_kept_open(record, &pidfd))
+    return dacsa_fail(error, DACSA_ERROR_BUSY, "the snapshot died at once: out of memory?");
+  dacsa_log(DACSA_LOG_TAKEN, G_LOG_LEVEL_MESSAGE, record->vm, record->name, record->pause_us,
+            "taken, paused %.1f ms", (double)record->pause_us / 1000);
+  dacsa_shelf_put(self->shelf, vm, g_steal_pointer(&owned), pidfd);
+  return true;
+}
+
+/* vm is free for the next, and who asked hears of it. */
+static void
+finish(const Job *job, DacsaVm *vm, const GError *error)
+{
+  const DacsaTakes *self = job->takes;
+
+  vm->taking = false;
+  g_free(vm->last_error);
+  vm->last_error = error ? g_strdup(error->message) : NULL;
+  if (error)
+    dacsa_collapser_note(self->collapser, vm);
+  self->over(vm, &job->request, error, self->data);
+  dacsa_fleet_forget_if_empty(self->fleet, vm);
+}
+
+static void
+on_reply(GVariant *payload, const GError *error, void *data)
+{
+  const Job *job = data;
+  DacsaVm *vm = vm_of(job);
+  g_autoptr(DacsaRecord) record = NULL;
+  g_autoptr(GError) bad = NULL;
+
+  if (!vm)
+    return;
+  if (payload) {
+    gsize len;
+    const char *text = g_variant_get_string(payload, &len);
+
+    if (dacsa_record_from_text(text, len, &record, &bad))
+      keep(job->takes, vm, g_steal_pointer(&record), &bad);
+    error = bad;
+  }
+  finish(job, vm, error);
+}
+
+/* -- recoveries -- */
+
+/* The worker was killed, and what it left has been put right. If its snapshot was complete, it
+ * stays: what was left by an earlier daemon the shelf takes up. */
+static void
+on_rescued(void *data)
+{
+  g_autoptr(Job) job = data;
+  const DacsaTakeRequest *request = &job->request;
+  DacsaTakes *self = job->takes;
+  DacsaVm *vm = vm_of(job);
+  g_autoptr(DacsaRecord) record =
+      dacsa_state_load_record(self->state_path, request->vm, request->name);
+  g_autoptr(GError) error = NULL;
+
+  g_ptr_array_remove(self->rescues, job);
+  dacsa_log(DACSA_LOG_RECOVERED, G_LOG_LEVEL_WARNING, request->vm, request->name, -1,
+            "the process that took it was killed; the VM is as it was before");
+  if (!vm)
+    return;
+  if (record && !dacsa_vm_find(vm, request->name))
+    keep(self, vm, g_steal_pointer(&record), &error);
+  else if (!record)
+    dacsa_fail(&error, DACSA_ERROR_OS, "the process that took it was killed; try again");
+  finish(job, vm, request->sequence || request->scheduled ? error : NULL);
+}
+
+/* Takes job. */
+static void
+start_rescue(DacsaTakes *self, Job *job)
+{
+  g_ptr_array_add(self->rescues, job);
+  dacsa_rescue_start(self->state_path, job->request.vm, job->request.name, on_rescued, job);
+}
+
+/* A worker is over. If it was killed there is a journal of what it did, or it had done nothing. One
+ * of the same name may be another worker's by now. */
+static void
+on_worker_ended(pid_t worker, bool replied, void *data)
+{
+  g_autoptr(Job) job = data;
+  DacsaTakes *self = job->takes;
+  g_autoptr(DacsaJournal) journal =
+      dacsa_journal_find(self->state_path, job->request.vm, job->request.name);
+  DacsaVm *vm = vm_of(job);
+  g_autoptr(GError) error = NULL;
+
+  if (journal && journal->worker == worker) {
+    if (replied) {
+      job->request.sequence = 0;
+      job->request.scheduled = false;
+    }
+    if (vm)
+      vm->taking = true;
+    start_rescue(self, g_steal_pointer(&job));
+  } else if (!replied && vm) {
+    dacsa_fail(&error, DACSA_ERROR_OS, "the process that was to take it was killed; try again");
+    finish(job, vm, error);
+  }
+}
+
+static gboolean
+on_rescue_deadline(void *data)
+{
+  *(bool *)data = true;
+  return G_SOURCE_REMOVE;
+}
+
+void
+dacsa_takes_rescue(DacsaTakes *self)
+{
+  g_autoptr(GPtrArray) journals = dacsa_journal_load(self->state_path);
+  bool late = false;
+  guint deadline = g_timeout_add(RESCUE_MS, on_rescue_deadline, &late);
+
+  for (guint i = 0; i < journals->len; i++) {
+    const DacsaJournal *journal = g_ptr_array_index(journals, i);
+    const DacsaTakeRequest request = {.vm = journal->address->name, .name = journal->snapshot};
+
+    start_rescue(self, job_new(self, &request));
+  }
+  while (self->rescues->len > 0 && !late)
+    g_main_context_iteration(NULL, TRUE);
+  if (!late)
+    g_source_remove(deadline);
+}
+
+void
+dacsa_takes_begin(DacsaTakes *self, DacsaFleet *fleet, DacsaShelf *shelf, DacsaCollapser *collapser)
+{
+  self->fleet = fleet;
+  self->shelf = shelf;
+  self->collapser = collapser;
+  for (guint i = 0; i < self->rescues->len; i++) {
+    DacsaVm *vm = vm_of(g_ptr_array_index(self->rescues, i));
+
+    if (vm)
+      vm->taking = true;
+  }
+}
+
+/* -- the beginning -- */
+
+static bool
+check(const DacsaVm *vm, const DacsaTakeRequest *request, GError **error)
+{
+  if (!vm || !vm->running)
+    return dacsa_fail(error, DACSA_ERROR_NOT_FOUND, "the VM is not running");
+  if (!vm->probe)
+    return dacsa_fail(error, DACSA_ERROR_BUSY, "%s",
+                      vm->unreachable ? vm->unreachable : "the VM is just starting: try again");
+  if (!vm->probe->method)
+    return dacsa_fail(error, DACSA_ERROR_UNSUPPORTED, "%s; %s", vm->probe->reason,
+                      vm->probe->remedy);
+  if (vm->taking)
+    return dacsa_fail(error, DACSA_ERROR_BUSY, "another snapshot of this VM is being taken");
+  if (dacsa_vm_find(vm, request->name) || dacsa_vm_find_tombstone(vm, request->name))
+    return dacsa_fail(error, DACSA_ERROR_BUSY, "a snapshot of this name is there already");
+  /* Its memory does not change: another snapshot would push out one that differs. */
+  if (request->scheduled && strcmp(vm->probe->state, "running") != 0)
+    return dacsa_fail(error, DACSA_ERROR_BUSY, "the VM does not run (%s): no scheduled snapshots",
+                      vm->probe->state);
+  return true;
+}
+
+/* How long a take may last before whoever asked for it is told that it hangs. */
+static int64_t
+take_us(const DacsaProbe *probe)
+{
+  if (strcmp(probe->method, "copy") != 0)
+    return TAKE_US;
+  return TAKE_US + (int64_t)(dacsa_layout_ram_bytes(probe->layout) >> 30) * COPY_GIB_US;
+}
+
+bool
+dacsa_takes_start(DacsaTakes *self, DacsaVm *vm, const DacsaTakeRequest *request, GError **error)
+{
+  if (!check(vm, request, error))
+    return false;
+  g_autoptr(Job) job = job_new(self, request);
+  Task task = {self, vm, &job->request, dacsa_collapser_yield(self->collapser, vm), -1};
+  if (!dacsa_worker_start_watched(run_task, &task, take_us(vm->probe), on_reply, on_worker_ended,
+                                  job, error)) {
+    dacsa_collapser_note(self->collapser, vm);
+    return false;
+  }
+  g_steal_pointer(&job);
+  vm->taking = true;
+  return true;
+}
+
+/* -- the end -- */
+
+static void
+count_taking(DacsaVm *vm, void *data)
+{
+  *(unsigned *)data += vm->taking;
+}
+
+static gboolean
+go_on(void *data)
+{
+  (void)data;
+  return G_SOURCE_CONTINUE;
+}
+
+void
+dacsa_takes_await(DacsaTakes *self)
+{
+  const int64_t deadline = g_get_monotonic_time() + LAST_TAKE_US;
+  const guint tick = g_timeout_add(TICK_MS, go_on, NULL); /* so that the deadline is noticed */
+
+  for (;;) {
+    unsigned taking = 0;
+
+    dacsa_fleet_foreach(self->fleet, count_taking, &taking);
+    if (!taking || g_get_monotonic_time() > deadline)
+      break;
+    g_main_context_iteration(NULL, TRUE);
+  }
+  g_source_remove(tick);
+}

@@ -1,0 +1,139 @@
+/* Viewers that end in every way, and how many of them may. */
+#include "check.h"
+
+#include "snap/channel.h"
+#include "snap/lives.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct {
+  bool is_wanted;
+  int signal;   /* that the viewer dies of; 0: it exits */
+  int status;   /* with this */
+  bool lingers; /* it closes its channel and stays */
+  bool fails;   /* there is no process to be had */
+  uint32_t number;
+} Fake;
+
+static bool
+is_wanted(void *data)
+{
+  return ((const Fake *)data)->is_wanted;
+}
+
+static pid_t
+start(int channel, uint32_t number, void *data)
+{
+  Fake *fake = data;
+
+  fake->number = number;
+  if (fake->fails) {
+    errno = EAGAIN;
+    return -1;
+  }
+  pid_t pid = fork();
+  if (pid != 0)
+    return pid;
+  if (fake->signal)
+    raise(fake->signal);
+  close(channel);
+  while (fake->lingers)
+    pause();
+  _exit(fake->status);
+}
+
+static DacsaLives *
+lives_of(Fake *fake)
+{
+  const DacsaLivesOptions options = {is_wanted, start, fake};
+
+  return dacsa_lives_new(&options);
+}
+
+/* Starts one, waits until it has closed its channel, and ends it. */
+static DacsaLifeEnd
+live(DacsaLives *lives, char **ret_how)
+{
+  g_autoptr(GError) error = NULL;
+  g_autoptr(DacsaMessage) message = NULL;
+  int channel;
+
+  CHECK_OK(dacsa_lives_start(lives, &channel, &error), error);
+  CHECK_FAILS(dacsa_channel_receive(channel, &message, &error), error, DACSA_ERROR_NOT_FOUND);
+  close(channel);
+  return dacsa_lives_end(lives, ret_how);
+}
+
+static void
+test_ends(void)
+{
+  static const struct {
+    Fake fake;
+    DacsaLifeEnd end;
+    const char *how;
+  } rows[] = {
+      {{.is_wanted = true, .signal = SIGABRT}, DACSA_LIFE_CRASHED, "signal 6 (Aborted)"},
+      {{.is_wanted = true, .signal = SIGKILL}, DACSA_LIFE_CRASHED, "signal 9 (Killed)"},
+      {{.is_wanted = true, .status = 1}, DACSA_LIFE_CRASHED, NULL},
+      {{.is_wanted = true, .status = 0}, DACSA_LIFE_CRASHED, NULL}, /* it is not believed */
+      {{.is_wanted = true, .lingers = true}, DACSA_LIFE_CRASHED, "signal 9 (Killed)"},
+      {{.is_wanted = false, .status = 0}, DACSA_LIFE_DONE, NULL},
+      {{.is_wanted = false, .signal = SIGABRT}, DACSA_LIFE_DONE, "signal 6 (Aborted)"},
+  };
+
+  for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+    Fake fake = rows[i].fake;
+    g_autoptr(DacsaLives) lives = lives_of(&fake);
+    g_autofree char *how = NULL;
+
+    g_test_message("row %zu", i);
+    g_assert_cmpuint(dacsa_lives_number(lives), ==, 0);
+    g_assert_cmpint(live(lives, &how), ==, rows[i].end);
+    g_assert_cmpuint(dacsa_lives_number(lives), ==, 1);
+    if (rows[i].how)
+      g_assert_nonnull(strstr(how, rows[i].how));
+  }
+}
+
+static void
+test_too_many(void)
+{
+  Fake fake = {.is_wanted = true, .signal = SIGKILL};
+  g_autoptr(DacsaLives) lives = lives_of(&fake);
+
+  for (uint32_t i = 1; i <= DACSA_LIVES_MAX + 1; i++) {
+    g_autofree char *how = NULL;
+
+    g_assert_cmpint(live(lives, &how), ==,
+                    i <= DACSA_LIVES_MAX ? DACSA_LIFE_CRASHED : DACSA_LIFE_HOPELESS);
+    g_assert_cmpuint(fake.number, ==, i);
+  }
+}
+
+static void
+test_no_process(void)
+{
+  Fake fake = {.is_wanted = true, .fails = true};
+  g_autoptr(DacsaLives) lives = lives_of(&fake);
+  g_autoptr(GError) error = NULL;
+  int channel, before = dup(0);
+
+  close(before);
+  CHECK_FAILS(dacsa_lives_start(lives, &channel, &error), error, DACSA_ERROR_BUSY);
+  int after = dup(0);
+  close(after);
+  g_assert_cmpint(after, ==, before); /* nothing stays open */
+}
+
+int
+main(int argc, char **argv)
+{
+  g_test_init(&argc, &argv, NULL);
+  g_test_add_func("/lives/ends", test_ends);
+  g_test_add_func("/lives/too-many", test_too_many);
+  g_test_add_func("/lives/no-process", test_no_process);
+  return g_test_run();
+}
