@@ -273,27 +273,36 @@ take_done(GVariant *payload, const GError *error, void *data)
   finish_take(job, vm, error);
 }
 
-/* The worker was killed, and what it left has been put right. If its snapshot was complete, it
- * stays: what was left by an earlier daemon the shelf takes up. */
+/* The worker was killed, and nothing is left to be put right. If its snapshot was complete, it
+ * stays.
+ */
+static void
+finish_killed(const Job *job, DacsaVm *vm)
+{
+  DacsaKeeper *self = job->keeper;
+  g_autoptr(DacsaRecord) record = dacsa_state_load_record(self->state_path, job->vm, job->name);
+  g_autoptr(GError) error = NULL;
+
+  if (record && !dacsa_vm_find(vm, job->name))
+    keep(self, vm, g_steal_pointer(&record), &error);
+  else if (!record)
+    dacsa_fail(&error, DACSA_ERROR_OS, "the process that took it was killed; try again");
+  finish_take(job, vm, job->sequence ? error : NULL);
+}
+
+/* What an earlier daemon's worker has left complete the shelf takes up. */
 static void
 rescue_over(void *data)
 {
   g_autoptr(Job) job = data;
   DacsaKeeper *self = job->keeper;
   DacsaVm *vm = self->fleet ? dacsa_fleet_find(self->fleet, job->vm) : NULL;
-  g_autoptr(DacsaRecord) record = dacsa_state_load_record(self->state_path, job->vm, job->name);
-  g_autoptr(GError) error = NULL;
 
   g_ptr_array_remove(self->rescues, job);
   dacsa_log(DACSA_LOG_RECOVERED, G_LOG_LEVEL_WARNING, job->vm, job->name, -1,
             "the process that took it was killed; the VM is as it was before");
-  if (!vm)
-    return;
-  if (record && !dacsa_vm_find(vm, job->name))
-    keep(self, vm, g_steal_pointer(&record), &error);
-  else if (!record)
-    dacsa_fail(&error, DACSA_ERROR_OS, "the process that took it was killed; try again");
-  finish_take(job, vm, job->sequence ? error : NULL);
+  if (vm)
+    finish_killed(job, vm);
 }
 
 /* Takes job. */
@@ -304,8 +313,8 @@ start_rescue(DacsaKeeper *self, Job *job)
   dacsa_rescue_start(self->state_path, job->vm, job->name, rescue_over, job);
 }
 
-/* A worker is over. If it was killed there is a journal of what it did, or it had done nothing. One
- * of the same name may be another worker's by now. */
+/* A worker is over. If it was killed there is a journal of what it did, or it had done nothing, or
+ * all. One of the same name may be another worker's by now. */
 static void
 take_ended(pid_t worker, bool replied, void *data)
 {
@@ -313,7 +322,6 @@ take_ended(pid_t worker, bool replied, void *data)
   DacsaKeeper *self = job->keeper;
   g_autoptr(DacsaJournal) journal = dacsa_journal_find(self->state_path, job->vm, job->name);
   DacsaVm *vm = dacsa_fleet_find(self->fleet, job->vm);
-  g_autoptr(GError) error = NULL;
 
   if (journal && journal->worker == worker) {
     if (replied)
@@ -322,8 +330,7 @@ take_ended(pid_t worker, bool replied, void *data)
       vm->taking = true;
     start_rescue(self, g_steal_pointer(&job));
   } else if (!replied && vm) {
-    dacsa_fail(&error, DACSA_ERROR_OS, "the process that was to take it was killed; try again");
-    finish_take(job, vm, error);
+    finish_killed(job, vm);
   }
 }
 
