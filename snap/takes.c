@@ -206,29 +206,36 @@ on_reply(GVariant *payload, const GError *error, void *data)
 
 /* -- recoveries -- */
 
-/* The worker was killed, and what it left has been put right. If its snapshot was complete, it
- * stays: what was left by an earlier daemon the shelf takes up. */
+/* The worker was killed, and nothing is left to be put right. If its snapshot was complete, it
+ * stays. */
 static void
-on_rescued(void *data)
+finish_killed(const Job *job, DacsaVm *vm)
 {
-  g_autoptr(Job) job = data;
   const DacsaTakeRequest *request = &job->request;
   DacsaTakes *self = job->takes;
-  DacsaVm *vm = vm_of(job);
   g_autoptr(DacsaRecord) record =
       dacsa_state_load_record(self->state_path, request->vm, request->name);
   g_autoptr(GError) error = NULL;
 
-  g_ptr_array_remove(self->rescues, job);
-  dacsa_log(DACSA_LOG_RECOVERED, G_LOG_LEVEL_WARNING, request->vm, request->name, -1,
-            "the process that took it was killed; the VM is as it was before");
-  if (!vm)
-    return;
   if (record && !dacsa_vm_find(vm, request->name))
     keep(self, vm, g_steal_pointer(&record), &error);
   else if (!record)
     dacsa_fail(&error, DACSA_ERROR_OS, "the process that took it was killed; try again");
   finish(job, vm, request->sequence || request->scheduled ? error : NULL);
+}
+
+/* What an earlier daemon's worker has left complete the shelf takes up. */
+static void
+on_rescued(void *data)
+{
+  g_autoptr(Job) job = data;
+  DacsaVm *vm = vm_of(job);
+
+  g_ptr_array_remove(job->takes->rescues, job);
+  dacsa_log(DACSA_LOG_RECOVERED, G_LOG_LEVEL_WARNING, job->request.vm, job->request.name, -1,
+            "the process that took it was killed; the VM is as it was before");
+  if (vm)
+    finish_killed(job, vm);
 }
 
 /* Takes job. */
@@ -239,8 +246,8 @@ start_rescue(DacsaTakes *self, Job *job)
   dacsa_rescue_start(self->state_path, job->request.vm, job->request.name, on_rescued, job);
 }
 
-/* A worker is over. If it was killed there is a journal of what it did, or it had done nothing. One
- * of the same name may be another worker's by now. */
+/* A worker is over. If it was killed there is a journal of what it did, or it had done nothing, or
+ * all. One of the same name may be another worker's by now. */
 static void
 on_worker_ended(pid_t worker, bool replied, void *data)
 {
@@ -249,7 +256,6 @@ on_worker_ended(pid_t worker, bool replied, void *data)
   g_autoptr(DacsaJournal) journal =
       dacsa_journal_find(self->state_path, job->request.vm, job->request.name);
   DacsaVm *vm = vm_of(job);
-  g_autoptr(GError) error = NULL;
 
   if (journal && journal->worker == worker) {
     if (replied) {
@@ -260,8 +266,7 @@ on_worker_ended(pid_t worker, bool replied, void *data)
       vm->taking = true;
     start_rescue(self, g_steal_pointer(&job));
   } else if (!replied && vm) {
-    dacsa_fail(&error, DACSA_ERROR_OS, "the process that was to take it was killed; try again");
-    finish(job, vm, error);
+    finish_killed(job, vm);
   }
 }
 
