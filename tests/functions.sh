@@ -490,6 +490,12 @@ mount_guest() {
     args+=(--qmp "$name=$tmp/$name.qmp")
   done
   start_dacsa --connect none "${args[@]}"
+  await_vms "$@"
+}
+
+# await_vms NAME...: until the mount has them.
+await_vms() {
+  local name
   for name; do
     wait_for 10 test -d "$mnt/$name" || fail "$name does not appear in the mount"
   done

@@ -36,6 +36,7 @@ measure_round() {
 start_touched_guest -object "memory-backend-memfd,id=ram,size=${ram_mib}M,share=on" \
   -machine memory-backend=ram
 start_dacsa --connect none --qmp "vm=$tmp/vm.qmp" --method fork,copy
+await_vms vm
 host
 echo "guest of $ram_mib MiB in a memfd, $touch_mib MiB of it touched by a process; $rounds snapshots by copy," \
   "each dropped before the next"

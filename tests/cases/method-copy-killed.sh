@@ -92,6 +92,7 @@ start_guest vm -m 768M -object memory-backend-memfd,id=ram,size=768M,share=on -m
   -trace vm_state_notify -D "$tmp/vm.trace"
 start_in_guest vm ROLE='touch 600' toucher >/dev/null
 start_dacsa --connect none --qmp "vm=$tmp/vm.qmp" --method copy
+await_vms vm
 
 # The copy is killed, as it is when memory runs out.
 begin_and_catch

@@ -73,6 +73,7 @@ for name in "${names[@]}" plugged; do
   args+=(--qmp "$name=$tmp/$name.qmp")
 done
 start_dacsa --connect none "${args[@]}" --method fork,copy --method plain=copy
+await_vms "${names[@]}" plugged
 for name in "${names[@]}"; do
   said=$(dacsa check "$name") || fail "check refuses $name"
   [[ $said == "$name: can be snapshotted, by a copy"* ]] || fail "check of $name: $said"
@@ -92,6 +93,7 @@ same "$(method_of_next after)" copy "methods after memory was plugged in"
 # Where a fork is possible it is preferred; where only a fork is allowed, no copy is made.
 stop_dacsa
 start_dacsa --connect none "${args[@]}" --method fork,copy --method over-file=fork
+await_vms "${names[@]}" plugged
 dacsa snapshot plain now >/dev/null
 same "$(sed -n 's/^method: //p' "$mnt/plain/now/info")" fork "methods of plain"
 expect_error 1 'mapped from a file.*--method fork,copy' dacsa snapshot over-file now

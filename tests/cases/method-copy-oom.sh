@@ -31,6 +31,7 @@ resident=$(awk '/^VmRSS/ { print int($2 / 1024) }' "/proc/${guest_pid[vm]}/statu
 make_memory_cgroup
 echo $BASHPID >"$cgroup/vm/cgroup.procs"
 start_dacsa --connect none --qmp "vm=$tmp/vm.qmp" --method fork,copy
+await_vms vm
 echo $BASHPID >"$home/cgroup.procs"
 
 leave $((resident / 2 + 32))

@@ -60,6 +60,13 @@ PYTHON
 mount_with_copy() {
   SECRET=$secret-environment keep=1 start_dacsa --connect none --qmp "vm=$tmp/vm.qmp" \
     --method fork,copy --keep "$secret-argument=1"
+  await_vms vm
+}
+
+# take_up: the next daemon, which shows the snapshot that there is.
+take_up() {
+  mount_with_copy
+  wait_for 10 test -d "$mnt/vm/still" || fail "the copy was not taken up"
 }
 
 evidence() {
@@ -134,10 +141,10 @@ done
 before=$(evidence)
 kill_dacsa
 same "$(parked vm)" "$copy" "copies after and before a crash of the daemon"
-mount_with_copy
+take_up
 same "$before" "$(evidence)" "snapshots before and after a crash of the daemon"
 stop_dacsa
-mount_with_copy
+take_up
 same "$before" "$(evidence)" "snapshots before and after a restart of the daemon"
 dacsa drop vm/still
 wait_for 10 nothing_is_parked || fail "the dropped copy is still there"
