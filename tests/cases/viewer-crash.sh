@@ -63,6 +63,7 @@ taking() {
 }
 wait_for 10 taking || fail "nobody takes the snapshot, or who does holds the mount"
 crash_viewer KILL
+wait_for 20 dead "$taker" || fail "who asked the dead viewer waits on"
 wait "$taker" && fail "the viewer that was asked is dead, but there is an answer: $(cat "$tmp/third")"
 grep -q 'Input/output error' "$tmp/third" || fail "not EIO: $(cat "$tmp/third")"
 [ ! -e "$mnt/vm/third" ] || fail "the snapshot is there though nobody let it happen"
@@ -89,10 +90,12 @@ for _ in {1..20}; do
   crash_viewer KILL
 done
 rm "$tmp/go"
+wait_for 60 dead "$finder" || fail "find waits on"
 wait "$finder"
 same "$(cat "$tmp/find")" "" "what find complains of, beside EIO, and nothing"
 for i in "${!readers[@]}"; do
   kill "${readers[i]}"
+  wait_for 60 dead "${readers[i]}" || fail "who reads waits on"
   wait "${readers[i]}" || fail "read-on: $(cat "$tmp/reader.$i")"
   [ "$(tail -n 1 "$tmp/reader.$i" | cut -d ' ' -f 1)" -gt 0 ] || fail "nothing was read: $(cat "$tmp/reader.$i")"
 done
