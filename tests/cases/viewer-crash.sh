@@ -52,7 +52,8 @@ same "$(grep -c 'killed by signal 11 (Segmentation fault); another one is starte
 # While a snapshot is taken: somebody else has the monitor, so it takes as long as we like. Who waits for it
 # gets EIO, and it is there all the same.
 mkfifo "$tmp/hold"
-socat -t 0 - "UNIX-CONNECT:$tmp/vm.qmp" <"$tmp/hold" >"$tmp/held" &
+: >"$tmp/held"
+socat -t 0 - "UNIX-CONNECT:$tmp/vm.qmp" <"$tmp/hold" >>"$tmp/held" &
 exec {hold}>"$tmp/hold"
 wait_for 10 grep -q QMP "$tmp/held" || fail "the monitor greets nobody"
 dacsa snapshot vm third >"$tmp/third" 2>&1 &
