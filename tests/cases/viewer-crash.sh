@@ -52,7 +52,8 @@ same "$(grep -c 'killed by signal 11 (Segmentation fault); another one is starte
 # While a snapshot is taken: somebody else has the monitor, so it takes as long as we like. Who waits for it
 # gets EIO, and it is there all the same.
 mkfifo "$tmp/hold"
-socat -t 0 - "UNIX-CONNECT:$tmp/vm.qmp" <"$tmp/hold" >"$tmp/held" &
+: >"$tmp/held"
+socat -t 0 - "UNIX-CONNECT:$tmp/vm.qmp" <"$tmp/hold" >>"$tmp/held" &
 exec {hold}>"$tmp/hold"
 wait_for 10 grep -q QMP "$tmp/held" || fail "the monitor greets nobody"
 dacsa snapshot vm third >"$tmp/third" 2>&1 &
@@ -63,6 +64,7 @@ taking() {
 }
 wait_for 10 taking || fail "nobody takes the snapshot, or who does holds the mount"
 crash_viewer KILL
+wait_for 20 dead "$taker" || fail "who asked the dead viewer waits on"
 wait "$taker" && fail "the viewer that was asked is dead, but there is an answer: $(cat "$tmp/third")"
 grep -q 'Input/output error' "$tmp/third" || fail "not EIO: $(cat "$tmp/third")"
 [ ! -e "$mnt/vm/third" ] || fail "the snapshot is there though nobody let it happen"
@@ -89,10 +91,12 @@ for _ in {1..20}; do
   crash_viewer KILL
 done
 rm "$tmp/go"
+wait_for 60 dead "$finder" || fail "find waits on"
 wait "$finder"
 same "$(cat "$tmp/find")" "" "what find complains of, beside EIO, and nothing"
 for i in "${!readers[@]}"; do
   kill "${readers[i]}"
+  wait_for 60 dead "${readers[i]}" || fail "who reads waits on"
   wait "${readers[i]}" || fail "read-on: $(cat "$tmp/reader.$i")"
   [ "$(tail -n 1 "$tmp/reader.$i" | cut -d ' ' -f 1)" -gt 0 ] || fail "nothing was read: $(cat "$tmp/reader.$i")"
 done
