@@ -4,6 +4,7 @@
 #include "snap/channel.h"
 #include "snap/copier.h"
 #include "snap/error.h"
+#include "snap/hostfile.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -259,14 +260,10 @@ send_copied(GError **error)
 static void
 hurry(void)
 {
-  int fd = open("/proc/self/autogroup", O_WRONLY | O_CLOEXEC);
+  g_autoptr(GError) error = NULL;
 
-  if (fd < 0)
-    return;
-  if (write(fd, "-20", 3) != 3) {
-    /* Then it takes its turn. */
-  }
-  close(fd);
+  if (!dacsa_hostfile_write(getpid(), "autogroup", "-20", &error))
+    g_debug("%s", error->message); /* then it takes its turn */
 }
 
 static void

@@ -2,6 +2,7 @@
 #include "snap/worker.h"
 
 #include "snap/error.h"
+#include "snap/hostfile.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +20,7 @@
 #define REPLY_TYPE "(bismv)" /* ok, error code, message, payload */
 #define MAX_REPLY (64u << 20)
 #define WORKER_NICE (-20)
+#define WORKER_AUTOGROUP "-20"
 
 struct DacsaWorker {
   pid_t pid;
@@ -171,6 +173,18 @@ abandon_descriptors(int keep)
       dup3(null, g_array_index(fds, int, i), O_CLOEXEC);
 }
 
+/* Writes to a file of /proc/self; where that is not allowed, or it is not there, all stays as it
+ * is.
+ */
+static void
+set_own(const char *name, const char *value)
+{
+  g_autoptr(GError) error = NULL;
+
+  if (!dacsa_hostfile_write(getpid(), name, value, &error))
+    g_debug("%s", error->message);
+}
+
 /* From here on nothing that is sent to the daemon or its terminal reaches this process, the OOM
  * killer looks elsewhere, and it goes first when processors are scarce: a VM may be paused. */
 static void
@@ -181,16 +195,12 @@ become_worker(int reply_fd)
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, NULL);
   setsid();
-  if (setpriority(PRIO_PROCESS, 0, WORKER_NICE) < 0) {
-    /* Without CAP_SYS_NICE it stays as it is. */
-  }
-  int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-  if (fd >= 0) {
-    if (write(fd, "-1000", 5) != 5) {
-      /* Without CAP_SYS_RESOURCE it stays as it is. */
-    }
-    close(fd);
-  }
+  if (setpriority(PRIO_PROCESS, 0, WORKER_NICE) < 0)
+    g_debug("a worker's priority stays as it is: %m"); /* without CAP_SYS_NICE */
+  /* Where the kernel shares processors out by session first, that counts within this one only
+   * (sched(7), autogroup). */
+  set_own("autogroup", WORKER_AUTOGROUP);
+  set_own("oom_score_adj", "-1000");
   abandon_descriptors(reply_fd);
 }
 
@@ -198,14 +208,7 @@ become_worker(int reply_fd)
 static void
 become_expendable(pid_t parent)
 {
-  int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-
-  if (fd >= 0) {
-    if (write(fd, "1000", 4) != 4) {
-      /* Anybody may raise his own; if not, it is as other workers. */
-    }
-    close(fd);
-  }
+  set_own("oom_score_adj", "1000");
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent)
     _exit(0);
