@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #define TAKE_US (30 * G_USEC_PER_SEC)
+#define LAST_RESCUE_MS 3000
 #define RESCUE_MS 10000 /* that the start waits for those of an earlier daemon */
 
 struct DacsaKeeper {
@@ -42,6 +43,7 @@ typedef struct {
   DacsaKeeper *keeper;
   char *vm, *name;
   uint64_t sequence; /* of the viewer's request */
+  bool told;         /* it has failed, and its VM could not be resumed yet */
 } Job;
 
 static Job *
@@ -299,8 +301,9 @@ rescue_over(void *data)
   DacsaVm *vm = self->fleet ? dacsa_fleet_find(self->fleet, job->vm) : NULL;
 
   g_ptr_array_remove(self->rescues, job);
-  dacsa_log(DACSA_LOG_RECOVERED, G_LOG_LEVEL_WARNING, job->vm, job->name, -1,
-            "the process that took it was killed; the VM is as it was before");
+  if (!job->told)
+    dacsa_log(DACSA_LOG_RECOVERED, G_LOG_LEVEL_WARNING, job->vm, job->name, -1,
+              "the process that took it was killed; the VM is as it was before");
   if (vm)
     finish_killed(job, vm);
 }
@@ -324,6 +327,7 @@ take_ended(pid_t worker, bool replied, void *data)
   DacsaVm *vm = dacsa_fleet_find(self->fleet, job->vm);
 
   if (journal && journal->worker == worker) {
+    job->told = replied;
     if (replied)
       job->sequence = 0;
     if (vm)
@@ -341,25 +345,32 @@ on_rescue_deadline(void *data)
   return G_SOURCE_REMOVE;
 }
 
+/* What is not over in time goes on. */
+static void
+await_rescues(DacsaKeeper *self, guint ms)
+{
+  bool late = false;
+  guint deadline = g_timeout_add(ms, on_rescue_deadline, &late);
+
+  while (self->rescues->len > 0 && !late)
+    g_main_context_iteration(NULL, TRUE);
+  if (!late)
+    g_source_remove(deadline);
+}
+
 /* Takes that an earlier daemon's workers have left undone, or are still about. Before anything
- * else: a QEMU that stands still does not even tell that it is there. What is not over in time goes
- * on. */
+ * else: a QEMU that stands still does not even tell that it is there. */
 static void
 rescue_all(DacsaKeeper *self)
 {
   g_autoptr(GPtrArray) journals = dacsa_journal_load(self->state_path);
-  bool late = false;
-  guint deadline = g_timeout_add(RESCUE_MS, on_rescue_deadline, &late);
 
   for (guint i = 0; i < journals->len; i++) {
     const DacsaJournal *journal = g_ptr_array_index(journals, i);
 
     start_rescue(self, job_new(self, journal->address->name, journal->snapshot, 0));
   }
-  while (self->rescues->len > 0 && !late)
-    g_main_context_iteration(NULL, TRUE);
-  if (!late)
-    g_source_remove(deadline);
+  await_rescues(self, RESCUE_MS);
 }
 
 static void
@@ -600,6 +611,7 @@ dacsa_keeper_run(DacsaKeeper *self, int channel, pid_t viewer)
   send_message(self, all);
   self->channel_source = g_unix_fd_add(channel, G_IO_IN | G_IO_HUP, on_request, self);
   g_main_loop_run(self->loop);
+  await_rescues(self, LAST_RESCUE_MS);
   if (self->drop_on_exit)
     dacsa_shelf_drop_all(self->shelf);
   const bool well = await_viewer(viewer);
