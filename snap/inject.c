@@ -8,7 +8,6 @@
 #include "snap/tracee.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <string.h>
@@ -320,148 +319,24 @@ run_ladder(Injector *self, GError **error)
   return ok;
 }
 
-/* -- the thread -- */
-
-struct DacsaInjector {
-  const DacsaInjection *injection;
-  GThread *thread; /* NULL once joined */
-  GMutex lock;     /* of is_ready and order */
-  GCond ordered;   /* or ready */
-  bool is_ready;
-  enum { ORDER_NONE, ORDER_FORK, ORDER_LEAVE } order;
-  pid_t child; /* what came of it */
-  int pidfd;
-  bool ok;
-  bool group_stopped, foreign_stop;
-  GError *error;
-};
-
-static void
-inject_now(DacsaInjector *injector)
+bool
+dacsa_inject_run(const DacsaInjection *injection, DacsaInjected *ret, GError **error)
 {
-  Injector self = {.job = injector->injection,
+  Injector self = {.job = injection,
                    .deadline = g_get_monotonic_time() + DEADLINE_US,
                    .child_pidfd = -1,
                    .main_gone = true};
+  bool ok = run_ladder(&self, error);
 
-  injector->ok = run_ladder(&self, &injector->error);
-  if (!injector->ok && self.child_pidfd >= 0) {
+  if (!ok && self.child_pidfd >= 0) {
     syscall(SYS_pidfd_send_signal, self.child_pidfd, SIGKILL, NULL, 0);
     close(self.child_pidfd);
-  } else {
-    injector->child = self.child;
-    injector->pidfd = self.child_pidfd;
+    self.child_pidfd = -1;
   }
-  injector->group_stopped = self.group_stopped;
-  injector->foreign_stop = self.foreign_stop;
+  *ret = (DacsaInjected){self.child, self.child_pidfd, self.group_stopped, self.foreign_stop};
   if (self.image)
     g_byte_array_unref(self.image);
   if (self.state.xstate)
     g_byte_array_unref(self.state.xstate);
-}
-
-/* ptrace belongs to a thread: when this one ends, whatever it still traces is let go. */
-static void *
-injector_thread(void *data)
-{
-  DacsaInjector *injector = data;
-
-  g_free(g_malloc(1)); /* makes the thread's heap */
-  g_mutex_lock(&injector->lock);
-  injector->is_ready = true;
-  g_cond_signal(&injector->ordered);
-  while (injector->order == ORDER_NONE)
-    g_cond_wait(&injector->ordered, &injector->lock);
-  bool fork = injector->order == ORDER_FORK;
-  g_mutex_unlock(&injector->lock);
-  if (fork)
-    inject_now(injector);
-  return NULL;
-}
-
-/* A thread that is not there yet would take its first steps in the pause. */
-static void
-await_ready(DacsaInjector *injector)
-{
-  g_mutex_lock(&injector->lock);
-  while (!injector->is_ready)
-    g_cond_wait(&injector->ordered, &injector->lock);
-  g_mutex_unlock(&injector->lock);
-}
-
-/* Once nothing traces QEMU any more: it is stopped where the tracer left it. A stop of somebody
- * else's that came meanwhile went with ours. */
-static void
-continue_group(const DacsaInjector *injector)
-{
-  if (injector->group_stopped)
-    kill(injector->injection->pid, SIGCONT);
-  if (injector->foreign_stop)
-    kill(injector->injection->pid, SIGSTOP);
-}
-
-static void
-give_order(DacsaInjector *injector, int order)
-{
-  if (!injector->thread)
-    return;
-  g_mutex_lock(&injector->lock);
-  injector->order = order;
-  g_cond_signal(&injector->ordered);
-  g_mutex_unlock(&injector->lock);
-  g_thread_join(g_steal_pointer(&injector->thread));
-  continue_group(injector);
-}
-
-bool
-dacsa_injector_new(const DacsaInjection *injection, DacsaInjector **ret, GError **error)
-{
-  DacsaInjector *injector = g_new0(DacsaInjector, 1);
-
-  injector->injection = injection;
-  injector->pidfd = -1;
-  g_mutex_init(&injector->lock);
-  g_cond_init(&injector->ordered);
-  injector->thread = g_thread_try_new("injector", injector_thread, injector, error);
-  if (!injector->thread) {
-    dacsa_injector_free(injector);
-    return false;
-  }
-  await_ready(injector);
-  *ret = injector;
-  return true;
-}
-
-void
-dacsa_injector_free(DacsaInjector *injector)
-{
-  if (!injector)
-    return;
-  give_order(injector, ORDER_LEAVE);
-  g_clear_error(&injector->error);
-  g_cond_clear(&injector->ordered);
-  g_mutex_clear(&injector->lock);
-  g_free(injector);
-}
-
-bool
-dacsa_injector_fork(DacsaInjector *injector, pid_t *ret_child, int *ret_pidfd, GError **error)
-{
-  give_order(injector, ORDER_FORK);
-  if (!injector->ok) {
-    g_propagate_error(error, g_steal_pointer(&injector->error));
-    return false;
-  }
-  *ret_child = injector->child;
-  *ret_pidfd = injector->pidfd;
-  return true;
-}
-
-bool
-dacsa_inject_fork(const DacsaInjection *injection, pid_t *ret_child, int *ret_pidfd, GError **error)
-{
-  g_autoptr(DacsaInjector) injector = NULL;
-
-  return dacsa_injector_new(injection, &injector, error) &&
-         dacsa_injector_fork(injector, ret_child, ret_pidfd, error);
+  return ok;
 }

@@ -30,23 +30,14 @@ typedef struct {
 /* Whether a process is under seccomp, so that it has to be stopped meanwhile. */
 bool dacsa_inject_needs_stop(pid_t pid);
 
-/*
- * Forks. On success *ret_child is the child's pid and *ret_pidfd an owned descriptor of it; on
- * failure nothing is left of it and QEMU runs on as it was. The caller need not have threads, but
- * has all signals blocked. BUSY: QEMU's main thread is at a place where it cannot be done just now,
- * or somebody has stopped QEMU by a signal. A SIGSTOP that somebody sends meanwhile takes effect
- * when QEMU has unwound; a SIGCONT only takes the protection away.
- */
-bool dacsa_inject_fork(const DacsaInjection *injection, pid_t *ret_child, int *ret_pidfd,
-                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
+typedef struct {
+  pid_t child;
+  int pidfd;          /* of it, owned; -1 where it failed */
+  bool group_stopped; /* by us: QEMU is to get SIGCONT once nothing traces it any more */
+  bool foreign_stop;  /* and then SIGSTOP, which somebody else has sent meanwhile */
+} DacsaInjected;
 
-/* The same in two steps, so that the thread that traces is there before QEMU is paused. It forks
- * once. injection is borrowed. */
-typedef struct DacsaInjector DacsaInjector;
-
-bool dacsa_injector_new(const DacsaInjection *injection, DacsaInjector **ret,
-                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
-bool dacsa_injector_fork(DacsaInjector *injector, pid_t *ret_child, int *ret_pidfd,
-                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
-void dacsa_injector_free(DacsaInjector *injector);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(DacsaInjector, dacsa_injector_free)
+/* The work of an injector (snap/injector.h), in a thread that ends then: whatever it still traces
+ * is let go by its end. *ret is set in any case. */
+bool dacsa_inject_run(const DacsaInjection *injection, DacsaInjected *ret,
+                      GError **error) G_GNUC_WARN_UNUSED_RESULT;

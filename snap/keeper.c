@@ -410,10 +410,9 @@ dacsa_keeper_run(DacsaKeeper *self, const DacsaLivesOptions *viewer)
   dacsa_teller_all_told(self->teller);
   g_main_loop_run(self->loop);
   dacsa_schedule_stop(self->schedule);
-  if (self->drop_on_exit) {
-    dacsa_takes_await(self->takes);
+  dacsa_takes_end(self->takes, self->drop_on_exit);
+  if (self->drop_on_exit)
     dacsa_shelf_drop_all(self->shelf);
-  }
   if (!self->is_ready)
     return DACSA_KEEPER_NOT_READY;
   return self->end == DACSA_LIFE_DONE ? DACSA_KEEPER_DONE : DACSA_KEEPER_LOST;

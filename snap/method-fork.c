@@ -2,7 +2,7 @@
 #include "snap/method-fork.h"
 
 #include "snap/error.h"
-#include "snap/inject.h"
+#include "snap/injector.h"
 
 #define RETRY_US (20 * 1000)
 

@@ -262,8 +262,8 @@ dacsa_take(const DacsaTakeOptions *options, DacsaRecord **ret, GError **error)
   self.label =
       g_strdup_printf("%s/%s@%s", options->state_path, options->address->name, options->name);
   bool ok = take_locked(&self, ret, error);
-  /* A VM that could not be resumed is left to those who come after. */
-  if (self.journal >= 0 && self.resumed)
+  /* A VM that could not be resumed is left to those who come after, unless it is gone. */
+  if (self.journal >= 0 && (self.resumed || kill(options->probe->pid, 0) < 0))
     dacsa_journal_remove(options->state_path, options->address->name, options->name);
   close(lock);
   return ok;

@@ -17,8 +17,9 @@
 #define COPY_GIB_US (10 * G_USEC_PER_SEC) /* more for each GiB of RAM that is copied */
 #define YIELD_MS 10000  /* more than the longest call takes on a host that is out of processors */
 #define RESCUE_MS 10000 /* that the start waits for those of an earlier daemon */
-#define LAST_TAKE_US (10 * G_USEC_PER_SEC) /* one that is under way when the end comes */
-#define TICK_MS 100
+/* What is under way when the end comes. */
+#define LAST_RESCUE_MS 3000
+#define LAST_TAKE_MS 10000
 
 struct DacsaTakes {
   char *state_path;
@@ -34,6 +35,7 @@ struct DacsaTakes {
 typedef struct {
   DacsaTakes *takes;
   DacsaTakeRequest request; /* its strings are owned */
+  bool told;                /* it has failed, and its VM could not be resumed yet */
 } Job;
 
 static Job *
@@ -41,7 +43,8 @@ job_new(DacsaTakes *takes, const DacsaTakeRequest *request)
 {
   Job *job = g_new0(Job, 1);
 
-  *job = (Job){takes, *request};
+  job->takes = takes;
+  job->request = *request;
   job->request.vm = g_strdup(request->vm);
   job->request.name = g_strdup(request->name);
   return job;
@@ -232,8 +235,9 @@ on_rescued(void *data)
   DacsaVm *vm = vm_of(job);
 
   g_ptr_array_remove(job->takes->rescues, job);
-  dacsa_log(DACSA_LOG_RECOVERED, G_LOG_LEVEL_WARNING, job->request.vm, job->request.name, -1,
-            "the process that took it was killed; the VM is as it was before");
+  if (!job->told)
+    dacsa_log(DACSA_LOG_RECOVERED, G_LOG_LEVEL_WARNING, job->request.vm, job->request.name, -1,
+              "the process that took it was killed; the VM is as it was before");
   if (vm)
     finish_killed(job, vm);
 }
@@ -258,6 +262,7 @@ on_worker_ended(pid_t worker, bool replied, void *data)
   DacsaVm *vm = vm_of(job);
 
   if (journal && journal->worker == worker) {
+    job->told = replied;
     if (replied) {
       job->request.sequence = 0;
       job->request.scheduled = false;
@@ -271,18 +276,29 @@ on_worker_ended(pid_t worker, bool replied, void *data)
 }
 
 static gboolean
-on_rescue_deadline(void *data)
+on_deadline(void *data)
 {
   *(bool *)data = true;
   return G_SOURCE_REMOVE;
+}
+
+/* Until none is under way. What is not over in time goes on. */
+static void
+await_rescues(const DacsaTakes *self, guint ms)
+{
+  bool late = false;
+  const guint deadline = g_timeout_add(ms, on_deadline, &late);
+
+  while (self->rescues->len > 0 && !late)
+    g_main_context_iteration(NULL, TRUE);
+  if (!late)
+    g_source_remove(deadline);
 }
 
 void
 dacsa_takes_rescue(DacsaTakes *self)
 {
   g_autoptr(GPtrArray) journals = dacsa_journal_load(self->state_path);
-  bool late = false;
-  guint deadline = g_timeout_add(RESCUE_MS, on_rescue_deadline, &late);
 
   for (guint i = 0; i < journals->len; i++) {
     const DacsaJournal *journal = g_ptr_array_index(journals, i);
@@ -290,10 +306,7 @@ dacsa_takes_rescue(DacsaTakes *self)
 
     start_rescue(self, job_new(self, &request));
   }
-  while (self->rescues->len > 0 && !late)
-    g_main_context_iteration(NULL, TRUE);
-  if (!late)
-    g_source_remove(deadline);
+  await_rescues(self, RESCUE_MS);
 }
 
 void
@@ -368,26 +381,27 @@ count_taking(DacsaVm *vm, void *data)
   *(unsigned *)data += vm->taking;
 }
 
-static gboolean
-go_on(void *data)
+static void
+await_takes(const DacsaTakes *self)
 {
-  (void)data;
-  return G_SOURCE_CONTINUE;
+  bool late = false;
+  const guint deadline = g_timeout_add(LAST_TAKE_MS, on_deadline, &late);
+  unsigned taking;
+
+  do {
+    taking = 0;
+    dacsa_fleet_foreach(self->fleet, count_taking, &taking);
+    if (taking)
+      g_main_context_iteration(NULL, TRUE);
+  } while (taking && !late);
+  if (!late)
+    g_source_remove(deadline);
 }
 
 void
-dacsa_takes_await(DacsaTakes *self)
+dacsa_takes_end(DacsaTakes *self, bool all)
 {
-  const int64_t deadline = g_get_monotonic_time() + LAST_TAKE_US;
-  const guint tick = g_timeout_add(TICK_MS, go_on, NULL); /* so that the deadline is noticed */
-
-  for (;;) {
-    unsigned taking = 0;
-
-    dacsa_fleet_foreach(self->fleet, count_taking, &taking);
-    if (!taking || g_get_monotonic_time() > deadline)
-      break;
-    g_main_context_iteration(NULL, TRUE);
-  }
-  g_source_remove(tick);
+  await_rescues(self, LAST_RESCUE_MS);
+  if (all)
+    await_takes(self);
 }

@@ -38,5 +38,5 @@ void dacsa_takes_begin(DacsaTakes *takes, DacsaFleet *fleet, DacsaShelf *shelf,
 bool dacsa_takes_start(DacsaTakes *takes, DacsaVm *vm, const DacsaTakeRequest *request,
                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Waits, within reason, until none is under way. */
-void dacsa_takes_await(DacsaTakes *takes);
+/* Waits, within reason, for recoveries; with all set also until no snapshot is being taken. */
+void dacsa_takes_end(DacsaTakes *takes, bool all);

@@ -18,7 +18,8 @@ qemu_facts() {
   local pid=${guest_pid[vm]}
   awk '/^State/ { print "stopped:", $2 ~ /[tT]/ }
        /^(Sig(Blk|Ign|Cgt)|Seccomp|NoNewPrivs|TracerPid):/' "/proc/$pid/status"
-  find "/proc/$pid/fd" -mindepth 1 -printf '%l\n' | sed 's/^socket:.*/socket/' | sort
+  # Eventfds come and go with what QEMU's devices do.
+  find "/proc/$pid/fd" -mindepth 1 -printf '%l\n' | grep -v eventfd | sed 's/^socket:.*/socket/' | sort
   echo "children: $(cat "/proc/$pid/task/$pid/children")"
   awk '/^[0-9a-f]+-[0-9a-f]+ / { range = $1 } /^VmFlags:.* dc/ { print "not forked:", range }' "/proc/$pid/smaps"
 }

@@ -2,7 +2,7 @@
  * a descriptor or two, and work that it goes on with. */
 #include "check.h"
 
-#include "snap/inject.h"
+#include "snap/injector.h"
 #include "snap/procmaps.h"
 
 #include <errno.h>
