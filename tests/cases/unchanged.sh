@@ -31,9 +31,12 @@ state() {
 }
 
 # What is in vector registers changes with whatever a thread does: this compares it of those threads that
-# do nothing when the monitor is asked what a snapshot asks it.
+# do nothing when the monitor is asked what a snapshot asks it; not of those that answer it.
 idle_threads() {
-  comm -12 <(sort "$tmp/state.0/registers") <(sort "$tmp/state.1/registers") | cut -d ' ' -f 1
+  local tid
+  for tid in $(comm -12 <(sort "$tmp/state.0/registers") <(sort "$tmp/state.1/registers") | cut -d ' ' -f 1); do
+    [ "$tid" = "$pid" ] || grep -q mon_iothread "/proc/$pid/task/$tid/comm" || echo "$tid"
+  done
 }
 
 # of_living FILE: the lines of threads that are still there.
