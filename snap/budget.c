@@ -43,7 +43,7 @@ find_oldest(const DacsaBudget *budget, const DacsaBudgetVm *only, const char *cg
     const DacsaBudgetSnapshot *snapshot = &budget->snapshots[i];
 
     if (concerns(&budget->vms[snapshot->vm], only, cgroup) &&
-        (!found || snapshot->taken_us < budget->snapshots[*ret].taken_us)) {
+        (!found || snapshot->born < budget->snapshots[*ret].born)) {
       *ret = i;
       found = true;
     }

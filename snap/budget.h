@@ -18,8 +18,8 @@ typedef struct {
 } DacsaBudgetVm;
 
 typedef struct {
-  size_t vm; /* an index into vms */
-  int64_t taken_us;
+  size_t vm;     /* an index into vms */
+  uint64_t born; /* clock ticks since boot: clocks that are set do not matter */
 } DacsaBudgetSnapshot;
 
 typedef struct {

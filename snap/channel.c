@@ -91,6 +91,15 @@ dacsa_channel_pair(int ret[2], GError **error)
 }
 
 bool
+dacsa_channel_limit(int fd, unsigned seconds, GError **error)
+{
+  const struct timeval limit = {.tv_sec = (time_t)seconds};
+
+  return setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) == 0 ||
+         dacsa_fail_errno(error, errno, "cannot limit a channel's time");
+}
+
+bool
 dacsa_channel_send(int fd, const DacsaMessage *message, GError **error)
 {
   GVariantBuilder fields;
@@ -127,6 +136,8 @@ dacsa_channel_send(int fd, const DacsaMessage *message, GError **error)
   while (sendmsg(fd, &msg, MSG_NOSIGNAL) < 0)
     if (errno == EPIPE || errno == ECONNRESET)
       return dacsa_fail(error, DACSA_ERROR_NOT_FOUND, "the other process is gone");
+    else if (errno == EAGAIN)
+      return dacsa_fail(error, DACSA_ERROR_BUSY, "the other process does not read its messages");
     else if (errno != EINTR)
       return dacsa_fail_errno(error, errno, "cannot send to the other process");
   return true;

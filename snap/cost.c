@@ -22,7 +22,8 @@
 #define PAGE UINT64_C(4096)
 
 /* cpu_us; VMs: name, bytes, room, its file or "", the limit; snapshots: child, private bytes. */
-#define REPLY "(ta(sttst)a(it))"
+#define ENDING_US (10 * G_USEC_PER_SEC) /* a killed child is waited for; longer, and it hangs */
+#define REPLY "(ta(sttst)a(sit))"
 
 struct DacsaCost {
   DacsaCostOptions options;
@@ -51,7 +52,8 @@ measure_snapshots(const DacsaVm *vm, GVariantBuilder *snapshots)
     if (!dacsa_rollup_read("", kept->record->child, &rollup))
       continue;
     g_array_append_val(rollups, rollup);
-    g_variant_builder_add(snapshots, "(it)", (gint32)kept->record->child, rollup.private_bytes);
+    g_variant_builder_add(snapshots, "(sit)", vm->address->name, (gint32)kept->record->child,
+                          rollup.private_bytes);
   }
   const bool shared = rollups->len > 1 && vm->running && vm->probe;
   /* A QEMU that cannot be read: as if all but what is private were still its own. */
@@ -92,7 +94,7 @@ measure_job(int reply_fd, void *data)
     /* It stays in a hurry then. */
   }
   g_variant_builder_init(&vms, G_VARIANT_TYPE("a(sttst)"));
-  g_variant_builder_init(&snapshots, G_VARIANT_TYPE("a(it)"));
+  g_variant_builder_init(&snapshots, G_VARIANT_TYPE("a(sit)"));
   dacsa_fleet_foreach(self->options.fleet, measure_vm, &measurement);
   clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
   const uint64_t cpu_us = (uint64_t)used.tv_sec * G_USEC_PER_SEC + (uint64_t)used.tv_nsec / 1000;
@@ -148,11 +150,15 @@ gather_vm(DacsaVm *vm, void *data)
   }
   for (guint i = 0; i < vm->snapshots->len; i++) {
     DacsaKept *kept = g_ptr_array_index(vm->snapshots, i);
-    const DacsaBudgetSnapshot snapshot = {g->vms->len, kept->record->taken_us};
+    const DacsaBudgetSnapshot snapshot = {g->vms->len, kept->record->child_start};
 
     if (kept->stays)
       continue;
-    g->ending |= kept->why != NULL;
+    if (kept->why) {
+      g->ending |= g_get_monotonic_time() - kept->killed_us < ENDING_US;
+      budget.bytes -= MIN(budget.bytes, kept->private_bytes);
+      continue;
+    }
     g_array_append_val(g->snapshots, snapshot);
     g_ptr_array_add(g->kept, kept);
   }
@@ -203,7 +209,12 @@ decide(const DacsaCost *self, const Gathering *g, char **ret_why)
 static void
 give_up(DacsaCost *self, DacsaKept *kept, const char *why)
 {
+  DacsaVm *vm = dacsa_fleet_find(self->options.fleet, kept->record->vm);
+
   dacsa_shelf_drop(self->options.shelf, kept, DACSA_END_GIVEN_UP, why);
+  /* Until it is measured again; else old figures would have all of them go. */
+  if (vm)
+    vm->cost.bytes -= MIN(vm->cost.bytes, MAX(kept->private_bytes, 1));
   /* The stall had its answer; what that brought is measured when the child is gone. */
   self->stalled_us = 0;
   self->due_us = 0;
@@ -221,29 +232,38 @@ decide_now(DacsaCost *self)
     give_up(self, kept, why);
 }
 
-typedef struct {
-  GVariant *snapshots; /* of the reply */
-  size_t found;        /* how many of them are there still */
-} Reply;
-
-static void
-set_private_bytes(DacsaVm *vm, void *data)
+/* The snapshot of the VM whose child that is; NULL: none is any more. */
+static DacsaKept *
+find_child(const DacsaVm *vm, pid_t child)
 {
-  Reply *reply = data;
+  for (guint i = 0; i < vm->snapshots->len; i++) {
+    DacsaKept *kept = g_ptr_array_index(vm->snapshots, i);
+
+    if (kept->record->child == child)
+      return kept;
+  }
+  return NULL;
+}
+
+/* What one that has gone meanwhile held alone is no longer part of its VM's cost. */
+static void
+set_snapshots(DacsaCost *self, GVariant *snapshots)
+{
   GVariantIter iter;
+  const char *name;
   gint32 child;
   guint64 bytes;
 
-  g_variant_iter_init(&iter, reply->snapshots);
-  while (g_variant_iter_next(&iter, "(it)", &child, &bytes))
-    for (guint i = 0; i < vm->snapshots->len; i++) {
-      DacsaKept *kept = g_ptr_array_index(vm->snapshots, i);
+  g_variant_iter_init(&iter, snapshots);
+  while (g_variant_iter_next(&iter, "(&sit)", &name, &child, &bytes)) {
+    DacsaVm *vm = dacsa_fleet_find(self->options.fleet, name);
+    DacsaKept *kept = vm ? find_child(vm, child) : NULL;
 
-      if (kept->record->child == child) {
-        kept->private_bytes = bytes;
-        reply->found++;
-      }
-    }
+    if (kept)
+      kept->private_bytes = bytes;
+    else if (vm)
+      vm->cost.bytes -= MIN(vm->cost.bytes, bytes);
+  }
 }
 
 static void
@@ -287,15 +307,10 @@ measured(GVariant *payload, const GError *error, void *data)
   guint64 cpu_us;
   g_variant_get_child(payload, 0, "t", &cpu_us);
   set_vms(self, vms);
-  Reply reply = {snapshots, 0};
-  dacsa_fleet_foreach(self->options.fleet, set_private_bytes, &reply);
+  set_snapshots(self, snapshots);
   self->due_us = g_get_monotonic_time() + CLAMP((int64_t)MIN(cpu_us, INTERVAL_MAX_US) * CPU_SHARE,
                                                 INTERVAL_MIN_US, INTERVAL_MAX_US);
-  /* One has gone meanwhile, and what it cost was measured with the others'. */
-  if (reply.found < g_variant_n_children(snapshots))
-    self->due_us = 0;
-  else
-    decide_now(self);
+  decide_now(self);
 }
 
 static void

@@ -4,6 +4,7 @@
 #include "snap/cgroup.h"
 #include "snap/error.h"
 #include "snap/libvirt.h"
+#include "snap/procmaps.h"
 #include "snap/worker.h"
 
 #include <errno.h>
@@ -15,7 +16,8 @@
 
 #define PROBE_US (20 * G_USEC_PER_SEC)
 #define RETRY_MS 250
-#define RETRIES 40 /* of a probe of a VM that is just starting */
+#define MAX_SERIAL ((1u << 24) - 1) /* inode numbers have room for no more */
+#define RETRIES 40                  /* of a probe of a VM that is just starting */
 
 struct DacsaFleet {
   DacsaFleetOptions options; /* uri and qmp are not looked at after dacsa_fleet_new */
@@ -117,8 +119,8 @@ typedef struct {
 
 /* Who ends a control group ends all in it: systemd that of a unit or scope whose QEMU has ended. So
  * its snapshots, which live on, leave it for ours. */
-static void
-outlive_qemu(const DacsaVm *vm)
+void
+dacsa_fleet_outlive(const DacsaVm *vm)
 {
   for (guint i = 0; i < vm->snapshots->len; i++) {
     const DacsaKept *kept = g_ptr_array_index(vm->snapshots, i);
@@ -139,7 +141,7 @@ on_qemu_exit(gint fd, GIOCondition condition, void *data)
   (void)fd;
   (void)condition;
   watch->vm->watch = 0;
-  outlive_qemu(watch->vm); /* first: it is a race with who empties the group */
+  dacsa_fleet_outlive(watch->vm); /* first: it is a race with who empties the group */
   g_message("%s: QEMU has ended", watch->vm->address->name);
   vm_stopped(watch->fleet, watch->vm);
   return G_SOURCE_REMOVE;
@@ -162,10 +164,35 @@ watch_qemu(DacsaFleet *self, DacsaVm *vm)
       g_unix_fd_add_full(G_PRIORITY_DEFAULT, vm->pidfd, G_IO_IN, on_qemu_exit, watch, g_free);
 }
 
+typedef struct {
+  uint32_t number;
+  bool in_use;
+} Serial;
+
+static void
+look_for_serial(DacsaVm *vm, void *data)
+{
+  Serial *serial = data;
+
+  serial->in_use |= vm->serial == serial->number;
+  for (guint i = 0; i < vm->snapshots->len; i++)
+    serial->in_use |= ((DacsaKept *)g_ptr_array_index(vm->snapshots, i))->serial == serial->number;
+  for (guint i = 0; i < vm->tombstones->len; i++)
+    serial->in_use |=
+        ((DacsaTombstone *)g_ptr_array_index(vm->tombstones, i))->serial == serial->number;
+}
+
 uint32_t
 dacsa_fleet_next_serial(DacsaFleet *self)
 {
-  return ++self->last_serial;
+  Serial serial;
+
+  do {
+    self->last_serial = self->last_serial % MAX_SERIAL + 1;
+    serial = (Serial){self->last_serial, false};
+    dacsa_fleet_foreach(self, look_for_serial, &serial);
+  } while (serial.in_use);
+  return serial.number;
 }
 
 /* Makes a VM known, or known again. Takes address. */
@@ -184,6 +211,14 @@ add_vm(DacsaFleet *self, DacsaVmAddress *address)
   dacsa_policy_find(&self->options.policies, address->name, &vm->policy);
   g_hash_table_insert(self->vms, g_strdup(address->name), vm);
   return vm;
+}
+
+static bool
+is_process(pid_t pid, uint64_t start_time)
+{
+  uint64_t now;
+
+  return dacsa_procmaps_start_time(pid, &now, NULL) && now == start_time;
 }
 
 static void
@@ -260,7 +295,11 @@ probe_done(GVariant *payload, const GError *error, void *data)
   if (vm->running)
     tell_changed(self, vm);
   self->options.probed(vm, probe->sequence, vm->running ? NULL : error, self->options.data);
-  dacsa_fleet_forget_if_empty(self, vm);
+  /* It may have ended since it was looked at, before it was watched. */
+  if (vm->running && vm->probe && !is_process(vm->probe->pid, vm->probe->start_time))
+    vm_stopped(self, vm);
+  else
+    dacsa_fleet_forget_if_empty(self, vm);
 }
 
 static void

@@ -52,7 +52,7 @@ dacsa_journal_new(const DacsaVmAddress *address, const char *snapshot, const Dac
   self->pid = probe->pid;
   self->start_time = probe->start_time;
   self->ran = ran;
-  self->group_stop = dacsa_inject_needs_stop(probe->pid);
+  self->group_stop = g_strcmp0(probe->method, "fork") == 0 && dacsa_inject_needs_stop(probe->pid);
   self->gadgets = probe->gadgets;
   self->vmas = g_array_copy(probe->vmas);
   *ret = g_steal_pointer(&self);

@@ -16,6 +16,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define MAX_WAITING 128u /* requests for a probe; the viewer has fewer threads */
+
 static void replace_viewer(DacsaKeeper *self);
 
 struct DacsaKeeper {
@@ -178,6 +180,13 @@ wants_look(const DacsaVm *vm, const DacsaMessage *message)
          (message->sequence == 0 || (vm->probe && !vm->probe->method));
 }
 
+/* Whether what waits for the probe under way is more than an honest viewer asks for. */
+static bool
+is_crowded(const DacsaVm *vm)
+{
+  return vm && vm->waiting->len >= MAX_WAITING;
+}
+
 /* Takes message. */
 static void
 handle_request(DacsaKeeper *self, DacsaMessage *message)
@@ -186,8 +195,12 @@ handle_request(DacsaKeeper *self, DacsaMessage *message)
   DacsaVm *vm = dacsa_fleet_find(self->fleet, dacsa_message_get(request, "vm"));
   const bool is_refresh = strcmp(request->verb, "refresh") == 0;
   const bool is_take = strcmp(request->verb, "take") == 0;
+  g_autoptr(GError) crowded = NULL;
 
-  if (vm && vm->probing && (is_refresh || (is_take && !may_be_taken(vm)))) {
+  if (is_crowded(vm)) {
+    dacsa_fail(&crowded, DACSA_ERROR_BUSY, "too many requests wait for this VM");
+    dacsa_teller_reply(self->teller, request->sequence, crowded);
+  } else if (vm && vm->probing && (is_refresh || (is_take && !may_be_taken(vm)))) {
     g_ptr_array_add(vm->waiting, g_steal_pointer(&request));
   } else if (is_take && wants_look(vm, request)) {
     g_ptr_array_add(vm->waiting, g_steal_pointer(&request));

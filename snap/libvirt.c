@@ -25,6 +25,7 @@ typedef struct {
   DacsaMonitor monitor;
   virConnectPtr connection;
   virDomainPtr domain;
+  bool suspended; /* by us */
 } LibvirtMonitor;
 
 /* libvirt prints its errors on stderr unless told otherwise; ours carry them. */
@@ -221,6 +222,7 @@ libvirt_stop(DacsaMonitor *monitor, int64_t deadline, char **ret_registers, GErr
       virDomainGetState(self->domain, &state, NULL, 0) < 0 || state == VIR_DOMAIN_RUNNING;
   if (virDomainSuspend(self->domain) < 0)
     return fail_libvirt(error, DACSA_ERROR_BUSY, "cannot suspend the domain");
+  self->suspended = true;
   if (deadline >= 0 && g_get_monotonic_time() > deadline)
     return dacsa_fail(error, DACSA_ERROR_BUSY, "suspending the domain took too long");
   return libvirt_hmp(monitor, "info registers -a", deadline, ret_registers, error);
@@ -236,8 +238,13 @@ libvirt_cont(DacsaMonitor *monitor, GError **error)
     if (virDomainResume(self->domain) == 0)
       return true;
     /* The suspend may have failed before it paused anything. */
-    if (virDomainGetState(self->domain, &state, NULL, 0) == 0 && state == VIR_DOMAIN_RUNNING)
+    if (virDomainGetState(self->domain, &state, NULL, 0) == 0 && state == VIR_DOMAIN_RUNNING) {
+      monitor->resumed_elsewhere = self->suspended;
       return true;
+    }
+    /* Over another connection it can be resumed: the journal stays. */
+    if (virConnectIsAlive(self->connection) != 1)
+      return fail_libvirt(error, DACSA_ERROR_BUSY, "libvirt is gone");
     if (virDomainIsActive(self->domain) == 0)
       return dacsa_fail(error, DACSA_ERROR_NOT_FOUND, "the domain is gone");
     g_usleep(500 * 1000);

@@ -10,6 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define READ_SECONDS 5 /* that the keeper waits for a viewer that does not read */
+
 struct DacsaLives {
   DacsaLivesOptions options;
   uint32_t number;
@@ -46,6 +48,11 @@ dacsa_lives_start(DacsaLives *lives, int *ret_channel, GError **error)
 
   if (!dacsa_channel_pair(pair, error))
     return false;
+  if (!dacsa_channel_limit(pair[0], READ_SECONDS, error)) {
+    close(pair[0]);
+    close(pair[1]);
+    return false;
+  }
   pid_t pid = lives->options.start(pair[1], ++lives->number, lives->options.data);
   const int errsv = errno;
   close(pair[1]);

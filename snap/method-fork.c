@@ -21,8 +21,7 @@ fork_prepare(DacsaAcquisition *self, GError **error)
   fork->injection = (DacsaInjection){.pid = probe->pid,
                                      .gadgets = probe->gadgets,
                                      .vmas = probe->vmas,
-                                     .stop_group = dacsa_inject_needs_stop(probe->pid),
-                                     .journal = self->journal};
+                                     .stop_group = dacsa_inject_needs_stop(probe->pid)};
   return dacsa_injector_new(&fork->injection, &fork->injector, error);
 }
 
@@ -31,9 +30,11 @@ fork_prepare(DacsaAcquisition *self, GError **error)
 static bool
 fork_acquire(DacsaAcquisition *self, GError **error)
 {
-  const Fork *fork = self->state;
+  Fork *fork = self->state;
   int64_t deadline = g_get_monotonic_time() + RETRY_US;
   g_autoptr(GError) failure = NULL;
+
+  fork->injection.journal = self->journal;
   bool ok = dacsa_injector_fork(fork->injector, &self->child, &self->pidfd, &failure);
 
   while (!ok && g_error_matches(failure, DACSA_ERROR, DACSA_ERROR_BUSY) &&

@@ -135,9 +135,10 @@ dacsa_acquisition_settle(DacsaAcquisition *self, DacsaRecord *record, GError **e
   if (!dacsa_method_make_expendable(self->child, error) ||
       !self->method->settle(self, record, error) ||
       !dacsa_procmaps_start_time(self->child, &record->child_start, error) ||
-      !check_memory(record->layout, self->child, error) ||
-      !resident_bytes(self->child, &record->resident_bytes))
+      !check_memory(record->layout, self->child, error))
     return false;
+  if (!resident_bytes(self->child, &record->resident_bytes))
+    return dacsa_fail(error, DACSA_ERROR_BUSY, "the snapshot died at once: out of memory?");
   record->child = self->child;
   close(self->pidfd);
   self->pidfd = -1; /* it lives on */

@@ -24,7 +24,7 @@ typedef struct {
 struct DacsaMethod {
   const char *name; /* as `info`, `status` and --method call it */
   unsigned bit;     /* as snap/preflight.h calls it */
-  /* Before the pause: all that can be done then. */
+  /* Before the pause, and before there is a journal: all that can be done then. */
   bool (*prepare)(DacsaAcquisition *self, GError **error);
   /* In the pause, and as short as can be. BUSY: it may succeed the next moment. */
   bool (*acquire)(DacsaAcquisition *self, GError **error);

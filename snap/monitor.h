@@ -23,8 +23,9 @@ typedef struct {
 
 struct DacsaMonitor {
   const DacsaMonitorOps *ops;
-  pid_t pid;       /* QEMU's */
-  bool stopped_it; /* by stop: the VM ran until then, and is ours to resume */
+  pid_t pid;              /* QEMU's */
+  bool stopped_it;        /* by stop: the VM ran until then, and is ours to resume */
+  bool resumed_elsewhere; /* by cont: somebody else had resumed it already */
 };
 
 void dacsa_monitor_free(DacsaMonitor *monitor);

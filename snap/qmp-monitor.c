@@ -10,6 +10,7 @@ typedef struct {
   DacsaMonitor monitor;
   DacsaQmp *qmp;
   guint unanswered; /* commands whose reply has not come */
+  guint resumes;    /* events, when it was stopped */
 } QmpMonitor;
 
 static bool
@@ -97,6 +98,7 @@ qmp_stop(DacsaMonitor *monitor, int64_t deadline, char **ret_registers, GError *
       !qmp_catch_up(self, 3, deadline, error) || !qmp_receive(self, deadline, &status, error))
     return false;
   guint stops = dacsa_qmp_stops(self->qmp);
+  self->resumes = dacsa_qmp_resumes(self->qmp);
   monitor->stopped_it = says_running(status);
   if (!qmp_receive(self, deadline, NULL, error) ||
       !qmp_receive(self, deadline, &registers, error) ||
@@ -106,11 +108,17 @@ qmp_stop(DacsaMonitor *monitor, int64_t deadline, char **ret_registers, GError *
   return true;
 }
 
-/* Sent at once, even behind a stop that hangs: QEMU then runs it as soon as it can. */
+/* QEMU tells of each resumption before it answers, ours among them.
+ * Sent at once, even behind a stop that hangs: QEMU then runs it as soon as it can. */
 static bool
 qmp_cont(DacsaMonitor *monitor, GError **error)
 {
-  return qmp_execute((QmpMonitor *)monitor, "cont", NULL, -1, NULL, error);
+  QmpMonitor *self = (QmpMonitor *)monitor;
+
+  if (!qmp_execute(self, "cont", NULL, -1, NULL, error))
+    return false;
+  monitor->resumed_elsewhere = dacsa_qmp_resumes(self->qmp) > self->resumes + 1;
+  return true;
 }
 
 static bool

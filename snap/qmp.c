@@ -16,7 +16,7 @@
 struct DacsaQmp {
   int fd;
   pid_t peer;
-  guint stops;
+  guint stops, resumes;
   GString *input; /* bytes received and not yet consumed */
 };
 
@@ -126,6 +126,7 @@ dacsa_qmp_receive(DacsaQmp *qmp, int64_t deadline, JsonNode **ret, GError **erro
     const char *event = json_object_get_string_member_with_default(object, "event", NULL);
     if (event) {
       qmp->stops += strcmp(event, "STOP") == 0;
+      qmp->resumes += strcmp(event, "RESUME") == 0;
       continue;
     }
     if (json_object_has_member(object, "return")) {
@@ -214,4 +215,10 @@ guint
 dacsa_qmp_stops(const DacsaQmp *qmp)
 {
   return qmp->stops;
+}
+
+guint
+dacsa_qmp_resumes(const DacsaQmp *qmp)
+{
+  return qmp->resumes;
 }

@@ -25,6 +25,7 @@ pid_t dacsa_qmp_peer(const DacsaQmp *qmp);
 
 /* How often QEMU has told, since the connection was made, that it stopped (event STOP). */
 guint dacsa_qmp_stops(const DacsaQmp *qmp);
+guint dacsa_qmp_resumes(const DacsaQmp *qmp);
 
 /* Sends a command and does not wait. arguments: a JSON object's text, or NULL. */
 bool dacsa_qmp_send(DacsaQmp *qmp, const char *command, const char *arguments,

@@ -6,6 +6,7 @@
 #include "snap/hostfile.h"
 #include "snap/procmaps.h"
 #include "snap/state.h"
+#include "snap/strays.h"
 #include "snap/take.h"
 #include "snap/tracee.h"
 #include "snap/vmlock.h"
@@ -30,11 +31,21 @@ in_time(int64_t us)
 }
 
 static bool
+is_zombie(pid_t pid)
+{
+  g_autofree char *stat = dacsa_hostfile_process("", pid, "stat");
+  const char *rest = stat ? strrchr(stat, ')') : NULL;
+
+  return !rest || g_str_has_prefix(rest, ") Z");
+}
+
+/* One that has ended and was not waited for yet is none any more. */
+static bool
 is_same_process(pid_t pid, uint64_t start_time)
 {
   uint64_t now;
 
-  return dacsa_procmaps_start_time(pid, &now, NULL) && now == start_time;
+  return dacsa_procmaps_start_time(pid, &now, NULL) && now == start_time && !is_zombie(pid);
 }
 
 /* -- QEMU's main thread -- */
@@ -100,15 +111,6 @@ is_recorded(const GPtrArray *records, pid_t pid, uint64_t start_time)
       return true;
   }
   return false;
-}
-
-static bool
-is_zombie(pid_t pid)
-{
-  g_autofree char *stat = dacsa_hostfile_process("", pid, "stat");
-  const char *rest = stat ? strrchr(stat, ')') : NULL;
-
-  return !rest || g_str_has_prefix(rest, ") Z");
 }
 
 typedef enum { NOT_OURS, OURS, UNKNOWN } Whose;
@@ -200,6 +202,18 @@ clean_up(const DacsaJournal *journal)
     usleep(nap);
 }
 
+/* A copy of which no record tells. */
+static void
+end_copy(const DacsaJournal *journal, const char *state_path)
+{
+  const char *vm = journal->address->name;
+  g_autoptr(DacsaRecord) record = dacsa_state_load_record(state_path, vm, journal->snapshot);
+  g_autofree char *label = dacsa_take_label(state_path, vm, journal->snapshot);
+
+  if (!record)
+    dacsa_strays_end_one(label);
+}
+
 static bool
 resume(const DacsaJournal *journal, GError **error)
 {
@@ -244,10 +258,12 @@ dacsa_recover(const DacsaJournal *journal, const char *state_path, GError **erro
             recover_qemu(journal, &cause) || !is_same_process(journal->pid, journal->start_time);
   if (ok && there && journal->has_chain)
     clean_up(journal);
+  if (ok && there)
+    end_copy(journal, state_path);
   if (ok)
     dacsa_journal_remove(state_path, vm, journal->snapshot);
   else
     g_propagate_error(error, g_steal_pointer(&cause));
-  close(lock);
+  dacsa_vmlock_release(journal->pid, lock);
   return ok;
 }

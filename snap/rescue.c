@@ -37,6 +37,13 @@ recover_job(int reply_fd, void *data)
   g_autoptr(GError) error = NULL;
   bool ok = !journal || dacsa_recover(journal, self->state_path, &error);
 
+  /* One that cannot be read tells nothing that could be done. */
+  if (!journal && dacsa_journal_exists(self->state_path, self->vm, self->snapshot)) {
+    g_warning("%s/%s: the journal of its take cannot be read; see that the VM runs", self->vm,
+              self->snapshot);
+    dacsa_journal_remove(self->state_path, self->vm, self->snapshot);
+  }
+
   dacsa_worker_reply(reply_fd, ok ? g_variant_new_boolean(TRUE) : NULL, ok ? NULL : error);
 }
 

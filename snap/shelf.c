@@ -115,6 +115,8 @@ dacsa_shelf_put(DacsaShelf *self, DacsaVm *vm, DacsaRecord *record, int pidfd)
   g_ptr_array_add(vm->snapshots, kept);
   kept->watch =
       g_unix_fd_add_full(G_PRIORITY_DEFAULT, pidfd, G_IO_IN, on_child_exit, watch, g_free);
+  if (!vm->running)
+    dacsa_fleet_outlive(vm);
   self->options.kept(kept, self->options.data);
 }
 
@@ -130,6 +132,8 @@ dacsa_shelf_take_up(DacsaShelf *self)
     int pidfd;
 
     if (!dacsa_kept_open(record, &pidfd)) {
+      dacsa_log(DACSA_LOG_LOST, G_LOG_LEVEL_MESSAGE, record->vm, record->name, -1,
+                "its child process has ended since");
       dacsa_state_remove(self->state_path, record->vm, record->name);
       continue;
     }
@@ -159,6 +163,7 @@ dacsa_shelf_drop(DacsaShelf *self, DacsaKept *kept, DacsaEnd end, const char *wh
     g_free(kept->why);
     kept->why = g_strdup(why);
     kept->end = end;
+    kept->killed_us = g_get_monotonic_time();
   }
   return 0;
 }

@@ -6,19 +6,22 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
+#include <limits.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
 
-#define ROOT "/run/dacsa"
 #define SUFFIX ".snapshot"
+#define UNFINISHED ".new"
+#define MAX_NAME 200u /* bytes */
 
 char *
 dacsa_state_path(const char *mountpoint)
 {
   g_autofree char *name = g_uri_escape_string(mountpoint, NULL, FALSE);
 
-  return g_build_filename(ROOT, name, NULL);
+  return g_build_filename(DACSA_STATE_ROOT, name, NULL);
 }
 
 bool
@@ -47,7 +50,7 @@ dacsa_state_close(const char *path, int lock)
   if (records->len == 0) {
     unlink(log);
     rmdir(path);
-    rmdir(ROOT);
+    rmdir(DACSA_STATE_ROOT);
   }
   close(lock);
 }
@@ -69,11 +72,26 @@ record_path(const char *path, const char *vm, const char *name)
 }
 
 bool
+dacsa_state_is_name(const char *vm, const char *name)
+{
+  g_autofree char *longest = dacsa_state_file("", vm, name, SUFFIX UNFINISHED);
+
+  if (name[0] == '\0' || name[0] == '.' || strlen(name) > MAX_NAME || strchr(name, '/') ||
+      strcmp(name, "status") == 0 || strcmp(name, "latest") == 0 ||
+      !g_utf8_validate(name, -1, NULL) || strlen(longest) > NAME_MAX)
+    return false;
+  for (const char *c = name; *c; c++)
+    if ((unsigned char)*c < 0x20 || *c == 0x7f)
+      return false;
+  return true;
+}
+
+bool
 dacsa_state_save(const char *path, const DacsaRecord *record, GError **error)
 {
   g_autofree char *file = record_path(path, record->vm, record->name);
   g_autofree char *text = dacsa_record_to_text(record);
-  g_autofree char *unfinished = g_strconcat(file, ".new", NULL);
+  g_autofree char *unfinished = g_strconcat(file, UNFINISHED, NULL);
   g_autoptr(GError) cause = NULL;
 
   /* Without fsync: a snapshot does not survive what the page cache does not. */
@@ -131,6 +149,8 @@ compare_times(gconstpointer a, gconstpointer b)
 {
   const DacsaRecord *x = *(const DacsaRecord *const *)a, *y = *(const DacsaRecord *const *)b;
 
+  if (x->child_start != y->child_start) /* since boot: clocks that are set do not matter */
+    return x->child_start < y->child_start ? -1 : 1;
   return x->taken_us < y->taken_us ? -1 : x->taken_us > y->taken_us;
 }
 
@@ -156,11 +176,11 @@ GPtrArray *
 dacsa_state_load_all(void)
 {
   GPtrArray *all = g_ptr_array_new_with_free_func((GDestroyNotify)dacsa_record_free);
-  g_autoptr(GDir) dir = g_dir_open(ROOT, 0, NULL);
+  g_autoptr(GDir) dir = g_dir_open(DACSA_STATE_ROOT, 0, NULL);
   const char *name;
 
   while (dir && (name = g_dir_read_name(dir))) {
-    g_autofree char *path = g_build_filename(ROOT, name, NULL);
+    g_autofree char *path = g_build_filename(DACSA_STATE_ROOT, name, NULL);
 
     g_ptr_array_extend_and_steal(all, dacsa_state_load(path));
   }

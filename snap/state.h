@@ -4,6 +4,8 @@
 
 #include "snap/record.h"
 
+#define DACSA_STATE_ROOT "/run/dacsa" /* of all mounts */
+
 /* The path for a mount point (an absolute path); owned. */
 char *dacsa_state_path(const char *mountpoint);
 
@@ -17,6 +19,11 @@ void dacsa_state_close(const char *path, int lock);
 
 /* The path of a file about one snapshot there; owned. */
 char *dacsa_state_file(const char *path, const char *vm, const char *name, const char *suffix);
+
+/* Whether a snapshot of that VM can be called so: a name that a directory can have, which is none
+ * of those that are there already, without control characters, and not too long for any of the
+ * files here. Names come from the viewer, which is not believed. */
+bool dacsa_state_is_name(const char *vm, const char *name);
 
 /* Writes a record, whole or not at all. */
 bool dacsa_state_save(const char *path, const DacsaRecord *record,

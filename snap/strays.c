@@ -16,20 +16,36 @@ proc_path(pid_t pid, const char *name)
   return g_strdup_printf("/proc/%d/%s", (int)pid, name);
 }
 
-/* A process of root's, named as a holder, whose label is of that mount. */
-static bool
-is_holder(pid_t pid, const char *state_path)
+/* The label of a process of root's that is named as a holder: owned; NULL: it is none. */
+static char *
+label_of(pid_t pid)
 {
   g_autofree char *path = proc_path(pid, "cmdline");
-  g_autofree char *prefix = g_strconcat(state_path, "/", NULL);
   g_autofree char *line = NULL;
   struct stat st;
   gsize len;
 
   if (stat(path, &st) < 0 || st.st_uid != 0 || !g_file_get_contents(path, &line, &len, NULL) ||
       len <= sizeof(DACSA_HOLDER_NAME) || strcmp(line, DACSA_HOLDER_NAME) != 0)
-    return false;
-  return g_str_has_prefix(line + sizeof(DACSA_HOLDER_NAME), prefix);
+    return NULL;
+  return g_strdup(line + sizeof(DACSA_HOLDER_NAME));
+}
+
+static bool
+is_holder(pid_t pid, const char *state_path)
+{
+  g_autofree char *prefix = g_strconcat(state_path, "/", NULL);
+  g_autofree char *label = label_of(pid);
+
+  return label && g_str_has_prefix(label, prefix);
+}
+
+static bool
+is_labelled(pid_t pid, const char *wanted)
+{
+  g_autofree char *label = label_of(pid);
+
+  return label && strcmp(label, wanted) == 0;
 }
 
 /* One that has descriptors waits for a worker, and ends with it. */
@@ -70,6 +86,25 @@ dacsa_strays_end(const char *state_path, const GPtrArray *records)
       g_message("a copy that nobody knows is ended (pid %d)", (int)pid);
       syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
     }
+    close(pidfd);
+  }
+}
+
+void
+dacsa_strays_end_one(const char *label)
+{
+  g_autoptr(GDir) dir = g_dir_open("/proc", 0, NULL);
+  const char *name;
+
+  while (dir && (name = g_dir_read_name(dir))) {
+    const pid_t pid = (pid_t)g_ascii_strtoll(name, NULL, 10);
+    const int pidfd =
+        pid > 0 && is_labelled(pid, label) ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+
+    if (pidfd < 0)
+      continue;
+    if (is_labelled(pid, label))
+      syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
     close(pidfd);
   }
 }

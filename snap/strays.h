@@ -10,3 +10,7 @@
 /* Kills them. state_path: of the mount whose they were (snap/state.h); records: DacsaRecord, all of
  * those that are known. */
 void dacsa_strays_end(const char *state_path, const GPtrArray *records);
+
+/* Kills the copy of one snapshot, parked or not, whose worker is dead. label: as its take gave it
+ * (snap/method.h). */
+void dacsa_strays_end_one(const char *label);

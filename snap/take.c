@@ -67,6 +67,35 @@ note_whose_stop(const Take *self)
     g_warning("%s: the journal is full", self->options->name);
 }
 
+static bool
+fail_moved(GError **error)
+{
+  return dacsa_fail(error, DACSA_ERROR_BUSY,
+                    "somebody resumed the VM while the snapshot was taken: try again");
+}
+
+/* A VM that somebody else had paused stands still as long as they like. One that we stopped tells
+ * when it is resumed. */
+static bool
+check_stood_still(const Take *self, GError **error)
+{
+  g_autofree char *state = NULL;
+
+  if (self->running && self->monitor->stopped_it)
+    return true;
+  if (!dacsa_monitor_state(self->monitor, soon(), &state, error))
+    return false;
+  return strcmp(state, "running") != 0 || fail_moved(error);
+}
+
+/* From now on, who pauses the VM wants it so. */
+static void
+note_resumed(const Take *self)
+{
+  if (self->resumed && self->running && !dacsa_journal_add_not_ours(self->journal, NULL))
+    g_warning("%s: the journal is full", self->options->name);
+}
+
 /* The pause itself. record's times are filled in. */
 static bool
 pause_and_acquire(Take *self, DacsaAcquisition *acquisition, DacsaRecord *record, GError **error)
@@ -76,8 +105,6 @@ pause_and_acquire(Take *self, DacsaAcquisition *acquisition, DacsaRecord *record
   g_autoptr(GError) failure = NULL;
   g_autoptr(GError) resume_failure = NULL;
 
-  if (!method->prepare(acquisition, error))
-    return false;
   lock_memory();
   self->resumed = false;
   int64_t begin = g_get_monotonic_time();
@@ -94,8 +121,11 @@ pause_and_acquire(Take *self, DacsaAcquisition *acquisition, DacsaRecord *record
   int64_t acquired = g_get_monotonic_time();
   if (!ok && self->options->failed_early && g_error_matches(failure, DACSA_ERROR, DACSA_ERROR_BUSY))
     self->options->failed_early(failure, self->options->data);
+  if (ok)
+    ok = check_stood_still(self, &failure);
   self->resumed =
       !self->running || !monitor->stopped_it || dacsa_monitor_cont(monitor, &resume_failure);
+  note_resumed(self);
   record->quiesce_us = self->running ? stopped - begin : 0;
   record->fork_us = acquired - stopped;
   record->pause_us = self->running ? g_get_monotonic_time() - begin : 0;
@@ -104,6 +134,8 @@ pause_and_acquire(Take *self, DacsaAcquisition *acquisition, DacsaRecord *record
     g_propagate_error(error, g_steal_pointer(&failure));
   else if (!self->resumed)
     g_propagate_error(error, g_steal_pointer(&resume_failure));
+  else if (monitor->resumed_elsewhere)
+    ok = fail_moved(error);
   return ok && self->resumed;
 }
 
@@ -159,6 +191,19 @@ renew_probe(Take *self, GError **error)
   return true;
 }
 
+/* Whether the name is a living snapshot's: such as that of a take that was given up waiting for. */
+static bool
+is_taken(const Take *self)
+{
+  const DacsaTakeOptions *options = self->options;
+  g_autoptr(DacsaRecord) record =
+      dacsa_state_load_record(options->state_path, options->address->name, options->name);
+  uint64_t start;
+
+  return record && dacsa_procmaps_start_time(record->child, &start, NULL) &&
+         start == record->child_start;
+}
+
 /* A journal of what is about to be done, in place of one of an attempt before. */
 static bool
 begin_journal(Take *self, GError **error)
@@ -166,6 +211,8 @@ begin_journal(Take *self, GError **error)
   const DacsaTakeOptions *options = self->options;
   g_autoptr(DacsaJournal) journal = NULL;
 
+  if (is_taken(self))
+    return dacsa_fail(error, DACSA_ERROR_BUSY, "a snapshot of this name is there already");
   if (self->journal >= 0) {
     dacsa_journal_remove(options->state_path, options->address->name, options->name);
     close(self->journal);
@@ -174,6 +221,18 @@ begin_journal(Take *self, GError **error)
   return dacsa_journal_new(options->address, options->name, self->probe, self->running, &journal,
                            error) &&
          dacsa_journal_save(journal, options->state_path, &self->journal, error);
+}
+
+/* As late as can be: it may be paused or resumed at any time. */
+static bool
+find_out_state(Take *self, GError **error)
+{
+  g_autofree char *state = NULL;
+
+  if (!dacsa_monitor_state(self->monitor, soon(), &state, error))
+    return false;
+  self->running = strcmp(state, "running") == 0;
+  return true;
 }
 
 static DacsaRecord *
@@ -197,11 +256,14 @@ attempt(Take *self, DacsaRecord **ret, GError **error)
   g_auto(DacsaAcquisition) acquisition = {.pidfd = -1};
   bool holds = false;
 
-  if (!renew_probe(self, error) || !begin_journal(self, error))
+  if (!renew_probe(self, error))
     return false;
   record = new_record(self->options, self->probe);
   dacsa_acquisition_init(&acquisition, dacsa_method_find(self->probe->method), self->probe,
                          self->label);
+  if (!acquisition.method->prepare(&acquisition, error) || !find_out_state(self, error) ||
+      !begin_journal(self, error))
+    return false;
   acquisition.journal = self->journal;
   if (!pause_and_acquire(self, &acquisition, record, error) ||
       !layout_holds(self->monitor, self->probe, &holds, error) ||
@@ -216,18 +278,13 @@ static bool
 find_vm(Take *self, GError **error)
 {
   const DacsaProbe *probe = self->options->probe;
-  g_autofree char *state = NULL;
   uint64_t start_time;
 
   if (!dacsa_connect(self->options->address, soon(), &self->monitor, error) ||
       !dacsa_procmaps_start_time(self->monitor->pid, &start_time, error))
     return false;
-  if (self->monitor->pid != probe->pid || start_time != probe->start_time)
-    return dacsa_fail(error, DACSA_ERROR_BUSY, "the VM was restarted just now: try again");
-  if (!dacsa_monitor_state(self->monitor, soon(), &state, error))
-    return false;
-  self->running = strcmp(state, "running") == 0;
-  return true;
+  return (self->monitor->pid == probe->pid && start_time == probe->start_time) ||
+         dacsa_fail(error, DACSA_ERROR_BUSY, "the VM was restarted just now: try again");
 }
 
 static bool
@@ -259,13 +316,12 @@ dacsa_take(const DacsaTakeOptions *options, DacsaRecord **ret, GError **error)
 
   if (!dacsa_vmlock_take(options->probe->pid, soon(), &lock, error))
     return false;
-  self.label =
-      g_strdup_printf("%s/%s@%s", options->state_path, options->address->name, options->name);
+  self.label = dacsa_take_label(options->state_path, options->address->name, options->name);
   bool ok = take_locked(&self, ret, error);
   /* A VM that could not be resumed is left to those who come after, unless it is gone. */
   if (self.journal >= 0 && (self.resumed || kill(options->probe->pid, 0) < 0))
     dacsa_journal_remove(options->state_path, options->address->name, options->name);
-  close(lock);
+  dacsa_vmlock_release(options->probe->pid, lock);
   return ok;
 }
 
@@ -285,4 +341,10 @@ dacsa_take_verify(pid_t pid, const GArray *vmas, GError **error)
                         "MADV_DONTFORK is not back on QEMU's memory at 0x%" PRIx64, want->start);
   }
   return true;
+}
+
+char *
+dacsa_take_label(const char *state_path, const char *vm, const char *snapshot)
+{
+  return g_strdup_printf("%s/%s@%s", state_path, vm, snapshot);
 }

@@ -31,3 +31,6 @@ bool dacsa_take(const DacsaTakeOptions *options, DacsaRecord **ret,
  * DacsaForkVma). Not in the pause, and not before the snapshot is announced: reading all of QEMU's
  * mappings takes a while. */
 bool dacsa_take_verify(pid_t pid, const GArray *vmas, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* What a take calls what it makes, where that has a name: owned. */
+char *dacsa_take_label(const char *state_path, const char *vm, const char *snapshot);

@@ -36,6 +36,7 @@ typedef struct {
   DacsaTakes *takes;
   DacsaTakeRequest request; /* its strings are owned */
   bool told;                /* it has failed, and its VM could not be resumed yet */
+  bool counted;             /* among those that its VM's `taking` counts */
 } Job;
 
 static Job *
@@ -88,6 +89,20 @@ vm_of(const Job *job)
   return job->takes->fleet ? dacsa_fleet_find(job->takes->fleet, job->request.vm) : NULL;
 }
 
+static void
+job_count(Job *job, DacsaVm *vm)
+{
+  vm->taking += !job->counted;
+  job->counted = true;
+}
+
+static void
+job_uncount(Job *job, DacsaVm *vm)
+{
+  vm->taking -= job->counted;
+  job->counted = false;
+}
+
 /* -- in the worker -- */
 
 typedef struct {
@@ -120,7 +135,7 @@ verify(const Task *task)
   if (!dacsa_take_verify(probe->pid, probe->vmas, &error) &&
       !g_error_matches(error, DACSA_ERROR, DACSA_ERROR_NOT_FOUND))
     g_warning("%s/%s: %s", task->request->vm, task->request->name, error->message);
-  close(lock);
+  dacsa_vmlock_release(probe->pid, lock);
 }
 
 static void
@@ -173,11 +188,11 @@ keep(DacsaTakes *self, DacsaVm *vm, DacsaRecord *record, GError **error)
 
 /* vm is free for the next, and who asked hears of it. */
 static void
-finish(const Job *job, DacsaVm *vm, const GError *error)
+finish(Job *job, DacsaVm *vm, const GError *error)
 {
   const DacsaTakes *self = job->takes;
 
-  vm->taking = false;
+  job_uncount(job, vm);
   g_free(vm->last_error);
   vm->last_error = error ? g_strdup(error->message) : NULL;
   if (error)
@@ -189,13 +204,16 @@ finish(const Job *job, DacsaVm *vm, const GError *error)
 static void
 on_reply(GVariant *payload, const GError *error, void *data)
 {
-  const Job *job = data;
+  Job *job = data;
   DacsaVm *vm = vm_of(job);
   g_autoptr(DacsaRecord) record = NULL;
   g_autoptr(GError) bad = NULL;
 
-  if (!vm)
+  if (!vm) {
+    dacsa_fail(&bad, DACSA_ERROR_NOT_FOUND, "the VM is gone");
+    job->takes->over(NULL, &job->request, bad, job->takes->data);
     return;
+  }
   if (payload) {
     gsize len;
     const char *text = g_variant_get_string(payload, &len);
@@ -209,10 +227,25 @@ on_reply(GVariant *payload, const GError *error, void *data)
 
 /* -- recoveries -- */
 
+/* The worker has replied, or was given up waiting for. If it has taken the snapshot all the same,
+ * that is kept, though nobody waits for it. */
+static void
+keep_late(const Job *job, DacsaVm *vm)
+{
+  const DacsaTakeRequest *request = &job->request;
+  g_autoptr(DacsaRecord) record =
+      dacsa_vm_find(vm, request->name)
+          ? NULL
+          : dacsa_state_load_record(job->takes->state_path, request->vm, request->name);
+
+  if (record && !keep(job->takes, vm, g_steal_pointer(&record), NULL))
+    g_debug("%s/%s: its record outlives it", request->vm, request->name);
+}
+
 /* The worker was killed, and nothing is left to be put right. If its snapshot was complete, it
  * stays. */
 static void
-finish_killed(const Job *job, DacsaVm *vm)
+finish_killed(Job *job, DacsaVm *vm)
 {
   const DacsaTakeRequest *request = &job->request;
   DacsaTakes *self = job->takes;
@@ -268,10 +301,12 @@ on_worker_ended(pid_t worker, bool replied, void *data)
       job->request.scheduled = false;
     }
     if (vm)
-      vm->taking = true;
+      job_count(job, vm);
     start_rescue(self, g_steal_pointer(&job));
   } else if (!replied && vm) {
     finish_killed(job, vm);
+  } else if (vm) {
+    keep_late(job, vm);
   }
 }
 
@@ -316,10 +351,11 @@ dacsa_takes_begin(DacsaTakes *self, DacsaFleet *fleet, DacsaShelf *shelf, DacsaC
   self->shelf = shelf;
   self->collapser = collapser;
   for (guint i = 0; i < self->rescues->len; i++) {
-    DacsaVm *vm = vm_of(g_ptr_array_index(self->rescues, i));
+    Job *job = g_ptr_array_index(self->rescues, i);
+    DacsaVm *vm = vm_of(job);
 
     if (vm)
-      vm->taking = true;
+      job_count(job, vm);
   }
 }
 
@@ -338,6 +374,8 @@ check(const DacsaVm *vm, const DacsaTakeRequest *request, GError **error)
                       vm->probe->remedy);
   if (vm->taking)
     return dacsa_fail(error, DACSA_ERROR_BUSY, "another snapshot of this VM is being taken");
+  if (!dacsa_state_is_name(request->vm, request->name))
+    return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "no snapshot can be called so");
   if (dacsa_vm_find(vm, request->name) || dacsa_vm_find_tombstone(vm, request->name))
     return dacsa_fail(error, DACSA_ERROR_BUSY, "a snapshot of this name is there already");
   /* Its memory does not change: another snapshot would push out one that differs. */
@@ -368,8 +406,7 @@ dacsa_takes_start(DacsaTakes *self, DacsaVm *vm, const DacsaTakeRequest *request
     dacsa_collapser_note(self->collapser, vm);
     return false;
   }
-  g_steal_pointer(&job);
-  vm->taking = true;
+  job_count(g_steal_pointer(&job), vm);
   return true;
 }
 

@@ -9,11 +9,12 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 struct DacsaTeller {
   char *state_path;
-  int channel; /* or -1 */
+  int channel; /* or -1: nobody listens */
   uint32_t viewer;
 };
 
@@ -44,14 +45,19 @@ dacsa_teller_listen(DacsaTeller *self, int channel, uint32_t viewer)
 }
 
 static void
-send_message(const DacsaTeller *self, const DacsaMessage *message)
+send_message(DacsaTeller *self, const DacsaMessage *message)
 {
   g_autoptr(GError) error = NULL;
 
-  /* A viewer that is gone is noticed by the main loop. */
-  if (self->channel >= 0 && !dacsa_channel_send(self->channel, message, &error) &&
-      !g_error_matches(error, DACSA_ERROR, DACSA_ERROR_NOT_FOUND))
-    g_warning("%s", error->message);
+  if (self->channel < 0 || dacsa_channel_send(self->channel, message, &error) ||
+      g_error_matches(error, DACSA_ERROR, DACSA_ERROR_NOT_FOUND))
+    return; /* a viewer that is gone is noticed by the main loop */
+  g_warning("%s", error->message);
+  /* It hangs, or has been taken over: this has the main loop end it, and start another one. */
+  if (g_error_matches(error, DACSA_ERROR, DACSA_ERROR_BUSY)) {
+    shutdown(self->channel, SHUT_RDWR);
+    self->channel = -1;
+  }
 }
 
 void

@@ -25,6 +25,7 @@ typedef struct {
   DacsaEnd end;           /* of which kind that is */
   uint64_t drop_sequence; /* of the request that waits for its end; 0: none does */
   uint64_t private_bytes; /* what it alone holds, as last measured (snap/rollup.h) */
+  int64_t killed_us;      /* monotonic time, where why is set */
   bool stays;             /* it could not be killed */
 } DacsaKept;
 
@@ -57,7 +58,8 @@ typedef struct {
   char *unreachable;  /* why the latest probe failed; NULL: it did not */
   char *last_error;   /* why the latest snapshot failed; NULL: it did not, or there was none */
   bool running;       /* false: shut down, and listed only for its snapshots */
-  bool probing, taking;
+  bool probing;
+  unsigned taking;       /* snapshots under way: one, but where one hangs and another is tried */
   GPtrArray *waiting;    /* DacsaMessage: requests that wait for the probe under way */
   int pidfd;             /* of QEMU, or -1 */
   guint watch;           /* GSource id: QEMU ended */

@@ -31,12 +31,16 @@ state() {
 }
 
 # What is in vector registers changes with whatever a thread does: this compares it of those threads that
-# do nothing when the monitor is asked what a snapshot asks it; not of those that answer it.
-idle_threads() {
+# do not even run when the monitor is asked what a snapshot asks it.
+switches() {
   local tid
-  for tid in $(comm -12 <(sort "$tmp/state.0/registers") <(sort "$tmp/state.1/registers") | cut -d ' ' -f 1); do
-    [ "$tid" = "$pid" ] || grep -q mon_iothread "/proc/$pid/task/$tid/comm" || echo "$tid"
-  done
+  for tid in $threads; do
+    awk -v tid="$tid" '/ctxt_switches/ { print tid, $2 }' "/proc/$pid/task/$tid/status"
+  done 2>"$tmp/ignored" | sort
+}
+
+idle_threads() {
+  comm -12 "$tmp/switches.0" "$tmp/switches.1" | cut -d ' ' -f 1 | uniq -d
 }
 
 # of_living FILE: the lines of threads that are still there.
@@ -89,8 +93,9 @@ mount_guest vm
 take # QEMU has had all that it wants of memory for these questions
 ask
 threads=$(ls "/proc/$pid/task")
-state "$tmp/state.0"
+switches >"$tmp/switches.0"
 ask
+switches >"$tmp/switches.1"
 state "$tmp/state.1"
 idle=$(idle_threads)
 [ -n "$idle" ] || fail "no thread of QEMU idles"
