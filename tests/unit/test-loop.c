@@ -27,8 +27,22 @@ typedef struct {
   GThread *thread;
   struct fuse_session *session;
   gint n_ready, n_statfs, is_ending;
+  GMutex lock; /* of what follows */
+  GCond came;
+  unsigned n_together, n_inside; /* requests that are answered when so many are being worked on */
   bool ok;
 } Viewer;
+
+static void
+meet(Viewer *v)
+{
+  g_mutex_lock(&v->lock);
+  v->n_inside++;
+  g_cond_broadcast(&v->came);
+  while (v->n_inside < v->n_together)
+    g_cond_wait(&v->came, &v->lock);
+  g_mutex_unlock(&v->lock);
+}
 
 static void
 statfs_op(fuse_req_t req, fuse_ino_t ino)
@@ -38,6 +52,7 @@ statfs_op(fuse_req_t req, fuse_ino_t ino)
 
   (void)ino;
   g_atomic_int_inc(&v->n_statfs);
+  meet(v);
   if (g_atomic_int_get(&v->is_ending))
     fuse_session_exit(v->session);
   fuse_reply_statfs(req, &st);
@@ -183,6 +198,24 @@ test_first(void)
   g_assert_cmpint(v.n_ready, ==, 1);
   g_assert_cmpuint(dacsa_inflight_highest(v.inflight), >=, 1000000);
   g_assert_cmpuint(dacsa_inflight_unanswered(v.inflight, unanswered), ==, 0);
+  dacsa_inflight_free(v.inflight);
+}
+
+/* Slow requests do not keep others waiting, as long as there are threads. */
+static void
+test_slow(void)
+{
+  Viewer v = {.n_together = DACSA_INFLIGHT_THREADS};
+  g_autoptr(GError) error = NULL;
+
+  CHECK_OK(dacsa_inflight_new(&v.inflight, &error), error);
+  viewer_start(&v, true);
+  expect_answer(&v, GREETING, 0);
+  for (uint64_t i = 0; i < DACSA_INFLIGHT_THREADS; i++)
+    request(&v, FUSE_STATFS, 4 + 2 * i);
+  for (unsigned i = 0; i < DACSA_INFLIGHT_THREADS; i++)
+    g_assert_cmpint(receive(&v).error, ==, 0);
+  viewer_end(&v);
   dacsa_inflight_free(v.inflight);
 }
 
@@ -364,6 +397,7 @@ main(int argc, char **argv)
   signal(SIGPIPE, SIG_IGN);
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/loop/first", test_first);
+  g_test_add_func("/loop/slow", test_slow);
   g_test_add_func("/loop/successor", test_successor);
   g_test_add_func("/loop/overtaken", test_overtaken);
   g_test_add_func("/loop/greeting-unanswered", test_greeting_unanswered);
