@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -32,7 +33,7 @@ typedef struct {
   bool stopping; /* somebody asked for it */
   int fuse;      /* /dev/fuse: while it is open here, the connection outlives a viewer */
   DacsaViewerOptions options;
-  pid_t viewer;
+  pid_t viewer; /* 0: none lives */
 } Mount;
 
 /* The kernel reads ahead 128 KiB on a FUSE mount unless told otherwise; requests are up to 1 MiB.
@@ -103,9 +104,10 @@ on_grace_over(void *data)
 {
   const Mount *m = data;
 
+  if (m->viewer <= 0)
+    return G_SOURCE_REMOVE;
   g_message("%s is still in use; its readers are cut off", m->mountpoint);
-  if (m->viewer > 0)
-    kill(m->viewer, SIGKILL);
+  kill(m->viewer, SIGKILL);
   return G_SOURCE_REMOVE;
 }
 
@@ -144,13 +146,15 @@ watch_signals(Mount *m)
 
 /* -- the viewer's lives -- */
 
-/* The kernel reports an error on /dev/fuse when the file system is unmounted, and not before. */
+/* Asked when a viewer has been reaped: its pid may be another process's from now on. The kernel
+ * reports an error on /dev/fuse when the file system is unmounted, and not before. */
 static bool
 is_wanted(void *data)
 {
-  const Mount *m = data;
+  Mount *m = data;
   struct pollfd fuse = {.fd = m->fuse};
 
+  m->viewer = 0;
   return !m->stopping && !(poll(&fuse, 1, 0) == 1 && fuse.revents & POLLERR);
 }
 
@@ -169,6 +173,20 @@ start_viewer(int channel, uint32_t number, void *data)
 }
 
 /* -- start and end -- */
+
+/* Keeper and viewer have some descriptors open for each snapshot, more than the usual limit has
+ * room for; it is as low as that for the sake of select(2), which nothing here uses. */
+static void
+raise_descriptors(void)
+{
+  struct rlimit limit;
+
+  if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+    return;
+  limit.rlim_cur = limit.rlim_max;
+  if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+    g_message("cannot have more than the usual number of files open: %s", g_strerror(errno));
+}
 
 /* All that can fail without a trace: libvirt, the sockets, the mount. */
 static bool
@@ -205,6 +223,7 @@ serve(Mount *m, const DacsaKeeperOptions *options, const char *fuse_options)
   DacsaKeeper *keeper = NULL;
   int lock;
 
+  raise_descriptors();
   if (!dacsa_state_open(m->state_path, &lock, &error))
     return dacsa_cmd_fail("%s", error->message);
   if (!start(m, options, fuse_options, &keeper, &error)) {

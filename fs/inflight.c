@@ -17,6 +17,8 @@ struct DacsaInflight {
   } slots[DACSA_INFLIGHT_THREADS];
 };
 
+G_STATIC_ASSERT(sizeof(DacsaInflight) == 4096);
+
 bool
 dacsa_inflight_new(DacsaInflight **ret, GError **error)
 {

@@ -5,7 +5,10 @@
  * error, and for nothing else.
  *
  * Request numbers are the kernel's `unique`: even, and ascending in the order in which requests are
- * read (fs/fuse/dev.c, fuse_get_unique).
+ * queued (fs/fuse/dev.c, fuse_get_unique), which is also that in which they are read. Only forgets,
+ * which nobody waits for, get theirs when they are read, so numbers are skipped and come later. Nor
+ * are they noted in that order: a thread that has read one may be overtaken by another, or die,
+ * before it notes it. So what was read and not noted is somewhere around the highest number.
  */
 #pragma once
 
@@ -14,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DACSA_INFLIGHT_THREADS 16u
+#define DACSA_INFLIGHT_THREADS 64u /* what a page has slots for, each a cache line */
 
 typedef struct DacsaInflight DacsaInflight;
 

@@ -14,14 +14,14 @@
 
 #define READ_BUFFER (256u << 10) /* more than the kernel wants there to be for a greeting */
 #define STEP 2u                  /* between request numbers */
-#define GAP 8192u                /* numbers after the last that was noted, answered at once */
+#define GAP 8192u                /* numbers around the highest that was noted, answered at once */
 #define MAX_GAP (2u << 20)       /* and at most, once it is known which is the next */
 
 typedef struct {
   struct fuse_session *session;
   const DacsaLoopOptions *options;
   uint64_t answered; /* up to this number no request of an earlier viewer's is left */
-  bool took_over;    /* nor any other; the first thread's alone */
+  bool took_over;    /* nor any other; there is one thread until then, and then it stays */
   GMutex lock;       /* of what follows */
   GCond over_cond;
   unsigned n_threads, n_idle;
@@ -92,24 +92,37 @@ answer_eio(const Loop *loop, uint64_t unique)
     g_warning("cannot answer a request of an earlier viewer: %s", g_strerror(errno));
 }
 
+/* The number of the kernel's greeting, which is still to be answered where no viewer got so far. */
+static uint64_t
+greeting_number(const Loop *loop)
+{
+  struct fuse_in_header header;
+
+  memcpy(&header, g_bytes_get_data(loop->options->init, NULL), sizeof(header));
+  return header.unique;
+}
+
 /* What it had noted, and what it may have read and not noted: every thread of it one request, some
- * numbers further. */
+ * numbers further, or not so far if another thread was quicker to note a later one. */
 static void
 answer_noted(Loop *loop)
 {
   uint64_t unanswered[DACSA_INFLIGHT_THREADS];
   const size_t n = dacsa_inflight_unanswered(loop->options->inflight, unanswered);
   const uint64_t highest = dacsa_inflight_highest(loop->options->inflight);
+  const uint64_t lowest = greeting_number(loop) + STEP;
+  const uint64_t from = highest > GAP ? MAX(highest - GAP, lowest) : lowest;
 
   for (size_t i = 0; i < n; i++)
     answer_eio(loop, unanswered[i]);
-  for (uint64_t i = STEP; i <= GAP; i += STEP)
-    answer_eio(loop, highest + i);
   loop->answered = highest + GAP;
+  for (uint64_t unique = from; unique != loop->answered + STEP; unique += STEP)
+    answer_eio(loop, unique);
 }
 
-/* The first request that this viewer reads has a number above all that were read before. There is a
- * gap left where very many requests were given up by their callers before anybody read them. */
+/* The first request that this viewer reads has a number above those of all that were read before
+ * and want an answer. There is a gap left where very many requests were given up by their callers
+ * before anybody read them. */
 static void
 answer_gap(Loop *loop, uint64_t first)
 {
@@ -167,6 +180,16 @@ end_loop(Loop *loop, int error)
   g_cond_signal(&loop->over_cond);
 }
 
+/* Nothing waits for forgets, and they come in crowds. An interrupt has the number of an earlier
+ * request, which tells nothing of what was read before it: as long as that is not known, no thread
+ * may be started that reads requests beside this one. */
+static bool
+is_aside(const Loop *loop, uint32_t opcode)
+{
+  return opcode == FUSE_FORGET || opcode == FUSE_BATCH_FORGET ||
+         (opcode == FUSE_INTERRUPT && !loop->took_over);
+}
+
 /* A request is noted before anything of it is looked at, but for its number. */
 static void
 serve_request(const Thread *thread, const struct fuse_buf *buf)
@@ -177,15 +200,14 @@ serve_request(const Thread *thread, const struct fuse_buf *buf)
 
   memcpy(&header, buf->mem, sizeof(header));
   dacsa_inflight_begin(inflight, thread->number, header.unique);
-  if (thread->number == 0 && !loop->took_over && header.opcode != FUSE_INTERRUPT)
+  if (!loop->took_over && header.opcode != FUSE_INTERRUPT)
     answer_gap(loop, header.unique);
-  /* Nothing waits for these, and they come in crowds. */
-  const bool is_forget = header.opcode == FUSE_FORGET || header.opcode == FUSE_BATCH_FORGET;
-  if (!is_forget)
+  const bool aside = is_aside(loop, header.opcode);
+  if (!aside)
     set_busy(loop, true);
   fuse_session_process_buf(loop->session, buf);
   dacsa_inflight_end(inflight, thread->number);
-  if (!is_forget)
+  if (!aside)
     set_busy(loop, false);
 }
 

@@ -9,8 +9,8 @@ typedef struct {
   uint32_t serial;
   char *name, *file_name, *status;
   int64_t since_us;
-  bool listed;          /* false: gone */
-  GPtrArray *snapshots; /* DacsaSnapshot */
+  bool listed;          /* false: gone, and here for its snapshots alone */
+  GPtrArray *snapshots; /* DacsaSnapshot, ascending by serial */
   char *life;           /* which life of the VM it is: its QEMU process */
   DacsaGuestMemo *memo; /* of that life */
 } Vm;
@@ -20,13 +20,27 @@ struct DacsaRegistry {
   GPtrArray *vms; /* Vm, ascending by serial, which is the order they were first seen in */
 };
 
+static void
+vm_free(void *data)
+{
+  Vm *vm = data;
+
+  g_free(vm->name);
+  g_free(vm->file_name);
+  g_free(vm->status);
+  g_free(vm->life);
+  g_ptr_array_unref(vm->snapshots);
+  dacsa_guest_memo_unref(vm->memo);
+  g_free(vm);
+}
+
 DacsaRegistry *
 dacsa_registry_new(void)
 {
   DacsaRegistry *registry = g_new0(DacsaRegistry, 1);
 
   g_mutex_init(&registry->lock);
-  registry->vms = g_ptr_array_new();
+  registry->vms = g_ptr_array_new_with_free_func(vm_free);
   return registry;
 }
 
@@ -90,6 +104,26 @@ add_vm(DacsaRegistry *registry, const char *name)
   return vm;
 }
 
+/* What was learnt of a VM's guest is large. */
+static void
+forget_if_empty(DacsaRegistry *registry, Vm *vm)
+{
+  if (!vm->listed && vm->snapshots->len == 0)
+    g_ptr_array_remove(registry->vms, vm);
+}
+
+/* Whenever a viewer is told of it: a directory lists the same in each. */
+static void
+insert_snapshot(Vm *vm, DacsaSnapshot *snapshot)
+{
+  guint i = vm->snapshots->len;
+
+  while (i > 0 && dacsa_snapshot_serial(g_ptr_array_index(vm->snapshots, i - 1)) >
+                      dacsa_snapshot_serial(snapshot))
+    i--;
+  g_ptr_array_insert(vm->snapshots, (gint)i, snapshot);
+}
+
 /* A VM that was forgotten and is there again has another serial number. */
 void
 dacsa_registry_set_vm(DacsaRegistry *registry, const DacsaVmNews *news)
@@ -121,8 +155,10 @@ dacsa_registry_remove_vm(DacsaRegistry *registry, const char *name)
   g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&registry->lock);
   Vm *vm = find_vm(registry, name);
 
-  if (vm)
-    vm->listed = false;
+  if (!vm)
+    return;
+  vm->listed = false;
+  forget_if_empty(registry, vm);
 }
 
 void
@@ -137,7 +173,7 @@ dacsa_registry_add_snapshot(DacsaRegistry *registry, DacsaSnapshotNumber number,
     dacsa_snapshot_fds_close(fds);
     return;
   }
-  g_ptr_array_add(vm->snapshots, dacsa_snapshot_new(number, record, fds, vm->memo));
+  insert_snapshot(vm, dacsa_snapshot_new(number, record, fds, vm->memo));
 }
 
 static DacsaSnapshot *
@@ -170,7 +206,7 @@ dacsa_registry_bury_snapshot(DacsaRegistry *registry, const DacsaGraveNews *news
   if (!s) {
     s = dacsa_snapshot_new((DacsaSnapshotNumber){news->serial, 0}, g_steal_pointer(&owned), none,
                            vm->memo);
-    g_ptr_array_add(vm->snapshots, s);
+    insert_snapshot(vm, s);
   }
   dacsa_snapshot_bury(s, news->why, news->dropped_us, news->private_bytes);
   return true;
@@ -190,6 +226,7 @@ dacsa_registry_remove_snapshot(DacsaRegistry *registry, const char *vm_name, con
     return false;
   *ret_serial = dacsa_snapshot_serial(s);
   g_ptr_array_remove_index(vm->snapshots, i);
+  forget_if_empty(registry, vm);
   return true;
 }
 

@@ -14,7 +14,7 @@ typedef struct {
   char *file_name;      /* as the tree shows it */
   char *status;         /* the text of its status file */
   int64_t since_us;     /* UNIX time when it was first seen */
-  GPtrArray *snapshots; /* DacsaSnapshot, referenced, oldest first */
+  GPtrArray *snapshots; /* DacsaSnapshot, referenced, ascending by serial */
 } DacsaVmView;
 
 DacsaRegistry *dacsa_registry_new(void);
@@ -43,6 +43,7 @@ typedef struct {
 
 /* From the keeper. */
 void dacsa_registry_set_vm(DacsaRegistry *registry, const DacsaVmNews *news);
+/* The VM is gone, and forgotten with the last of its snapshots. */
 void dacsa_registry_remove_vm(DacsaRegistry *registry, const char *name);
 /* Takes record and descriptors. */
 void dacsa_registry_add_snapshot(DacsaRegistry *registry, DacsaSnapshotNumber number,

@@ -173,31 +173,39 @@ dacsa_snapshot_grave(const DacsaSnapshot *s)
   return __atomic_load_n(grave, __ATOMIC_ACQUIRE);
 }
 
-/* The page at the lowest address of the child: the kernel empties a process from there on. */
-static uint64_t
-lowest_page(const DacsaLayout *layout)
-{
-  const DacsaRange *lowest = NULL;
-
-  for (guint i = 0; i < layout->ranges->len; i++) {
-    const DacsaRange *range = &g_array_index(layout->ranges, DacsaRange, i);
-
-    if (!lowest || range->offset < lowest->offset)
-      lowest = range;
-  }
-  return lowest ? lowest->gpa : 0;
-}
-
-bool
-dacsa_snapshot_check(DacsaSnapshot *s, GError **error)
+/* Whether both ends of a range can be read. */
+static bool
+ends_are_there(DacsaSnapshot *s, const DacsaRange *range)
 {
   char byte;
 
-  if (!dacsa_snapshot_grave(s) &&
-      dacsa_mem_read(s->phys, lowest_page(s->record->layout), &byte, 1, NULL))
-    return true;
-  return dacsa_fail(error, DACSA_ERROR_STALE, "%s/%s: the snapshot is gone", s->record->vm,
-                    s->record->name);
+  return dacsa_mem_read(s->phys, range->gpa, &byte, 1, NULL) &&
+         dacsa_mem_read(s->phys, range->gpa + range->size - 1, &byte, 1, NULL);
+}
+
+/* The kernel empties a process mapping by mapping, each from its lowest address on; which mapping
+ * is the first depends: the OOM killer begins with the lowest until Linux 6.17, with the highest
+ * since. So every range is asked for. */
+bool
+dacsa_snapshot_check(DacsaSnapshot *s, GError **error)
+{
+  const GArray *ranges = s->record->layout->ranges;
+  bool ok = !dacsa_snapshot_grave(s);
+
+  for (guint i = 0; ok && i < ranges->len; i++)
+    ok = ends_are_there(s, &g_array_index(ranges, DacsaRange, i));
+  return ok || dacsa_fail(error, DACSA_ERROR_STALE, "%s/%s: the snapshot is gone", s->record->vm,
+                          s->record->name);
+}
+
+/* By the child's age, in ticks since the host's boot: its clock may be set back. */
+bool
+dacsa_snapshot_is_newer(const DacsaSnapshot *s, const DacsaSnapshot *than)
+{
+  const DacsaRecord *a = s->record, *b = than->record;
+
+  return a->child_start != b->child_start ? a->child_start > b->child_start
+                                          : a->taken_us > b->taken_us;
 }
 
 bool

@@ -64,5 +64,8 @@ const DacsaGrave *dacsa_snapshot_grave(const DacsaSnapshot *snapshot);
  * whole: a parser that meets an end in the middle does not take it for that of a list. */
 bool dacsa_snapshot_check(DacsaSnapshot *snapshot, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Whether it was taken after the other. */
+bool dacsa_snapshot_is_newer(const DacsaSnapshot *snapshot, const DacsaSnapshot *than);
+
 /* What copy-on-write costs the host now: the child's private pages, in bytes. */
 bool dacsa_snapshot_private_bytes(const DacsaSnapshot *snapshot, uint64_t *ret);

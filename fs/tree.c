@@ -348,8 +348,7 @@ dacsa_tree_readlink(DacsaTree *tree, const DacsaPlace *place, char **ret, GError
   for (guint i = 0; i < place->vm->snapshots->len; i++) {
     const DacsaSnapshot *s = g_ptr_array_index(place->vm->snapshots, i);
 
-    if (!dacsa_snapshot_grave(s) &&
-        (!newest || dacsa_snapshot_record(s)->taken_us >= dacsa_snapshot_record(newest)->taken_us))
+    if (!dacsa_snapshot_grave(s) && (!newest || !dacsa_snapshot_is_newer(newest, s)))
       newest = s;
   }
   if (!newest)

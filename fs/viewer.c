@@ -15,11 +15,13 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define CACHE_BYTES (64u << 20)
 #define REFRESH_US G_USEC_PER_SEC /* a VM's status is asked for at most this often */
 #define MAX_RECORD (80u << 20)
+#define MAX_FILE (64u << 20) /* the log is all that it can write to */
 
 typedef struct {
   int channel;
@@ -130,6 +132,15 @@ on_vm(Viewer *v, const DacsaMessage *message)
 }
 
 static void
+on_vm_gone(Viewer *v, const char *name)
+{
+  g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&v->lock);
+
+  dacsa_registry_remove_vm(v->registry, name);
+  g_hash_table_remove(v->refreshed, name);
+}
+
+static void
 on_snapshot(Viewer *v, DacsaMessage *message)
 {
   g_autoptr(DacsaRecord) record = NULL;
@@ -145,13 +156,13 @@ on_snapshot(Viewer *v, DacsaMessage *message)
     g_warning("%s/%s: %s", dacsa_message_get(message, "vm"), dacsa_message_get(message, "name"),
               error->message);
   close(fd);
+  if (!record)
+    return;
   const DacsaSnapshotFds fds = {dacsa_message_steal_fd(message, 1),
                                 dacsa_message_steal_fd(message, 2),
                                 dacsa_message_steal_fd(message, 3)};
-  if (record)
-    dacsa_registry_add_snapshot(v->registry,
-                                (DacsaSnapshotNumber){(uint32_t)serial, (uint32_t)time},
-                                g_steal_pointer(&record), fds);
+  dacsa_registry_add_snapshot(v->registry, (DacsaSnapshotNumber){(uint32_t)serial, (uint32_t)time},
+                              g_steal_pointer(&record), fds);
 }
 
 /* What is left of a snapshot. */
@@ -202,7 +213,7 @@ on_message(Viewer *v, DacsaMessage *message)
   if (strcmp(message->verb, "vm") == 0) {
     on_vm(v, message);
   } else if (strcmp(message->verb, "vm-gone") == 0) {
-    dacsa_registry_remove_vm(v->registry, name);
+    on_vm_gone(v, name);
   } else if (strcmp(message->verb, "snapshot") == 0) {
     on_snapshot(v, message);
   } else if (strcmp(message->verb, "buried") == 0) {
@@ -263,13 +274,17 @@ keep_only(int *fuse, int *channel, GError **error)
   return true;
 }
 
-/* Before there is another thread, and before a byte of a guest is read. */
+/* Before there is another thread, and before a byte of a guest is read. The log must not fill the
+ * host's memory, which /run is, whoever writes it: a write beyond the limit fails. */
 static bool
 confine(GError **error)
 {
+  const struct rlimit file = {MAX_FILE, MAX_FILE};
   const DacsaConfinement nothing = {NULL, NULL, DACSA_FILTER_DESCRIPTORS};
   g_autofree char *missing = NULL;
 
+  if (setrlimit(RLIMIT_FSIZE, &file) < 0)
+    return dacsa_fail_errno(error, errno, "cannot limit what the viewer writes");
   if (!dacsa_privileges_drop(error) || !dacsa_confine(&nothing, &missing, error))
     return false;
   if (missing)
@@ -279,12 +294,13 @@ confine(GError **error)
 
 /* Only an unmount ends the viewer: a Ctrl-C in the terminal is the keeper's. */
 static void
-ignore_terminal(void)
+ignore_signals(void)
 {
   signal(SIGINT, SIG_IGN);
   signal(SIGTERM, SIG_IGN);
   signal(SIGHUP, SIG_IGN);
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN);
 }
 
 int
@@ -298,7 +314,7 @@ dacsa_viewer_run(int fuse, int channel, const DacsaViewerOptions *options)
 
   prctl(PR_SET_NAME, "dacsa-viewer");
   dacsa_log_use_stderr(); /* GLib's own socket to the journal is closed below */
-  ignore_terminal();
+  ignore_signals();
   if (!keep_only(&fuse, &channel, &error) || !confine(&error)) {
     g_warning("%s", error->message);
     return 1;

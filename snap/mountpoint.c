@@ -12,22 +12,25 @@
 
 #define MAX_READ (1u << 20)
 
-/* Whether dacsa is mounted on the path, in this mount namespace: proc(5), /proc/PID/mountinfo. */
+/* Whether the file system on top at the path is dacsa's, in this mount namespace: proc(5),
+ * /proc/PID/mountinfo. By its device number: what else is mounted there, below or above, and how
+ * the path is spelled, does not matter. Its daemon may be dead, so it is asked nothing. */
 static bool
 is_mounted(const char *path)
 {
+  struct statx st;
   g_autofree char *text = NULL;
 
-  if (!g_file_get_contents("/proc/self/mountinfo", &text, NULL, NULL))
+  if (statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, 0, &st) < 0 ||
+      !g_file_get_contents("/proc/self/mountinfo", &text, NULL, NULL))
     return false;
+  g_autofree char *device = g_strdup_printf("%u:%u", st.stx_dev_major, st.stx_dev_minor);
   g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
   for (size_t i = 0; lines[i]; i++) {
     g_auto(GStrv) words = g_strsplit(lines[i], " ", -1);
 
-    if (g_strv_length(words) < 10 || !strstr(lines[i], " - fuse.dacsa "))
-      continue;
-    g_autofree char *mounted_on = g_strcompress(words[4]); /* spaces are written \040 */
-    if (strcmp(mounted_on, path) == 0)
+    if (g_strv_length(words) >= 10 && strstr(lines[i], " - fuse.dacsa ") &&
+        strcmp(words[2], device) == 0)
       return true;
   }
   return false;
@@ -68,9 +71,10 @@ dacsa_mountpoint_mount(const char *path, const char *options, int *ret_fd, GErro
   return true;
 }
 
+/* The administrator may have unmounted it, and what is there then is not ours. */
 void
 dacsa_mountpoint_unmount(const char *path)
 {
-  if (umount2(path, 0) < 0)
+  if (is_mounted(path) && umount2(path, 0) < 0 && errno == EBUSY)
     umount2(path, MNT_DETACH);
 }

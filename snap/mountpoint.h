@@ -10,5 +10,6 @@
 bool dacsa_mountpoint_mount(const char *path, const char *options, int *ret_fd,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Unmounts at once; what is still open there keeps working until it is closed. */
+/* Unmounts at once, if what is mounted there is dacsa; what is still open there keeps working until
+ * it is closed. */
 void dacsa_mountpoint_unmount(const char *path);

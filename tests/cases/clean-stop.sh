@@ -1,6 +1,6 @@
 #!/bin/bash
 # A stop does not wait for ever for programs that have files open in the mount, or their working directory: after
-# ten seconds they are cut off, and what is left of the mount is gone with the daemon.
+# ten seconds they are cut off, and what is left of the mount is gone with the daemon; and no more than that.
 . "$(dirname "$0")/../functions.sh"
 
 start_qemu vm -m 64M
@@ -30,3 +30,18 @@ exec 7<&-
 mount_guest vm
 dacsa snapshot vm now >/dev/null
 dacsa drop vm/now
+
+# What the mount point itself is mounted on stays, when the administrator unmounts and at the daemon's own end.
+stop_dacsa
+mount -t tmpfs -o size=64k below "$mnt"
+cleanup_fn umount "$mnt"
+touch "$mnt/mark"
+mount_guest vm
+umount "$mnt"
+wait_for 20 dead "$dacsa_pid" || fail "an unmount does not end the daemon"
+dacsa_pid=
+[ -e "$mnt/mark" ] || fail "the daemon has unmounted more than its own when it was unmounted"
+mount_guest vm
+end_process "$dacsa_pid" 20 || fail "dacsa mount ignores SIGTERM"
+dacsa_pid=
+[ -e "$mnt/mark" ] || fail "the daemon has unmounted more than its own when it was stopped"

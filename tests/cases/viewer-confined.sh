@@ -45,11 +45,25 @@ is_confined() {
   done
 }
 
+# limits PID NAME: the soft and the hard one.
+limits() {
+  sed -n "s/^$2  *\\([^ ]*\\)  *\\([^ ]*\\) .*/\\1 \\2/p" "/proc/$1/limits"
+}
+
+# is_limited: its log cannot fill the host's memory; it has room for the descriptors of many snapshots.
+is_limited() {
+  local soft hard
+  same "$(limits "$viewer" 'Max file size')" "67108864 67108864" "how large a file the viewer can write and 64 MiB"
+  read -r soft hard < <(limits "$viewer" 'Max open files')
+  same "$soft" "$hard" "how many files the viewer can have open and how many it might be allowed"
+}
+
 # makes PID CALL...: what system calls return that tests/call-in makes the process do.
 makes() {
   "$root/tests/call-in" "$@" || fail "process $1 cannot be made to do system calls"
 }
 
+ulimit -S -n 1024 # the usual one
 start_guest vm
 pid=$(start_in_guest vm ROLE=idle sleeper --quiet)
 mount_guest vm
@@ -57,6 +71,7 @@ dacsa snapshot vm now >/dev/null
 viewer=$(viewer)
 
 is_confined
+is_limited
 
 # Its descriptors are what it serves, no more; with the snapshot they come and go.
 first=$(parked vm)
@@ -71,6 +86,7 @@ wait_for 10 has_descriptors "$first" || fail "a dropped snapshot's stay open: $(
 crash_viewer SEGV
 viewer=$(viewer)
 is_confined
+is_limited
 has_descriptors "$first" || fail "the second viewer has other descriptors: $(descriptors "$viewer")"
 
 # Whatever it is made to try, it may not. The keeper may: so it is not the means that fails.

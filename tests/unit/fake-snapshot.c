@@ -54,14 +54,11 @@ fake_snapshot_add(DacsaRegistry *registry, const char *vm, const char *name, int
   fake_snapshot_add_memory(registry, vm, name, taken_us, fake_snapshot_memory(fill));
 }
 
-void
-fake_snapshot_add_memory(DacsaRegistry *registry, const char *vm, const char *name,
-                         int64_t taken_us, int memory)
+DacsaRecord *
+fake_record(const char *vm, const char *name, int64_t taken_us)
 {
-  static const char rollup[] = "Rss: 100 kB\nPrivate_Clean:         4 kB\nPrivate_Dirty:  8 kB\n";
   DacsaRecord *record = dacsa_record_new();
   g_autoptr(GError) error = NULL;
-  const DacsaSnapshotFds fds = {memory, file_with("", 0), file_with(rollup, strlen(rollup))};
   bool ok;
 
   record->vm = g_strdup(vm);
@@ -75,5 +72,21 @@ fake_snapshot_add_memory(DacsaRegistry *registry, const char *vm, const char *na
        dacsa_layout_append(record->layout, (DacsaRange){2 * HALF, HALF, HALF, true}, &error);
   g_assert_no_error(error);
   g_assert_true(ok);
+  return record;
+}
+
+void
+fake_snapshot_add_record(DacsaRegistry *registry, DacsaRecord *record, int memory)
+{
+  static const char rollup[] = "Rss: 100 kB\nPrivate_Clean:         4 kB\nPrivate_Dirty:  8 kB\n";
+  const DacsaSnapshotFds fds = {memory, file_with("", 0), file_with(rollup, strlen(rollup))};
+
   dacsa_registry_add_snapshot(registry, (DacsaSnapshotNumber){next_serial(), 0}, record, fds);
+}
+
+void
+fake_snapshot_add_memory(DacsaRegistry *registry, const char *vm, const char *name,
+                         int64_t taken_us, int memory)
+{
+  fake_snapshot_add_record(registry, fake_record(vm, name, taken_us), memory);
 }

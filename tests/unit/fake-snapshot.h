@@ -6,6 +6,12 @@
 /* 64 KiB of RAM, all its bytes fill; owned. Cut off, it can no longer be read. */
 int fake_snapshot_memory(char fill);
 
+/* What the keeper would tell of a snapshot; owned. */
+DacsaRecord *fake_record(const char *vm, const char *name, int64_t taken_us);
+
+/* Adds a snapshot with that memory; takes both. */
+void fake_snapshot_add_record(DacsaRegistry *registry, DacsaRecord *record, int memory);
+
 /* Adds a snapshot with that memory, which it takes. */
 void fake_snapshot_add_memory(DacsaRegistry *registry, const char *vm, const char *name,
                               int64_t taken_us, int memory);

@@ -16,7 +16,7 @@
 
 #define MAX_ANSWER 65536
 #define GREETING 2u /* its number */
-#define GAP 8192u   /* what is answered past the highest number that was noted */
+#define GAP 8192u   /* what is answered on either side of the highest number that was noted */
 
 /* A viewer, and the kernel's end of its connection. */
 typedef struct {
@@ -27,8 +27,22 @@ typedef struct {
   GThread *thread;
   struct fuse_session *session;
   gint n_ready, n_statfs, is_ending;
+  GMutex lock; /* of what follows */
+  GCond came;
+  unsigned n_together, n_inside; /* requests that are answered when so many are being worked on */
   bool ok;
 } Viewer;
+
+static void
+meet(Viewer *v)
+{
+  g_mutex_lock(&v->lock);
+  v->n_inside++;
+  g_cond_broadcast(&v->came);
+  while (v->n_inside < v->n_together)
+    g_cond_wait(&v->came, &v->lock);
+  g_mutex_unlock(&v->lock);
+}
 
 static void
 statfs_op(fuse_req_t req, fuse_ino_t ino)
@@ -38,6 +52,7 @@ statfs_op(fuse_req_t req, fuse_ino_t ino)
 
   (void)ino;
   g_atomic_int_inc(&v->n_statfs);
+  meet(v);
   if (g_atomic_int_get(&v->is_ending))
     fuse_session_exit(v->session);
   fuse_reply_statfs(req, &st);
@@ -186,6 +201,24 @@ test_first(void)
   dacsa_inflight_free(v.inflight);
 }
 
+/* Slow requests do not keep others waiting, as long as there are threads. */
+static void
+test_slow(void)
+{
+  Viewer v = {.n_together = DACSA_INFLIGHT_THREADS};
+  g_autoptr(GError) error = NULL;
+
+  CHECK_OK(dacsa_inflight_new(&v.inflight, &error), error);
+  viewer_start(&v, true);
+  expect_answer(&v, GREETING, 0);
+  for (uint64_t i = 0; i < DACSA_INFLIGHT_THREADS; i++)
+    request(&v, FUSE_STATFS, 4 + 2 * i);
+  for (unsigned i = 0; i < DACSA_INFLIGHT_THREADS; i++)
+    g_assert_cmpint(receive(&v).error, ==, 0);
+  viewer_end(&v);
+  dacsa_inflight_free(v.inflight);
+}
+
 /* What is noted as unanswered fails, and what may have been read unnoted; what comes after is
  * served. */
 static void
@@ -202,7 +235,7 @@ test_successor(void)
   viewer_start(&v, false);
   expect_answer(&v, 1000, EIO);
   expect_answer(&v, 900, EIO);
-  expect_eio(&v, 1006, 1004 + GAP + 2);
+  expect_eio(&v, GREETING + 2, 1004 + GAP + 2);
   expect_answer(&v, GREETING, 0); /* which the kernel would refuse */
   request(&v, FUSE_STATFS, 1008);
   expect_answer(&v, 1008, 0);
@@ -210,6 +243,72 @@ test_successor(void)
   expect_answer(&v, 1010, 0);
   viewer_end(&v);
   dacsa_inflight_free(v.inflight);
+}
+
+/* A thread has read 19998 and was stopped before it noted it; another noted 20000, which it read
+ * later. What is answered is no more than is needed. */
+static void
+test_overtaken(void)
+{
+  Viewer v = {0};
+  g_autoptr(GError) error = NULL;
+
+  CHECK_OK(dacsa_inflight_new(&v.inflight, &error), error);
+  dacsa_inflight_begin(v.inflight, 63, 20000);
+  dacsa_inflight_end(v.inflight, 63);
+  viewer_start(&v, false);
+  expect_eio(&v, 20000 - GAP, 20000 + GAP + 2);
+  expect_answer(&v, GREETING, 0);
+  request(&v, FUSE_STATFS, 20002);
+  expect_answer(&v, 20002, 0);
+  viewer_end(&v);
+  dacsa_inflight_free(v.inflight);
+}
+
+/* No viewer got so far as to answer the greeting: it is not refused. */
+static void
+test_greeting_unanswered(void)
+{
+  Viewer v = {0};
+  g_autoptr(GError) error = NULL;
+
+  CHECK_OK(dacsa_inflight_new(&v.inflight, &error), error);
+  viewer_start(&v, false);
+  expect_eio(&v, GREETING + 2, GAP + 2);
+  expect_answer(&v, GREETING, 0);
+  request(&v, FUSE_STATFS, GREETING + 2);
+  expect_answer(&v, GREETING + 2, 0);
+  viewer_end(&v);
+  dacsa_inflight_free(v.inflight);
+}
+
+/* An interrupt is read first and starts no thread that would read a request beside the first one:
+ * the gap is answered before any request is served, and none that this viewer has read is in it. */
+static void
+test_interrupt_first(void)
+{
+  for (int round = 0; round < 8; round++) {
+    Viewer v = {0};
+    g_autoptr(GError) error = NULL;
+
+    CHECK_OK(dacsa_inflight_new(&v.inflight, &error), error);
+    dacsa_inflight_begin(v.inflight, 0, 20000);
+    dacsa_inflight_end(v.inflight, 0);
+    viewer_start(&v, false);
+    expect_eio(&v, 20000 - GAP, 20000 + GAP + 2);
+    expect_answer(&v, GREETING, 0);
+    interrupt(&v, 20000);
+    request(&v, FUSE_STATFS, 30000);
+    request(&v, FUSE_STATFS, 30002);
+    expect_eio(&v, 20000 + GAP, 30000);
+    for (int i = 0; i < 3; i++) { /* the interrupt of nothing is answered with a request */
+      const struct fuse_out_header answer = receive(&v);
+
+      g_assert_cmpint(answer.error, ==, answer.unique == (20000 | 1) ? -EAGAIN : 0);
+    }
+    viewer_end(&v);
+    dacsa_inflight_free(v.inflight);
+  }
 }
 
 /* Thousands of numbers were given up unread: the first that is read ends them all, unless it is an
@@ -224,7 +323,7 @@ test_wide_gap(void)
   dacsa_inflight_begin(v.inflight, 0, 100);
   dacsa_inflight_end(v.inflight, 0);
   viewer_start(&v, false);
-  expect_eio(&v, 102, 100 + GAP + 2);
+  expect_eio(&v, GREETING + 2, 100 + GAP + 2);
   expect_answer(&v, GREETING, 0);
   interrupt(&v, 100);
   request(&v, FUSE_STATFS, 50000);
@@ -298,7 +397,11 @@ main(int argc, char **argv)
   signal(SIGPIPE, SIG_IGN);
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/loop/first", test_first);
+  g_test_add_func("/loop/slow", test_slow);
   g_test_add_func("/loop/successor", test_successor);
+  g_test_add_func("/loop/overtaken", test_overtaken);
+  g_test_add_func("/loop/greeting-unanswered", test_greeting_unanswered);
+  g_test_add_func("/loop/interrupt-first", test_interrupt_first);
   g_test_add_func("/loop/wide-gap", test_wide_gap);
   g_test_add_func("/loop/made-up", test_made_up);
   g_test_add_func("/loop/greeting", test_greeting);

@@ -152,6 +152,63 @@ test_buried(void)
   g_assert_cmpuint(serial, ==, first);
 }
 
+/* A VM that is gone is known for as long as it has snapshots, dropped ones too, and no longer. */
+static void
+test_gone(void)
+{
+  DacsaRegistry *r = fresh();
+  const DacsaGraveNews grave = {1000, "x", 9, 0};
+  uint32_t serial, vm_serial;
+
+  fake_vm_set(r, "web", "");
+  dacsa_registry_remove_vm(r, "web");
+  g_assert_false(dacsa_registry_bury_snapshot(r, &grave, record_new("web", "dead")));
+  fake_vm_set(r, "web", "");
+  fake_snapshot_add(r, "web", "one", 1, 'a');
+  const uint32_t one = serial_of("web", 0);
+  dacsa_registry_remove_vm(r, "web");
+  g_assert_null(dacsa_registry_vm_by_file_name(r, "web"));
+  g_assert_true(dacsa_registry_bury_snapshot(r, &grave, record_new("web", "dead")));
+  g_autoptr(DacsaSnapshot) held = dacsa_registry_snapshot(r, one, &vm_serial);
+  g_assert_nonnull(held);
+  g_assert_true(dacsa_registry_remove_snapshot(r, "web", "one", &serial));
+  g_assert_true(dacsa_registry_remove_snapshot(r, "web", "dead", &serial));
+  g_assert_cmpuint(serial, ==, 1000);
+  g_assert_false(dacsa_registry_bury_snapshot(r, &grave, record_new("web", "dead")));
+  g_assert_cmpstr(dacsa_snapshot_record(held)->name, ==, "one"); /* who has it open may go on */
+  /* The last snapshot of a VM that is there does not take it along. */
+  fake_vm_set(r, "web", "");
+  fake_snapshot_add(r, "web", "one", 1, 'a');
+  g_assert_true(dacsa_registry_remove_snapshot(r, "web", "one", &serial));
+  g_autoptr(DacsaVmView) web = dacsa_registry_vm_by_file_name(r, "web");
+  g_assert_nonnull(web);
+}
+
+/* A later viewer is told of tombstones after the snapshots that live: they stand where they stood.
+ */
+static void
+test_snapshot_order(void)
+{
+  DacsaRegistry *r = fresh();
+
+  fake_vm_set(r, "web", "");
+  fake_snapshot_add(r, "web", "first", 1, 'a');
+  const uint32_t first = serial_of("web", 0);
+  fake_snapshot_add(r, "web", "skipped", 2, 'a');
+  fake_snapshot_add(r, "web", "last", 3, 'a');
+  const uint32_t skipped = serial_of("web", 1);
+  uint32_t serial;
+  g_assert_true(dacsa_registry_remove_snapshot(r, "web", "skipped", &serial));
+  const DacsaGraveNews grave = {skipped, "x", 9, 0}, earliest = {first - 1, "x", 9, 0};
+  g_assert_true(dacsa_registry_bury_snapshot(r, &grave, record_new("web", "skipped")));
+  g_assert_cmpuint(serial_of("web", 0), ==, first);
+  g_assert_cmpuint(serial_of("web", 1), ==, skipped);
+  g_assert_cmpuint(serial_of("web", 2), ==, skipped + 1);
+  g_assert_true(dacsa_registry_bury_snapshot(r, &earliest, record_new("web", "earliest")));
+  g_assert_cmpuint(serial_of("web", 0), ==, first - 1);
+  g_assert_cmpuint(serial_of("web", 3), ==, skipped + 1);
+}
+
 /* What comes for a VM that is not known is let go, descriptors and all. */
 static void
 test_snapshot_of_nobody(void)
@@ -174,6 +231,8 @@ main(int argc, char **argv)
   g_test_add_func("/registry/order", test_order);
   g_test_add_func("/registry/snapshots", test_snapshots);
   g_test_add_func("/registry/buried", test_buried);
+  g_test_add_func("/registry/gone", test_gone);
+  g_test_add_func("/registry/snapshot-order", test_snapshot_order);
   g_test_add_func("/registry/snapshot-of-nobody", test_snapshot_of_nobody);
   return g_test_run();
 }

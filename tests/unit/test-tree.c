@@ -383,10 +383,10 @@ test_buried(void)
   g_assert_cmpstr(target, ==, "late");
 }
 
-/* A snapshot that cannot be read any more, though nobody has told yet: what is made of it then is
- * not whole. */
+/* A snapshot of which something cannot be read any more, though nobody has told yet: what is made
+ * of it then is not whole. */
 static void
-test_unreadable(void)
+check_unreadable(off_t left)
 {
   const int memory = fake_snapshot_memory('x');
   g_autoptr(GError) error = NULL;
@@ -398,7 +398,7 @@ test_unreadable(void)
   g_auto(DacsaPlace) snapshot = place_of("web/ends");
   g_auto(DacsaPlace) physmem = place_of("web/ends/physmem");
   CHECK_OK(dacsa_tree_list(tree, &snapshot, ignore_entry, NULL, &error), error);
-  g_assert_cmpint(ftruncate(memory, 0), ==, 0);
+  g_assert_cmpint(ftruncate(memory, left), ==, 0);
   close(memory);
   CHECK_FAILS(dacsa_tree_open(tree, &physmem, &file, &error), error, DACSA_ERROR_STALE);
   CHECK_FAILS(dacsa_tree_lookup(tree, &snapshot, "nothing", &none, &error), error,
@@ -406,6 +406,52 @@ test_unreadable(void)
   CHECK_FAILS(dacsa_tree_list(tree, &snapshot, ignore_entry, NULL, &error), error,
               DACSA_ERROR_STALE);
   g_assert_true(dacsa_registry_remove_snapshot(registry, "web", "ends", &serial));
+}
+
+/* The kernel may begin at either end, or with any mapping. */
+static void
+test_unreadable(void)
+{
+  check_unreadable(0);
+  check_unreadable(0x8000);
+  check_unreadable(0xffff);
+}
+
+static void
+add_aged(const char *name, int64_t taken_us, uint64_t child_start)
+{
+  DacsaRecord *record = fake_record("steps", name, taken_us);
+
+  record->child_start = child_start;
+  fake_snapshot_add_record(registry, record, fake_snapshot_memory('s'));
+}
+
+static void
+check_latest(const char *name)
+{
+  g_auto(DacsaPlace) latest = place_of("steps/latest");
+  g_autoptr(GError) error = NULL;
+  g_autofree char *target = NULL;
+
+  CHECK_OK(dacsa_tree_readlink(tree, &latest, &target, &error), error);
+  g_assert_cmpstr(target, ==, name);
+}
+
+/* The newest is the one whose child was started last, whatever the host's clock said then; it tells
+ * which of two was of one tick. */
+static void
+test_clock_steps(void)
+{
+  fake_vm_set(registry, "steps", "");
+  add_aged("before", TAKEN_US + INT64_C(3600) * G_USEC_PER_SEC, 1000);
+  add_aged("after", TAKEN_US, 1001);
+  check_latest("after");
+  add_aged("same-tick", TAKEN_US - 1, 1001);
+  check_latest("after");
+  add_aged("later", TAKEN_US + 1, 1001);
+  add_aged("earlier", TAKEN_US + INT64_C(7200) * G_USEC_PER_SEC, 999);
+  check_latest("later");
+  dacsa_registry_remove_vm(registry, "steps");
 }
 
 /* A snapshot that is dropped while someone reads it. Last: it changes the registry. */
@@ -446,6 +492,7 @@ main(int argc, char **argv)
   g_test_add_func("/tree/live", test_live);
   g_test_add_func("/tree/buried", test_buried);
   g_test_add_func("/tree/unreadable", test_unreadable);
+  g_test_add_func("/tree/clock-steps", test_clock_steps);
   g_test_add_func("/tree/dropped", test_dropped);
   return g_test_run();
 }
