@@ -10,6 +10,7 @@
 #include "fs/handles.h"
 #include "fs/listing.h"
 #include "snap/error.h"
+#include "snap/state.h"
 
 #include <errno.h>
 #include <fuse_lowlevel.h>
@@ -20,7 +21,6 @@
 #define MAX_READ (1u << 20)
 #define FOREVER 86400.0 /* seconds; within a snapshot */
 #define BRIEFLY 1.0     /* a VM's or snapshot's own name: it may go */
-#define MAX_NAME 200u
 
 typedef struct {
   DacsaTree *tree;
@@ -403,17 +403,6 @@ fuse_op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 /* -- taking and dropping -- */
 
-static bool
-is_good_name(const char *name)
-{
-  if (strlen(name) > MAX_NAME || name[0] == '.' || !g_utf8_validate(name, -1, NULL))
-    return false;
-  for (; *name; name++)
-    if ((unsigned char)*name < 0x20 || *name == 0x7f)
-      return false;
-  return true;
-}
-
 static void
 fuse_op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 {
@@ -428,12 +417,12 @@ fuse_op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
     fuse_reply_err(req, EROFS);
     return;
   }
-  if (!is_good_name(name)) {
-    fuse_reply_err(req, EINVAL);
-    return;
-  }
   if (dacsa_tree_lookup(c->tree, &dir, name, &place, NULL)) {
     fuse_reply_err(req, EEXIST);
+    return;
+  }
+  if (!dacsa_state_is_name(dir.vm->name, name)) {
+    fuse_reply_err(req, EINVAL);
     return;
   }
   int errsv = c->actions->take(dir.vm->name, name, c->actions->data);
