@@ -4,6 +4,7 @@
 #include "snap/error.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -16,6 +17,7 @@
 struct DacsaQmp {
   int fd;
   pid_t peer;
+  char *id; /* of all commands of this connection, and of none of another's */
   guint stops, resumes;
   GString *input; /* bytes received and not yet consumed */
 };
@@ -98,8 +100,9 @@ bool
 dacsa_qmp_send(DacsaQmp *qmp, const char *command, const char *arguments, GError **error)
 {
   g_autofree char *line =
-      arguments ? g_strdup_printf("{\"execute\":\"%s\",\"arguments\":%s}\n", command, arguments)
-                : g_strdup_printf("{\"execute\":\"%s\"}\n", command);
+      arguments ? g_strdup_printf("{\"execute\":\"%s\",\"id\":\"%s\",\"arguments\":%s}\n", command,
+                                  qmp->id, arguments)
+                : g_strdup_printf("{\"execute\":\"%s\",\"id\":\"%s\"}\n", command, qmp->id);
   size_t len = strlen(line);
 
   for (size_t done = 0; done < len;) {
@@ -112,6 +115,19 @@ dacsa_qmp_send(DacsaQmp *qmp, const char *command, const char *arguments, GError
     done += (size_t)n;
   }
   return true;
+}
+
+/* QEMU sends the answer to a command whose client has gone meanwhile to the next one. What it could
+ * not even parse has no id. */
+static bool
+is_ours(const DacsaQmp *qmp, JsonObject *object)
+{
+  const bool is_return = json_object_has_member(object, "return");
+
+  if (!json_object_has_member(object, "id") ||
+      !(is_return || json_object_has_member(object, "error")))
+    return !is_return;
+  return g_strcmp0(json_object_get_string_member_with_default(object, "id", NULL), qmp->id) == 0;
 }
 
 bool
@@ -129,6 +145,8 @@ dacsa_qmp_receive(DacsaQmp *qmp, int64_t deadline, JsonNode **ret, GError **erro
       qmp->resumes += strcmp(event, "RESUME") == 0;
       continue;
     }
+    if (!is_ours(qmp, object))
+      continue;
     if (json_object_has_member(object, "return")) {
       if (ret)
         *ret = json_object_dup_member(object, "return");
@@ -176,6 +194,7 @@ dacsa_qmp_connect(const char *path, int64_t deadline, DacsaQmp **ret, GError **e
 
   qmp->fd = -1;
   qmp->input = g_string_new(NULL);
+  qmp->id = g_strdup_printf("dacsa-%d-%" PRIx64, (int)getpid(), (uint64_t)g_get_monotonic_time());
   if (!socket_connect(qmp, path, error))
     return false;
   /* QEMU accepts a second client only when the first is gone, and greets at once. */
@@ -202,6 +221,7 @@ dacsa_qmp_free(DacsaQmp *qmp)
   if (qmp->fd >= 0)
     close(qmp->fd);
   g_string_free(qmp->input, TRUE);
+  g_free(qmp->id);
   g_free(qmp);
 }
 

@@ -20,20 +20,40 @@
 typedef struct {
   const char *const *steps;
   bool close;
+  char *id; /* of the latest command */
   char *directory, *path;
   int listener;
   GThread *thread;
 } Server;
 
+/* The command's id is taken out of it. */
 static void
-expect_line(int fd, const char *expected)
+expect_line(Server *s, int fd, const char *expected)
 {
   g_autoptr(GString) line = g_string_new(NULL);
   char c;
 
   while (read(fd, &c, 1) == 1 && c != '\n')
     g_string_append_c(line, c);
+  char *start = strstr(line->str, ",\"id\":\"");
+  g_assert_nonnull(start);
+  char *end = strchr(start + 7, '"');
+  g_assert_nonnull(end);
+  g_free(s->id);
+  s->id = g_strndup(start + 7, (gsize)(end - start - 7));
+  g_string_erase(line, start - line->str, end + 1 - start);
   g_assert_cmpstr(line->str, ==, expected);
+}
+
+/* A reply that has no id gets that of the latest command. */
+static void
+send_text(const Server *s, int fd, const char *text)
+{
+  g_autoptr(GString) out = g_string_new(text);
+  g_autofree char *reply = g_strdup_printf("{\"id\": \"%s\", \"return\"", s->id);
+
+  g_string_replace(out, "{\"return\"", reply, 0);
+  g_assert_cmpint((int)send(fd, out->str, out->len, MSG_NOSIGNAL), ==, (int)out->len);
 }
 
 static void *
@@ -45,12 +65,10 @@ serve(void *data)
 
   g_assert_cmpint(fd, >=, 0);
   for (size_t i = 0; s->steps[i]; i++) {
-    size_t len = strlen(s->steps[i]);
-
     if (s->steps[i][0] == '<')
-      expect_line(fd, s->steps[i] + 1);
+      expect_line(s, fd, s->steps[i] + 1);
     else
-      g_assert_cmpint((int)send(fd, s->steps[i], len, MSG_NOSIGNAL), ==, (int)len);
+      send_text(s, fd, s->steps[i]);
   }
   while (!s->close && read(fd, &c, 1) > 0)
     continue;
@@ -84,6 +102,7 @@ tear_down(Server *s)
   g_rmdir(s->directory);
   g_free(s->path);
   g_free(s->directory);
+  g_free(s->id);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Server, tear_down)
@@ -268,6 +287,28 @@ test_no_socket(void)
   CHECK_FAILS(dacsa_qmp_connect(longest, in(PATIENCE), &qmp, &error), error, DACSA_ERROR_NOT_FOUND);
 }
 
+/* What an earlier client had asked for is answered to the next one. */
+static void
+test_foreign_replies(void)
+{
+  static const char *const steps[] = {
+      GREETING,
+      CAPABILITIES,
+      "{\"id\": \"dacsa-1-1\", \"return\": 1}\r\n" OK_REPLY,
+      "<{\"execute\":\"query-status\"}",
+      "{\"id\": 7, \"error\": {\"desc\": \"no\"}}\r\n{\"return\": 2}\r\n",
+      NULL};
+  g_auto(Server) server;
+  g_autoptr(JsonNode) node = NULL;
+  g_autoptr(GError) error = NULL;
+
+  set_up(&server, steps);
+  g_autoptr(DacsaQmp) qmp = connect_ok(&server);
+  CHECK_OK(dacsa_qmp_send(qmp, "query-status", NULL, &error), error);
+  CHECK_OK(dacsa_qmp_receive(qmp, in(PATIENCE), &node, &error), error);
+  g_assert_cmpint(json_node_get_int(node), ==, 2);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -279,5 +320,6 @@ main(int argc, char **argv)
   g_test_add_func("/qmp/no-connection", test_no_connection);
   g_test_add_func("/qmp/closed-in-between", test_closed_in_between);
   g_test_add_func("/qmp/no-socket", test_no_socket);
+  g_test_add_func("/qmp/foreign-replies", test_foreign_replies);
   return g_test_run();
 }
