@@ -31,7 +31,8 @@ guint dacsa_qmp_resumes(const DacsaQmp *qmp);
 bool dacsa_qmp_send(DacsaQmp *qmp, const char *command, const char *arguments,
                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* The reply to the oldest unanswered command (another connection's are passed over): its "return" value, owned; ret may be NULL.
- * UNSUPPORTED: QEMU answered with an error. BUSY: the deadline passed; the reply is still due. */
+/* The reply to the oldest unanswered command; those to another connection's are passed over. Its
+ * "return" value, owned; ret may be NULL. UNSUPPORTED: QEMU answered with an error. BUSY: the
+ * deadline passed; the reply is still due. */
 bool dacsa_qmp_receive(DacsaQmp *qmp, int64_t deadline, JsonNode **ret,
                        GError **error) G_GNUC_WARN_UNUSED_RESULT;

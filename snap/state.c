@@ -94,6 +94,7 @@ dacsa_state_save(const char *path, const DacsaRecord *record, GError **error)
   g_autofree char *unfinished = g_strconcat(file, UNFINISHED, NULL);
   g_autoptr(GError) cause = NULL;
 
+  unlink(unfinished); /* of one that was killed: it would be written over, not cut off */
   /* Without fsync: a snapshot does not survive what the page cache does not. */
   if (!g_file_set_contents_full(unfinished, text, -1, G_FILE_SET_CONTENTS_NONE, 0600, &cause)) {
     unlink(unfinished);
