@@ -382,6 +382,15 @@ start_daemon() {
   cleanup_fn stop_daemon "$1"
 }
 
+# forget_mounts: in a mount namespace that was just made. It has copies of what other cases have mounted, and
+# a file system lives as long as a copy does: their umount would end nothing.
+forget_mounts() {
+  local path
+  awk '/ - fuse\.dacsa / { print $5 }' /proc/self/mountinfo | while read -r path; do
+    umount -l "$path"
+  done
+}
+
 # A /dev/kvm that is there and does not serve makes libvirtd ask QEMU for its capabilities again and
 # again, for a minute. Where KVM does not work, libvirtd gets a /dev without it.
 without_useless_kvm() {
@@ -389,8 +398,9 @@ without_useless_kvm() {
     "$@"
   else
     mkdir -p "$tmp/dev"
+    export -f forget_mounts
     # shellcheck disable=SC2016 # expanded by the inner shell
-    unshare -m sh -c 'mount -t tmpfs dev "$0" && cp -ax /dev/. "$0" && rm "$0/kvm" &&
+    unshare -m bash -c 'forget_mounts; mount -t tmpfs dev "$0" && cp -ax /dev/. "$0" && rm "$0/kvm" &&
       mount --bind /dev/pts "$0/pts" && mount --bind /dev/shm "$0/shm" && umount -lR /dev &&
       mount --move "$0" /dev && exec "$@"' "$tmp/dev" "$@"
   fi

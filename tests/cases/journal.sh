@@ -4,6 +4,7 @@
 [ -n "${DACSA_JOURNAL_NAMESPACE:-}" ] || DACSA_JOURNAL_NAMESPACE=1 exec unshare -m "$0"
 . "$(dirname "$0")/../functions.sh"
 . "$root/tests/kill-at/functions.sh"
+forget_mounts
 journald=/lib/systemd/systemd-journald
 requires test -x $journald
 requires command -v systemd-cat
