@@ -4,39 +4,10 @@
 # goes on as if nothing had been, the request fails with a reason, and with room again the next succeeds.
 . "$(dirname "$0")/../functions.sh"
 . "$root/tests/kill-at/functions.sh"
+. "$root/tests/cgroup.sh"
 
 expected_complaints='WARNING.* vm/' # requests that fail are told
 TRIES=4
-
-# cgroup_of CONTROLLER: this shell's directory, of version 1 or 2; false: none.
-cgroup_of() {
-  local path mount
-  path=$(sed -n "s/^[0-9]*:\([^:]*,\)*$1\(,[^:]*\)*:\(.*\)/\3/p" /proc/self/cgroup)
-  mount=$(awk -v c="$1" '$9 == "cgroup" || $10 == "cgroup" { n = split($NF, o, ",");
-    for (i = 1; i <= n; i++) if (o[i] == c) { print $5; exit } }' /proc/self/mountinfo)
-  if [ -z "$mount" ]; then
-    path=$(sed -n 's/^0:://p' /proc/self/cgroup)
-    mount=$(awk '/ - cgroup2 / { print $5; exit }' /proc/self/mountinfo)
-  fi
-  [ -n "$mount" ] && [ -d "$mount$path" ] && echo "$mount$path"
-}
-
-# make_cgroup CONTROLLER FILE...: $cgroup, with one of the files in it; skips where none can be made.
-make_cgroup() {
-  local file
-  home=$(cgroup_of "$1") || skip "no cgroup has the controller $1"
-  cgroup=$home/$tag-$1
-  mkdir "$cgroup" || skip "no cgroup can be made below $home"
-  cleanup_fn remove_cgroup "$cgroup"
-  for file in "${@:2}"; do
-    [ ! -e "$cgroup/$file" ] || return 0
-  done
-  skip "$cgroup has no ${*:2}"
-}
-
-remove_cgroup() {
-  wait_for 5 rmdir "$1" 2>/dev/null
-}
 
 # fails_and_recovers REGEX FILE COMMAND NONE: requests fail for that reason with the limit that COMMAND sets
 # in FILE, in the middle of the take, and QEMU is as before.
@@ -81,7 +52,7 @@ finish() {
 # --- processes: none more, then one
 
 make_cgroup pids pids.max
-start_in "$cgroup"
+start_in "$cgroup/vm"
 fails_and_recovers 'could not make a process.*pids\.max' "$cgroup/pids.max" \
   "echo 1 >$cgroup/pids.max" max
 # QEMU's own worker threads come and go: mostly the helper can be made, and then its child cannot.
@@ -91,10 +62,8 @@ finish
 
 # --- memory: none for the page tables. Nothing is killed for it, so that the clone fails.
 
-make_cgroup memory memory.limit_in_bytes memory.max
-limit=$cgroup/memory.limit_in_bytes usage=$cgroup/memory.usage_in_bytes none=-1
-[ -e "$limit" ] || { limit=$cgroup/memory.max usage=$cgroup/memory.current none=max; }
-start_in "$cgroup"
+make_memory_cgroup
+start_in "$cgroup/vm"
 # As low as can be: version 1 refuses less than what is used and cannot be reclaimed.
 lower="x=\$(cat $usage); while echo \$x >$limit; do x=\$((x - 16384)); done 2>/dev/null; :"
 if [ -e "$cgroup/memory.oom_control" ]; then
