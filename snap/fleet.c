@@ -213,14 +213,6 @@ add_vm(DacsaFleet *self, DacsaVmAddress *address)
   return vm;
 }
 
-static bool
-is_process(pid_t pid, uint64_t start_time)
-{
-  uint64_t now;
-
-  return dacsa_procmaps_start_time(pid, &now, NULL) && now == start_time;
-}
-
 static void
 set_probe(DacsaFleet *self, DacsaVm *vm, DacsaProbe *probe)
 {
@@ -296,7 +288,7 @@ probe_done(GVariant *payload, const GError *error, void *data)
     tell_changed(self, vm);
   self->options.probed(vm, probe->sequence, vm->running ? NULL : error, self->options.data);
   /* It may have ended since it was looked at, before it was watched. */
-  if (vm->running && vm->probe && !is_process(vm->probe->pid, vm->probe->start_time))
+  if (vm->running && vm->probe && !dacsa_procmaps_is_process(vm->probe->pid, vm->probe->start_time))
     vm_stopped(self, vm);
   else
     dacsa_fleet_forget_if_empty(self, vm);

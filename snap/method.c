@@ -2,7 +2,6 @@
 #include "snap/method.h"
 
 #include "snap/error.h"
-#include "snap/hostfile.h"
 #include "snap/method-copy.h"
 #include "snap/method-fork.h"
 #include "snap/procmaps.h"
@@ -57,12 +56,6 @@ dacsa_acquisition_clear(DacsaAcquisition *self)
   if (self->method && self->method->free_state)
     self->method->free_state(self);
   self->state = NULL;
-}
-
-bool
-dacsa_method_make_expendable(pid_t child, GError **error)
-{
-  return dacsa_hostfile_write(child, "oom_score_adj", "1000", error);
 }
 
 static bool
@@ -132,8 +125,7 @@ check_memory(const DacsaLayout *layout, pid_t child, GError **error)
 bool
 dacsa_acquisition_settle(DacsaAcquisition *self, DacsaRecord *record, GError **error)
 {
-  if (!dacsa_method_make_expendable(self->child, error) ||
-      !self->method->settle(self, record, error) ||
+  if (!self->method->settle(self, record, error) ||
       !dacsa_procmaps_start_time(self->child, &record->child_start, error) ||
       !check_memory(record->layout, self->child, error))
     return false;

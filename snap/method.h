@@ -26,7 +26,9 @@ struct DacsaMethod {
   unsigned bit;     /* as snap/preflight.h calls it */
   /* Before the pause, and before there is a journal: all that can be done then. */
   bool (*prepare)(DacsaAcquisition *self, GError **error);
-  /* In the pause, and as short as can be. BUSY: it may succeed the next moment. */
+  /* In the pause, and as short as can be. BUSY: it may succeed the next moment. child has
+   * oom_score_adj 1000 from before it costs memory: it dies for the VM, never the other way round.
+   */
   bool (*acquire)(DacsaAcquisition *self, GError **error);
   /* The VM runs again: waits until child is there for good, and fills in record's layout. */
   bool (*settle)(DacsaAcquisition *self, DacsaRecord *record, GError **error);
@@ -51,6 +53,3 @@ bool dacsa_acquisition_settle(DacsaAcquisition *self, DacsaRecord *record,
 
 /* Used by the methods: waits until the child sits in pause(2) with nothing open. */
 bool dacsa_method_await_parked(pid_t child, GError **error) G_GNUC_WARN_UNUSED_RESULT;
-
-/* Used by the methods: the child is the first to die when memory runs out, never the VM. */
-bool dacsa_method_make_expendable(pid_t child, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -147,3 +147,11 @@ dacsa_procmaps_start_time(pid_t pid, uint64_t *ret, GError **error)
     return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "/proc/%d/stat has no start time", (int)pid);
   return true;
 }
+
+bool
+dacsa_procmaps_is_process(pid_t pid, uint64_t start_time)
+{
+  uint64_t now;
+
+  return dacsa_procmaps_start_time(pid, &now, NULL) && now == start_time;
+}

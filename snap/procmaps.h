@@ -35,3 +35,6 @@ bool dacsa_procmaps_status(pid_t pid, const char *key, char **ret,
 
 /* When the process started, in clock ticks since boot: with the pid it names a process for good. */
 bool dacsa_procmaps_start_time(pid_t pid, uint64_t *ret, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* Whether that process is still there; one that nobody has waited for yet is. */
+bool dacsa_procmaps_is_process(pid_t pid, uint64_t start_time);

@@ -43,9 +43,7 @@ is_zombie(pid_t pid)
 static bool
 is_same_process(pid_t pid, uint64_t start_time)
 {
-  uint64_t now;
-
-  return dacsa_procmaps_start_time(pid, &now, NULL) && now == start_time && !is_zombie(pid);
+  return dacsa_procmaps_is_process(pid, start_time) && !is_zombie(pid);
 }
 
 /* -- QEMU's main thread -- */

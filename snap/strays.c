@@ -31,23 +31,6 @@ label_of(pid_t pid)
   return g_strdup(line + sizeof(DACSA_HOLDER_NAME));
 }
 
-static bool
-is_holder(pid_t pid, const char *state_path)
-{
-  g_autofree char *prefix = g_strconcat(state_path, "/", NULL);
-  g_autofree char *label = label_of(pid);
-
-  return label && g_str_has_prefix(label, prefix);
-}
-
-static bool
-is_labelled(pid_t pid, const char *wanted)
-{
-  g_autofree char *label = label_of(pid);
-
-  return label && strcmp(label, wanted) == 0;
-}
-
 /* One that has descriptors waits for a worker, and ends with it. */
 static bool
 is_parked(pid_t pid)
@@ -67,22 +50,46 @@ is_known(pid_t pid, const GPtrArray *records)
   return false;
 }
 
-void
-dacsa_strays_end(const char *state_path, const GPtrArray *records)
+/* Of a mount whose records are known: parked, and in none of them. */
+typedef struct {
+  const char *state_path;
+  const GPtrArray *records;
+} Mount;
+
+static bool
+is_unknown(pid_t pid, const void *data)
+{
+  const Mount *mount = data;
+  g_autofree char *prefix = g_strconcat(mount->state_path, "/", NULL);
+  g_autofree char *label = label_of(pid);
+
+  return label && g_str_has_prefix(label, prefix) && !is_known(pid, mount->records) &&
+         is_parked(pid);
+}
+
+static bool
+is_labelled(pid_t pid, const void *data)
+{
+  g_autofree char *label = label_of(pid);
+
+  return label && strcmp(label, data) == 0;
+}
+
+/* Kills those of which is_one says so. It is asked twice: the descriptor is of whoever has the pid
+ * when it is opened. */
+static void
+kill_each(bool (*is_one)(pid_t pid, const void *data), const void *data)
 {
   g_autoptr(GDir) dir = g_dir_open("/proc", 0, NULL);
   const char *name;
 
   while (dir && (name = g_dir_read_name(dir))) {
     const pid_t pid = (pid_t)g_ascii_strtoll(name, NULL, 10);
-    const int pidfd = pid > 0 && is_holder(pid, state_path) && !is_known(pid, records)
-                          ? (int)syscall(SYS_pidfd_open, pid, 0)
-                          : -1;
+    const int pidfd = pid > 0 && is_one(pid, data) ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
 
     if (pidfd < 0)
       continue;
-    /* Asked again: the descriptor is of whoever has the pid now. */
-    if (is_holder(pid, state_path) && is_parked(pid)) {
+    if (is_one(pid, data)) {
       g_message("a copy that nobody knows is ended (pid %d)", (int)pid);
       syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
     }
@@ -91,20 +98,15 @@ dacsa_strays_end(const char *state_path, const GPtrArray *records)
 }
 
 void
+dacsa_strays_end(const char *state_path, const GPtrArray *records)
+{
+  const Mount mount = {state_path, records};
+
+  kill_each(is_unknown, &mount);
+}
+
+void
 dacsa_strays_end_one(const char *label)
 {
-  g_autoptr(GDir) dir = g_dir_open("/proc", 0, NULL);
-  const char *name;
-
-  while (dir && (name = g_dir_read_name(dir))) {
-    const pid_t pid = (pid_t)g_ascii_strtoll(name, NULL, 10);
-    const int pidfd =
-        pid > 0 && is_labelled(pid, label) ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
-
-    if (pidfd < 0)
-      continue;
-    if (is_labelled(pid, label))
-      syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
-    close(pidfd);
-  }
+  kill_each(is_labelled, label);
 }

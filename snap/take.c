@@ -198,10 +198,8 @@ is_taken(const Take *self)
   const DacsaTakeOptions *options = self->options;
   g_autoptr(DacsaRecord) record =
       dacsa_state_load_record(options->state_path, options->address->name, options->name);
-  uint64_t start;
 
-  return record && dacsa_procmaps_start_time(record->child, &start, NULL) &&
-         start == record->child_start;
+  return record && dacsa_procmaps_is_process(record->child, record->child_start);
 }
 
 /* A journal of what is about to be done, in place of one of an attempt before. */

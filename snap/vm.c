@@ -207,13 +207,12 @@ dacsa_kept_free(DacsaKept *kept)
 bool
 dacsa_kept_open(const DacsaRecord *record, int *ret_pidfd)
 {
-  uint64_t start;
   int pidfd = (int)syscall(SYS_pidfd_open, record->child, 0);
 
   if (pidfd < 0)
     return false;
   /* The pidfd pins the process, so that what is read now is of the process it names. */
-  if (!dacsa_procmaps_start_time(record->child, &start, NULL) || start != record->child_start) {
+  if (!dacsa_procmaps_is_process(record->child, record->child_start)) {
     close(pidfd);
     return false;
   }
