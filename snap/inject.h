@@ -5,7 +5,7 @@
  * starts it and looks on.
  *
  *   QEMU's main thread   madvise a VMA, clone(CLONE_VM...), wait4, madvise a VMA back
- *   helper               clone(), exit: it shares QEMU's memory, so its child is QEMU's copy, and
+ *   helper               clone(), exit: it shares QEMU's memory, so its child has the copy, and
  *                        its exit gives that child to init
  *   child                close_range(0, ~0), pause() for ever
  *
