@@ -145,6 +145,17 @@ read_reclaimable(const char *root, const char *directory, const LimitFile *file)
   return sum;
 }
 
+/* Version 1: `oom_kill_disable 1` (Documentation/admin-guide/cgroup-v1/memory.rst). */
+static bool
+has_no_oom_killer(const char *root, const char *directory)
+{
+  g_autofree char *path = g_build_filename(directory, "memory.oom_control", NULL);
+  g_autofree char *text = dacsa_hostfile_read(root, path);
+  uint64_t disabled;
+
+  return dacsa_hostfile_number(text, "oom_kill_disable", &disabled) && disabled == 1;
+}
+
 /* What one directory says; NULL: nothing, as the topmost does. */
 static DacsaCgroupLimit *
 read_limit(const char *root, const char *directory, const LimitFile *file)
@@ -160,6 +171,7 @@ read_limit(const char *root, const char *directory, const LimitFile *file)
   ret->file = g_steal_pointer(&path);
   ret->limit = limit;
   ret->used = used - MIN(used, read_reclaimable(root, directory, file));
+  ret->waits = file->kind == DACSA_CGROUP_MEMORY && has_no_oom_killer(root, directory);
   return ret;
 }
 

@@ -17,6 +17,8 @@ typedef enum {
 typedef struct {
   char *file; /* that sets the limit */
   uint64_t limit, used;
+  bool waits; /* of memory: who needs more than that waits for it, and nothing is ended (version 1)
+               */
 } DacsaCgroupLimit;
 
 void dacsa_cgroup_limit_free(DacsaCgroupLimit *limit);

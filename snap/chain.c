@@ -13,10 +13,11 @@
 #define FRAME ((uint64_t)DACSA_SIGCHAIN_FRAME)
 #define RED_ZONE 256u          /* the ABI's is 128 */
 #define MAX_CHAIN (96u * 1024) /* a new process's stack has 128 KiB and its arguments mapped */
-#define OTHERS 4u              /* frames of helper and child */
-#define SYSCALL_LEN 2u         /* 0f 05 */
-#define RESTORER_LEN 9u        /* mov $15, %rax; syscall */
-#define ERESTARTSYS 512        /* include/linux/errno.h: to 516, all mean that it is restarted */
+#define PAGE 4096u
+#define OTHERS 4u       /* frames of helper and child */
+#define SYSCALL_LEN 2u  /* 0f 05 */
+#define RESTORER_LEN 9u /* mov $15, %rax; syscall */
+#define ERESTARTSYS 512 /* include/linux/errno.h: to 516, all mean that it is restarted */
 #define ERESTART_RESTARTBLOCK 516
 
 /* -- laying it out -- */
@@ -41,14 +42,49 @@ put_main_step(const Layout *self, uint64_t *at, DacsaSyscall call)
   *at += FRAME;
 }
 
+/* A step for each: what is to be forked, and what is not; or, when it has been, back. */
 static void
-put_madvise(const Layout *self, uint64_t *at, const GArray *vmas, int advice)
+put_madvise(const Layout *self, uint64_t *at, const GArray *vmas, bool back)
 {
   for (guint i = 0; i < vmas->len; i++) {
     const DacsaForkVma *vma = &g_array_index(vmas, DacsaForkVma, i);
+    const int advice = vma->withheld == back ? MADV_DOFORK : MADV_DONTFORK;
 
     put_main_step(self, at, (DacsaSyscall){SYS_madvise, {vma->start, vma->len, (uint64_t)advice}});
   }
+}
+
+static void
+append(GArray *vmas, uint64_t start, uint64_t end, bool withheld)
+{
+  const DacsaForkVma vma = {start, end - start, withheld};
+
+  if (end > start)
+    g_array_append_val(vmas, vma);
+}
+
+/* A thread's child needs the stack that it is made on, from sp down by room bytes. A coroutine's
+ * lies among QEMU's other memory: it is left out of what is withheld, whose VMA is split there and
+ * joined again. */
+static GArray *
+without_stack(const GArray *vmas, uint64_t sp, uint64_t room)
+{
+  const uint64_t start = (sp - room) & ~(uint64_t)(PAGE - 1);
+  const uint64_t end = (sp + PAGE - 1) & ~(uint64_t)(PAGE - 1);
+  GArray *rest = g_array_new(FALSE, FALSE, sizeof(DacsaForkVma));
+
+  for (guint i = 0; i < vmas->len; i++) {
+    const DacsaForkVma *vma = &g_array_index(vmas, DacsaForkVma, i);
+    const uint64_t vma_end = vma->start + vma->len;
+
+    if (!vma->withheld || end <= vma->start || start >= vma_end) {
+      g_array_append_val(rest, *vma);
+    } else {
+      append(rest, vma->start, start, true);
+      append(rest, end, vma_end, true);
+    }
+  }
+  return rest;
 }
 
 static void
@@ -66,9 +102,11 @@ put_helper_and_child(const Layout *self, const DacsaChain *chain)
 }
 
 bool
-dacsa_chain_build(const DacsaGadgets *gadgets, const GArray *vmas, const DacsaThreadState *state,
-                  DacsaChain *ret, GByteArray **ret_image, GError **error)
+dacsa_chain_build(const DacsaGadgets *gadgets, const GArray *all_vmas,
+                  const DacsaThreadState *state, DacsaChain *ret, GByteArray **ret_image,
+                  GError **error)
 {
+  g_autoptr(GArray) vmas = without_stack(all_vmas, state->regs.rsp, MAX_CHAIN + RED_ZONE);
   g_autoptr(GByteArray) fpstate = NULL;
   g_autoptr(GByteArray) image = g_byte_array_new();
   const uint64_t n = 2 * (uint64_t)vmas->len + 2; /* the main thread's steps */
@@ -78,7 +116,7 @@ dacsa_chain_build(const DacsaGadgets *gadgets, const GArray *vmas, const DacsaTh
   const uint64_t frames = n + 1 + OTHERS;
   const uint64_t size = frames * FRAME + 64 + fpstate->len;
   if (size > MAX_CHAIN)
-    return dacsa_fail(error, DACSA_ERROR_UNSUPPORTED, "guest RAM has too many mappings (%u)",
+    return dacsa_fail(error, DACSA_ERROR_UNSUPPORTED, "QEMU's memory has too many mappings (%u)",
                       vmas->len);
   const uint64_t base = (state->regs.rsp - RED_ZONE - size) & ~(uint64_t)63;
   const uint64_t fp_at = (base + frames * FRAME + 63) & ~(uint64_t)63;
@@ -92,11 +130,11 @@ dacsa_chain_build(const DacsaGadgets *gadgets, const GArray *vmas, const DacsaTh
   uint64_t at = base;
 
   g_byte_array_set_size(image, (guint)chain.length);
-  put_madvise(&layout, &at, vmas, MADV_DOFORK);
+  put_madvise(&layout, &at, vmas, false);
   put_main_step(&layout, &at,
                 (DacsaSyscall){SYS_clone, {CLONE_VM | CLONE_FILES | CLONE_FS, chain.helper}});
   put_main_step(&layout, &at, (DacsaSyscall){SYS_wait4, {(uint64_t)-1, 0, __WCLONE, 0}});
-  put_madvise(&layout, &at, vmas, MADV_DONTFORK);
+  put_madvise(&layout, &at, vmas, true);
   dacsa_sigchain_last(image->data + (at - base), gadgets, state, fp_at);
   put_helper_and_child(&layout, &chain);
   memcpy(image->data + (fp_at - base), fpstate->data, fpstate->len);

@@ -3,7 +3,7 @@
  * and where their frames lie, on the main thread's own stack below all that it uses.
  *
  *   base    the main thread's steps, ascending:
- *             madvise(DOFORK) a VMA, clone, wait4, madvise(DONTFORK) a VMA, its own state
+ *             madvise a VMA, clone, wait4, madvise a VMA back, its own state
  *   helper  clone, exit
  *   child   close_range, pause
  *           the FPU image of the main thread's own state, up to base + length
@@ -16,8 +16,10 @@
 
 #include <sys/types.h>
 
+/* Whole VMAs of QEMU. */
 typedef struct {
-  uint64_t start, len; /* a whole VMA of QEMU that is MADV_DONTFORK */
+  uint64_t start, len;
+  bool withheld; /* they are MADV_DONTFORK in the fork only; the others everywhere else */
 } DacsaForkVma;
 
 /* All are addresses in QEMU, and all but length of frames. */
@@ -28,9 +30,9 @@ typedef struct {
   uint64_t helper, child;
 } DacsaChain;
 
-/* Lays the chain out for a thread as it was found. vmas: of DacsaForkVma. *ret_image, owned, is
- * what belongs at ret->base. UNSUPPORTED: there are too many VMAs for a stack, or AMX tiles in use.
- */
+/* Lays the chain out for a thread as it was found. vmas: of DacsaForkVma; what the thread has its
+ * stack in is not withheld. *ret_image, owned, is what belongs at ret->base. UNSUPPORTED: there are
+ * too many VMAs for a stack, or AMX tiles in use. */
 bool dacsa_chain_build(const DacsaGadgets *gadgets, const GArray *vmas,
                        const DacsaThreadState *state, DacsaChain *ret, GByteArray **ret_image,
                        GError **error) G_GNUC_WARN_UNUSED_RESULT;

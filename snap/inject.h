@@ -1,10 +1,11 @@
 /*
  * Makes a running QEMU fork: the child, parked for ever in pause(2) with no descriptor open, holds
- * QEMU's memory of that instant, guest RAM included. QEMU runs the whole sequence by itself as a
- * chain of signal frames (snap/sigchain.h); the tracer only starts it and looks on.
+ * guest memory of that instant, and of QEMU's own only what it runs on (snap/forkmap.h). QEMU runs
+ * the whole sequence by itself as a chain of signal frames (snap/sigchain.h); the tracer only
+ * starts it and looks on.
  *
- *   QEMU's main thread   madvise(DOFORK) a VMA, clone(CLONE_VM...), wait4, madvise(DONTFORK) a VMA
- *   helper               clone(), exit: it shares QEMU's memory, so its child is QEMU's copy, and
+ *   QEMU's main thread   madvise a VMA, clone(CLONE_VM...), wait4, madvise a VMA back
+ *   helper               clone(), exit: it shares QEMU's memory, so its child has the copy, and
  *                        its exit gives that child to init
  *   child                close_range(0, ~0), pause() for ever
  *

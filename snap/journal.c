@@ -17,6 +17,8 @@
 #define SUFFIX ".taking"
 #define GROUP "taking"
 #define CHAIN "chain"
+#define FORKED '+' /* between the address and the length of a VMA */
+#define WITHHELD '~'
 #define MAX_VMAS 4096u
 #define MAX_ADDITION 512
 
@@ -33,7 +35,7 @@ dacsa_journal_free(DacsaJournal *self)
 
 bool
 dacsa_journal_new(const DacsaVmAddress *address, const char *snapshot, const DacsaProbe *probe,
-                  bool ran, DacsaJournal **ret, GError **error)
+                  const GArray *vmas, bool ran, DacsaJournal **ret, GError **error)
 {
   g_autoptr(DacsaJournal) self = g_new0(DacsaJournal, 1);
   g_autofree char *exe = g_strdup_printf("/proc/%d/exe", (int)probe->pid);
@@ -54,7 +56,8 @@ dacsa_journal_new(const DacsaVmAddress *address, const char *snapshot, const Dac
   self->ran = ran;
   self->group_stop = g_strcmp0(probe->method, "fork") == 0 && dacsa_inject_needs_stop(probe->pid);
   self->gadgets = probe->gadgets;
-  self->vmas = g_array_copy(probe->vmas);
+  self->vmas =
+      vmas ? g_array_copy((GArray *)vmas) : g_array_new(FALSE, FALSE, sizeof(DacsaForkVma));
   *ret = g_steal_pointer(&self);
   return true;
 }
@@ -89,7 +92,8 @@ vmas_to_text(const GArray *vmas)
   for (guint i = 0; i < vmas->len; i++) {
     const DacsaForkVma *vma = &g_array_index(vmas, DacsaForkVma, i);
 
-    g_string_append_printf(text, "%" PRIx64 "+%" PRIx64 " ", vma->start, vma->len);
+    g_string_append_printf(text, "%" PRIx64 "%c%" PRIx64 " ", vma->start,
+                           vma->withheld ? WITHHELD : FORKED, vma->len);
   }
   return g_string_free(text, FALSE);
 }
@@ -98,12 +102,15 @@ static bool
 vmas_from_text(const char *text, GArray **ret)
 {
   g_autoptr(GArray) vmas = g_array_new(FALSE, FALSE, sizeof(DacsaForkVma));
-  DacsaForkVma vma;
+  DacsaForkVma vma = {0};
+  char kind;
   int n;
 
-  for (; sscanf(text, "%" SCNx64 "+%" SCNx64 " %n", &vma.start, &vma.len, &n) == 2; text += n) {
-    if (vmas->len == MAX_VMAS)
+  for (; sscanf(text, "%" SCNx64 "%c%" SCNx64 " %n", &vma.start, &kind, &vma.len, &n) == 3;
+       text += n) {
+    if (vmas->len == MAX_VMAS || (kind != FORKED && kind != WITHHELD))
       return false;
+    vma.withheld = kind == WITHHELD;
     g_array_append_val(vmas, vma);
   }
   *ret = g_steal_pointer(&vmas);

@@ -25,9 +25,11 @@ typedef struct {
   DacsaChain chain; /* the latest, if there were several attempts */
 } DacsaJournal;
 
-/* A journal for a take that the calling process begins now. Owned. The chain is added later. */
+/* A journal for a take that the calling process begins now. Owned. The chain is added later. vmas:
+ * DacsaForkVma, what the take changes for a moment; NULL: nothing. */
 bool dacsa_journal_new(const DacsaVmAddress *address, const char *snapshot, const DacsaProbe *probe,
-                       bool ran, DacsaJournal **ret, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+                       const GArray *vmas, bool ran, DacsaJournal **ret,
+                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void dacsa_journal_free(DacsaJournal *journal);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DacsaJournal, dacsa_journal_free)
 

@@ -2,7 +2,9 @@
 #include "snap/method-fork.h"
 
 #include "snap/error.h"
+#include "snap/forkmap.h"
 #include "snap/injector.h"
+#include "snap/procmaps.h"
 
 #define RETRY_US (20 * 1000)
 
@@ -11,16 +13,21 @@ typedef struct {
   DacsaInjector *injector;
 } Fork;
 
+/* QEMU's mappings come and go as it works, so they are looked at each time. */
 static bool
 fork_prepare(DacsaAcquisition *self, GError **error)
 {
   const DacsaProbe *probe = self->probe;
   Fork *fork = g_new0(Fork, 1);
+  g_autoptr(GArray) host = NULL;
 
   self->state = fork;
+  if (!dacsa_procmaps_read(probe->pid, &host, error))
+    return false;
+  self->vmas = dacsa_forkmap_build(host, probe->vmas, probe->layout, &probe->gadgets);
   fork->injection = (DacsaInjection){.pid = probe->pid,
                                      .gadgets = probe->gadgets,
-                                     .vmas = probe->vmas,
+                                     .vmas = self->vmas,
                                      .stop_group = dacsa_inject_needs_stop(probe->pid)};
   return dacsa_injector_new(&fork->injection, &fork->injector, error);
 }

@@ -56,6 +56,7 @@ dacsa_acquisition_clear(DacsaAcquisition *self)
   if (self->method && self->method->free_state)
     self->method->free_state(self);
   self->state = NULL;
+  g_clear_pointer(&self->vmas, g_array_unref);
 }
 
 static bool

@@ -18,7 +18,8 @@ typedef struct {
   pid_t child;             /* what holds the memory; 0: nothing yet */
   int pidfd;               /* of it, or -1 */
   int journal;             /* of the take (snap/journal.h), borrowed, or -1 */
-  void *state;             /* the method's own */
+  GArray *vmas; /* DacsaForkVma: what it changes of QEMU's and puts back; owned, or NULL */
+  void *state;  /* the method's own */
 } DacsaAcquisition;
 
 struct DacsaMethod {

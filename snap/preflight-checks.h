@@ -37,6 +37,7 @@ char *dacsa_preflight_cgroup_tasks(const DacsaPreflight *p);
 char *dacsa_preflight_host_tasks(const DacsaPreflight *p);
 char *dacsa_preflight_overcommit(const DacsaPreflight *p);
 char *dacsa_preflight_cgroup_memory(const DacsaPreflight *p);
+char *dacsa_preflight_cgroup_waits(const DacsaPreflight *p);
 char *dacsa_preflight_host_memory(const DacsaPreflight *p);
 char *dacsa_preflight_cgroup_copies(const DacsaPreflight *p);
 char *dacsa_preflight_host_copies(const DacsaPreflight *p);

@@ -188,6 +188,21 @@ dacsa_preflight_cgroup_memory(const DacsaPreflight *p)
                          dacsa_cgroup_room(limit) / MIB, limit->file, first / MIB);
 }
 
+/* Where it is full QEMU would stand still, waiting for the copy of a page, and the kernel cannot
+ * make copies for itself, where it writes into QEMU's memory: that fails, or is fatal. */
+char *
+dacsa_preflight_cgroup_waits(const DacsaPreflight *p)
+{
+  g_autoptr(DacsaCgroupLimit) limit =
+      dacsa_cgroup_tightest(p->root, p->monitor->pid, DACSA_CGROUP_MEMORY);
+
+  if (!limit || !limit->waits)
+    return NULL;
+  return g_strdup_printf("QEMU's cgroup has the OOM killer off: where its memory runs out (%s) the "
+                         "VM would stand still, and the snapshot would not be ended for it",
+                         limit->file);
+}
+
 char *
 dacsa_preflight_cgroup_copies(const DacsaPreflight *p)
 {

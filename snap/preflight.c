@@ -60,6 +60,8 @@ static const struct {
     {dacsa_preflight_overcommit, true, false, FORK,
      "set vm.overcommit_memory to 0 or 1, or raise vm.overcommit_ratio"},
     {dacsa_preflight_cgroup_memory, true, false, FORK, MEMORY},
+    {dacsa_preflight_cgroup_waits, true, false, FORK,
+     "turn it on (0 into memory.oom_control), or lift the limit"},
     {dacsa_preflight_host_memory, true, false, FORK, "drop snapshots, or free memory"},
     {dacsa_preflight_cgroup_copies, false, true, FORK, MEMORY},
     {dacsa_preflight_host_copies, false, true, FORK, "drop snapshots, or free memory"},

@@ -114,8 +114,8 @@ holds_any(const DacsaHostVma *vma, const GArray *hvas)
   return false;
 }
 
-/* The VMAs that hold guest memory and that a fork would leave out; and those that are in huge
- * pages: guest memory, and what else QEMU wants there, for a fork copies the page tables of all. */
+/* The VMAs that hold guest memory: those that a fork would leave out; and those that may be in huge
+ * pages. */
 static void
 collect_vmas(DacsaProbe *probe, const GArray *host, const GArray *hvas)
 {
@@ -123,12 +123,13 @@ collect_vmas(DacsaProbe *probe, const GArray *host, const GArray *hvas)
   probe->huge_vmas = g_array_new(FALSE, FALSE, sizeof(DacsaForkVma));
   for (guint i = 0; host && i < host->len; i++) {
     const DacsaHostVma *vma = &g_array_index(host, DacsaHostVma, i);
-    const DacsaForkVma range = {vma->start, vma->end - vma->start};
+    const DacsaForkVma range = {.start = vma->start, .len = vma->end - vma->start};
 
-    const bool is_guests = holds_any(vma, hvas);
-    if (is_guests && vma->dont_fork)
+    if (!holds_any(vma, hvas))
+      continue;
+    if (vma->dont_fork)
       g_array_append_val(probe->vmas, range);
-    if ((is_guests || vma->huge_pages) && dacsa_hugepages_allowed("", vma))
+    if (dacsa_hugepages_allowed("", vma))
       g_array_append_val(probe->huge_vmas, range);
   }
 }
@@ -263,7 +264,7 @@ static GArray *
 vmas_from_iter(GVariantIter *iter)
 {
   GArray *vmas = g_array_new(FALSE, FALSE, sizeof(DacsaForkVma));
-  DacsaForkVma vma;
+  DacsaForkVma vma = {0};
 
   while (g_variant_iter_next(iter, "(tt)", &vma.start, &vma.len))
     g_array_append_val(vmas, vma);

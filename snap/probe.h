@@ -17,7 +17,7 @@ typedef struct {
   char *mtree;         /* the memory map the layout was made of */
   DacsaLayout *layout; /* offsets are QEMU's host virtual addresses */
   GArray *vmas;        /* DacsaForkVma: what holds guest memory and is MADV_DONTFORK */
-  GArray *huge_vmas;   /* DacsaForkVma: guest memory, and more of QEMU's, in huge pages */
+  GArray *huge_vmas;   /* DacsaForkVma: guest memory that may be in huge pages */
   DacsaGadgets gadgets;
   GPtrArray *findings;         /* DacsaFinding: what there is to be told of its snapshots */
   char *method;                /* by which they are taken; NULL: they cannot be */

@@ -35,6 +35,7 @@ typedef struct {
   bool running;            /* the VM, before */
   int journal;             /* or -1 */
   bool resumed;            /* the VM runs as it did before */
+  GArray *vmas;            /* what was changed of QEMU's, if it has succeeded; owned, or NULL */
 } Take;
 
 static void
@@ -43,6 +44,7 @@ take_clear(Take *self)
   dacsa_monitor_free(self->monitor);
   dacsa_probe_free(self->fresh);
   g_free(self->label);
+  g_clear_pointer(&self->vmas, g_array_unref);
   if (self->journal >= 0)
     close(self->journal);
 }
@@ -204,7 +206,7 @@ is_taken(const Take *self)
 
 /* A journal of what is about to be done, in place of one of an attempt before. */
 static bool
-begin_journal(Take *self, GError **error)
+begin_journal(Take *self, const GArray *vmas, GError **error)
 {
   const DacsaTakeOptions *options = self->options;
   g_autoptr(DacsaJournal) journal = NULL;
@@ -216,8 +218,8 @@ begin_journal(Take *self, GError **error)
     close(self->journal);
     self->journal = -1;
   }
-  return dacsa_journal_new(options->address, options->name, self->probe, self->running, &journal,
-                           error) &&
+  return dacsa_journal_new(options->address, options->name, self->probe, vmas, self->running,
+                           &journal, error) &&
          dacsa_journal_save(journal, options->state_path, &self->journal, error);
 }
 
@@ -260,14 +262,17 @@ attempt(Take *self, DacsaRecord **ret, GError **error)
   dacsa_acquisition_init(&acquisition, dacsa_method_find(self->probe->method), self->probe,
                          self->label);
   if (!acquisition.method->prepare(&acquisition, error) || !find_out_state(self, error) ||
-      !begin_journal(self, error))
+      !begin_journal(self, acquisition.vmas, error))
     return false;
   acquisition.journal = self->journal;
   if (!pause_and_acquire(self, &acquisition, record, error) ||
       !layout_holds(self->monitor, self->probe, &holds, error) ||
       (holds && !dacsa_acquisition_settle(&acquisition, record, error)))
     return false;
-  *ret = holds ? g_steal_pointer(&record) : NULL;
+  if (holds) {
+    self->vmas = g_steal_pointer(&acquisition.vmas);
+    *ret = g_steal_pointer(&record);
+  }
   return true;
 }
 
@@ -307,7 +312,7 @@ take_locked(Take *self, DacsaRecord **ret, GError **error)
 }
 
 bool
-dacsa_take(const DacsaTakeOptions *options, DacsaRecord **ret, GError **error)
+dacsa_take(const DacsaTakeOptions *options, DacsaRecord **ret, GArray **ret_vmas, GError **error)
 {
   g_auto(Take) self = {.options = options, .probe = options->probe, .journal = -1, .resumed = true};
   int lock;
@@ -316,11 +321,21 @@ dacsa_take(const DacsaTakeOptions *options, DacsaRecord **ret, GError **error)
     return false;
   self.label = dacsa_take_label(options->state_path, options->address->name, options->name);
   bool ok = take_locked(&self, ret, error);
+  if (ok)
+    *ret_vmas = g_steal_pointer(&self.vmas);
   /* A VM that could not be resumed is left to those who come after, unless it is gone. */
   if (self.journal >= 0 && (self.resumed || kill(options->probe->pid, 0) < 0))
     dacsa_journal_remove(options->state_path, options->address->name, options->name);
   dacsa_vmlock_release(options->probe->pid, lock);
   return ok;
+}
+
+/* Of stretches that are withheld, all VMAs: those that came since are as they always are. */
+static bool
+is_back(const DacsaForkVma *changed, const DacsaHostVma *vma)
+{
+  return vma->end <= changed->start || vma->start >= changed->start + changed->len ||
+         vma->dont_fork != changed->withheld;
 }
 
 bool
@@ -331,12 +346,15 @@ dacsa_take_verify(pid_t pid, const GArray *vmas, GError **error)
   if (!dacsa_procmaps_read(pid, &host, error))
     return false;
   for (guint i = 0; i < vmas->len; i++) {
-    const DacsaForkVma *want = &g_array_index(vmas, DacsaForkVma, i);
-    const DacsaHostVma *vma = dacsa_procmaps_find(host, want->start);
+    const DacsaForkVma *changed = &g_array_index(vmas, DacsaForkVma, i);
 
-    if (vma && !vma->dont_fork)
-      return dacsa_fail(error, DACSA_ERROR_OS,
-                        "MADV_DONTFORK is not back on QEMU's memory at 0x%" PRIx64, want->start);
+    for (guint j = 0; j < host->len; j++) {
+      const DacsaHostVma *vma = &g_array_index(host, DacsaHostVma, j);
+
+      if (!is_back(changed, vma))
+        return dacsa_fail(error, DACSA_ERROR_OS, "MADV_DONTFORK is %s QEMU's memory at 0x%" PRIx64,
+                          changed->withheld ? "left on" : "not back on", vma->start);
+    }
   }
   return true;
 }

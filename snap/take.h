@@ -20,16 +20,17 @@ typedef struct {
 } DacsaTakeOptions;
 
 /*
- * Takes a snapshot, and saves its record: owned. The VM is resumed whatever happens, and before
+ * Takes a snapshot, and saves its record: owned. *ret_vmas, owned: DacsaForkVma, what was changed
+ * of QEMU's and is to be verified; NULL: nothing. The VM is resumed whatever happens, and before
  * this returns. If the process is killed before, a journal is left that tells snap/recover.h what
  * to put right.
  */
-bool dacsa_take(const DacsaTakeOptions *options, DacsaRecord **ret,
+bool dacsa_take(const DacsaTakeOptions *options, DacsaRecord **ret, GArray **ret_vmas,
                 GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Looks, at leisure, whether QEMU is as it was: MADV_DONTFORK back on its memory (vmas: of
- * DacsaForkVma). Not in the pause, and not before the snapshot is announced: reading all of QEMU's
- * mappings takes a while. */
+/* Looks, at leisure, whether QEMU is as it was: MADV_DONTFORK on what had it, and on nothing else
+ * (vmas: of DacsaForkVma). Not in the pause, and not before the snapshot is announced: reading all
+ * of QEMU's mappings takes a while. */
 bool dacsa_take_verify(pid_t pid, const GArray *vmas, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* What a take calls what it makes, where that has a name: owned. */

@@ -124,7 +124,7 @@ failed_early(const GError *error, void *data)
 
 /* Unless the next take has begun already, which looks after itself. */
 static void
-verify(const Task *task)
+verify(const Task *task, const GArray *vmas)
 {
   const DacsaProbe *probe = task->vm->probe;
   g_autoptr(GError) error = NULL;
@@ -132,7 +132,7 @@ verify(const Task *task)
 
   if (!dacsa_vmlock_take(probe->pid, 0, &lock, NULL))
     return;
-  if (!dacsa_take_verify(probe->pid, probe->vmas, &error) &&
+  if (!dacsa_take_verify(probe->pid, vmas, &error) &&
       !g_error_matches(error, DACSA_ERROR, DACSA_ERROR_NOT_FOUND))
     g_warning("%s/%s: %s", task->request->vm, task->request->name, error->message);
   dacsa_vmlock_release(probe->pid, lock);
@@ -152,6 +152,7 @@ run_task(int reply_fd, void *data)
                                     .failed_early = failed_early,
                                     .data = task};
   g_autoptr(DacsaRecord) record = NULL;
+  g_autoptr(GArray) vmas = NULL;
   g_autoptr(GError) error = NULL;
 
   task->reply_fd = reply_fd;
@@ -160,13 +161,13 @@ run_task(int reply_fd, void *data)
     dacsa_worker_reply(reply_fd, NULL, error);
     return;
   }
-  bool ok = dacsa_take(&options, &record, &error);
+  bool ok = dacsa_take(&options, &record, &vmas, &error);
   if (task->reply_fd < 0)
     return;
   g_autofree char *text = ok ? dacsa_record_to_text(record) : NULL;
   dacsa_worker_reply(reply_fd, ok ? g_variant_new_string(text) : NULL, ok ? NULL : error);
-  if (ok)
-    verify(task);
+  if (vmas)
+    verify(task, vmas);
 }
 
 /* -- its end -- */

@@ -103,6 +103,13 @@ wait_for 5 tells full "warning: QEMU's cgroup has .* MiB of memory left" || fail
 grep -qx "full: can be snapshotted" "$tmp/said" || fail "check: $(cat "$tmp/said")"
 grep -q '^warning: ' "$mnt/full/status" || fail "no warning in status"
 takes full
+if [ -e "$cgroup/memory.oom_control" ]; then
+  leave 1024
+  takes full
+  echo 1 >"$cgroup/memory.oom_control"
+  refuses full "QEMU's cgroup has the OOM killer off"
+  echo 0 >"$cgroup/memory.oom_control"
+fi
 echo $none >"$limit"
 wait_for 5 tells full 'can be snapshotted$' || fail "check: $(cat "$tmp/said")"
 takes full

@@ -227,7 +227,7 @@ victim_start(Victim *v)
   close(ready[1]);
   g_assert_cmpint(read(ready[0], &byte, 1), ==, 1);
   close(ready[0]);
-  const DacsaForkVma vma = {(uintptr_t)v->ram, RANGES * DACSA_HUGE_PAGE};
+  const DacsaForkVma vma = {.start = (uintptr_t)v->ram, .len = RANGES * DACSA_HUGE_PAGE};
   v->probe =
       (DacsaProbe){.pid = v->pid, .huge_vmas = g_array_new(FALSE, FALSE, sizeof(DacsaForkVma))};
   g_array_append_val(v->probe.huge_vmas, vma);

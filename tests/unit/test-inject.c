@@ -2,6 +2,7 @@
  * a descriptor or two, and work that it goes on with. */
 #include "check.h"
 
+#include "snap/forkmap.h"
 #include "snap/injector.h"
 #include "snap/procmaps.h"
 
@@ -19,6 +20,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #define REGION (4u << 20)
@@ -402,6 +404,30 @@ target_busy(Shared *shared)
   target_loop(shared, true);
 }
 
+static Shared *coroutine_shared;
+
+static void
+coroutine(void)
+{
+  target_loop(coroutine_shared, true);
+}
+
+/* On a stack among its other memory, as QEMU's coroutines have them. */
+static void
+target_coroutine(Shared *shared)
+{
+  static ucontext_t own, other;
+  const size_t size = 1 << 20;
+
+  coroutine_shared = shared;
+  getcontext(&other);
+  other.uc_stack.ss_sp =
+      mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  other.uc_stack.ss_size = size;
+  makecontext(&other, coroutine, 0);
+  swapcontext(&own, &other);
+}
+
 static void
 set_up(Fixture *f, void (*work)(Shared *shared))
 {
@@ -421,7 +447,7 @@ set_up(Fixture *f, void (*work)(Shared *shared))
   g_usleep(2000);
   f->vmas = g_array_new(FALSE, FALSE, sizeof(DacsaForkVma));
   for (unsigned i = 0; i < N_REGIONS; i++) {
-    DacsaForkVma vma = {f->shared->regions[i], REGION};
+    DacsaForkVma vma = {.start = f->shared->regions[i], .len = REGION};
 
     g_array_append_val(f->vmas, vma);
   }
@@ -612,6 +638,104 @@ test_repeated(void)
   check_target(&f, descriptors);
 }
 
+/* The VMAs with their flags, a line each. */
+static char *
+mappings(pid_t pid)
+{
+  g_autofree char *path = g_strdup_printf("/proc/%d/smaps", (int)pid);
+  g_autofree char *text = NULL;
+  GString *lines = g_string_new(NULL);
+
+  g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+  g_auto(GStrv) all = g_strsplit(text, "\n", -1);
+  for (size_t i = 0; all[i]; i++)
+    if (g_ascii_islower(all[i][0]) || g_ascii_isdigit(all[i][0]) ||
+        g_str_has_prefix(all[i], "VmFlags"))
+      g_string_append_printf(lines, "%s\n", all[i]);
+  return g_string_free(lines, FALSE);
+}
+
+static bool
+is_region(const Fixture *f, const DacsaHostVma *vma)
+{
+  for (unsigned i = 0; i < N_REGIONS; i++)
+    if (vma->start == f->shared->regions[i])
+      return true;
+  return false;
+}
+
+static bool
+holds(const DacsaHostVma *vma, uint64_t hva)
+{
+  return hva >= vma->start && hva < vma->end;
+}
+
+/* The child has the regions and what it runs on, and nothing else of the target's. */
+static void
+check_child_has_little(const Fixture *f, pid_t child, uint64_t stack)
+{
+  g_autoptr(GError) error = NULL;
+  g_autoptr(GArray) vmas = NULL;
+  const DacsaGadgets *gadgets = &f->injection.gadgets;
+
+  CHECK_OK(dacsa_procmaps_read(child, &vmas, &error), error);
+  for (guint i = 0; i < vmas->len; i++) {
+    const DacsaHostVma *vma = &g_array_index(vmas, DacsaHostVma, i);
+
+    /* A stretch of stack that the frames lie on is there, too. */
+    if (!is_region(f, vma) && !vma->special && !holds(vma, gadgets->syscall_ret) &&
+        !holds(vma, gadgets->restorer) && g_strcmp0(vma->path, "[stack]") != 0) {
+      g_assert_null(vma->path);
+      g_assert_cmpuint(vma->end - vma->start, <=, stack);
+    }
+  }
+}
+
+/* stack: bytes that the child may have of one that is not the target's first. */
+static void
+check_withheld(void (*work)(Shared *shared), uint64_t stack)
+{
+  g_auto(Fixture) f;
+  g_autoptr(GError) error = NULL;
+  g_autoptr(GArray) host = NULL;
+  g_autoptr(DacsaLayout) layout = dacsa_layout_new();
+  pid_t child = 0;
+  int pidfd = -1;
+
+  set_up(&f, work);
+  unsigned descriptors = count_descriptors(f.target);
+  for (unsigned i = 0; i < N_REGIONS; i++) {
+    const DacsaRange range = {i * REGION, REGION, f.shared->regions[i], true};
+
+    CHECK_OK(dacsa_layout_append(layout, range, &error), error);
+  }
+  CHECK_OK(dacsa_procmaps_read(f.target, &host, &error), error);
+  g_autoptr(GArray) map = dacsa_forkmap_build(host, f.vmas, layout, &f.injection.gadgets);
+  g_assert_cmpuint(map->len, >, N_REGIONS);
+  g_autofree char *before = mappings(f.target);
+  f.injection.vmas = map;
+  if (!inject(&f, &child, &pidfd))
+    return;
+  check_target(&f, descriptors);
+  g_autofree char *after = mappings(f.target);
+  g_assert_cmpstr(before, ==, after);
+  check_content(&f, child, "ABC");
+  check_child_has_little(&f, child, stack);
+  kill_snapshot(pidfd);
+}
+
+static void
+test_withheld(void)
+{
+  check_withheld(target_busy, 0);
+}
+
+static void
+test_withheld_coroutine(void)
+{
+  check_withheld(target_coroutine, 128 << 10);
+}
+
 /* Where the process may not be forked nothing is left of the attempt. */
 static void
 test_too_many_vmas(void)
@@ -799,6 +923,8 @@ main(int argc, char **argv)
   g_test_add_func("/inject/blocked", test_blocked);
   g_test_add_func("/inject/busy", test_busy);
   g_test_add_func("/inject/repeated", test_repeated);
+  g_test_add_func("/inject/withheld", test_withheld);
+  g_test_add_func("/inject/withheld-coroutine", test_withheld_coroutine);
   g_test_add_func("/inject/too-many-vmas", test_too_many_vmas);
   g_test_add_func("/inject/stopped", test_stopped);
   g_test_add_func("/inject/no-process", test_no_process);

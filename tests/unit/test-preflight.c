@@ -497,6 +497,24 @@ test_memory(Fixture *f, const void *data)
   check_refused(f, "the host has only 64 MiB");
 }
 
+/* Version 1: where memory runs out, nothing is ended; that matters only below a limit. */
+static void
+test_no_oom_killer(Fixture *f, const void *data)
+{
+  (void)data;
+  fake_host_put(f->root, "/proc/self/mountinfo", "30 1 0:25 / /cg rw - cgroup cgroup rw,memory\n");
+  fake_host_put(f->root, "/proc/4242/cgroup", "4:memory:/vms/vm\n");
+  fake_host_put(f->root, "/cg/vms/memory.limit_in_bytes", "1073741824");
+  fake_host_put(f->root, "/cg/vms/memory.usage_in_bytes", "1048576");
+  fake_host_put(f->root, "/cg/vms/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\n");
+  check_refused(f, NULL);
+  fake_host_put(f->root, "/cg/vms/memory.oom_control", "oom_kill_disable 1\nunder_oom 0\n");
+  check_refused(f,
+                "has the OOM killer off: where its memory runs out (/cg/vms/memory.limit_in_bytes");
+  fake_host_put(f->root, "/cg/vms/memory.limit_in_bytes", "9223372036854771712");
+  check_refused(f, NULL);
+}
+
 static void
 test_overcommit(Fixture *f, const void *data)
 {
@@ -598,6 +616,7 @@ main(int argc, char **argv)
   ADD("shared-with", test_shared_with);
   ADD("tasks", test_tasks);
   ADD("memory", test_memory);
+  ADD("no-oom-killer", test_no_oom_killer);
   ADD("overcommit", test_overcommit);
   ADD("copy-memory", test_copy_memory);
   ADD("copy-commit", test_copy_commit);

@@ -51,6 +51,7 @@ test_parse(void)
   g_assert_true(v[3].hugetlb && v[3].userfaultfd && !v[3].shared && v[3].no_huge_pages);
   g_assert_cmpstr(v[4].path, ==, "[vsyscall]");
   g_assert_false(v[4].readable);
+  g_assert_true(v[3].special && v[4].special && !v[0].special && !v[2].special);
 }
 
 static void
