@@ -1,61 +1,17 @@
-/* The FUSE front end: libfuse's low-level API. What lives in a snapshot never changes, so the
- * kernel may keep names, attributes and pages of it; what does change it asks for each time. The
- * kernel also keeps inode numbers and handles that an earlier viewer gave out, which has crashed.
- */
-#define FUSE_USE_VERSION 314
-
+/* The FUSE front end: libfuse's low-level API. The kernel keeps inode numbers and handles that an
+ * earlier viewer gave out, which has crashed. */
 #include "fs/fuse.h"
 
+#include "fs/fuse-context.h"
+#include "fs/fuse-directories.h"
 #include "fs/fuse-refuse.h"
-#include "fs/handles.h"
-#include "fs/listing.h"
 #include "snap/error.h"
 #include "snap/state.h"
 
 #include <errno.h>
-#include <fuse_lowlevel.h>
-#include <inttypes.h>
-#include <string.h>
 #include <unistd.h>
 
 #define MAX_READ (1u << 20)
-#define FOREVER 86400.0 /* seconds; within a snapshot */
-#define BRIEFLY 1.0     /* a VM's or snapshot's own name: it may go */
-
-typedef struct {
-  DacsaTree *tree;
-  const DacsaFuseActions *actions;
-  DacsaHandles *files;       /* of DacsaFile */
-  DacsaHandles *directories; /* of DacsaListing */
-} Context;
-
-static Context *
-context(fuse_req_t req)
-{
-  return fuse_req_userdata(req);
-}
-
-static void
-reply_error(fuse_req_t req, const GError *error)
-{
-  fuse_reply_err(req, dacsa_error_errno(error));
-}
-
-/* A number that stands for nothing, or no longer, is stale, and the kernel looks its path up again:
- * it finds what there is, or that there is nothing. false: answered. */
-static bool
-find_place(fuse_req_t req, fuse_ino_t ino, DacsaPlace *ret)
-{
-  g_autoptr(GError) error = NULL;
-
-  if (dacsa_tree_place(context(req)->tree, ino, ret, &error))
-    return true;
-  if (g_error_matches(error, DACSA_ERROR, DACSA_ERROR_NOT_FOUND))
-    fuse_reply_err(req, ESTALE);
-  else
-    reply_error(req, error);
-  return false;
-}
 
 static void
 fuse_op_init(void *data, struct fuse_conn_info *conn)
@@ -70,50 +26,33 @@ fuse_op_init(void *data, struct fuse_conn_info *conn)
     conn->want |= FUSE_CAP_PARALLEL_DIROPS;
 }
 
-/* Directories of VMs change by what the kernel asks for itself, or rarely. Their attributes are
- * looked at for every path below them. */
-static double
-attr_timeout(const DacsaPlace *place)
-{
-  if (!dacsa_tree_is_live(place))
-    return FOREVER;
-  return dacsa_tree_is_directory(place) ? BRIEFLY : 0;
-}
-
-/* A directory that is gone must not be found for long; a file lives and dies with its directory. */
-static double
-entry_timeout(const DacsaPlace *place)
-{
-  return place->snapshot && !dacsa_tree_is_snapshot(place) ? FOREVER : BRIEFLY;
-}
-
 static void
 reply_entry(fuse_req_t req, const DacsaPlace *place)
 {
-  struct fuse_entry_param e = {.ino = place->ino, .attr_timeout = attr_timeout(place)};
+  struct fuse_entry_param e = {.ino = place->ino, .attr_timeout = dacsa_fuse_attr_timeout(place)};
   g_autoptr(GError) error = NULL;
 
-  e.entry_timeout = entry_timeout(place);
-  if (dacsa_tree_stat(context(req)->tree, place, &e.attr, &error))
+  e.entry_timeout = dacsa_fuse_entry_timeout(place);
+  if (dacsa_tree_stat(dacsa_fuse_context(req)->tree, place, &e.attr, &error))
     fuse_reply_entry(req, &e);
   else
-    reply_error(req, error);
+    dacsa_fuse_reply_error(req, error);
 }
 
 static void
 fuse_op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-  DacsaTree *tree = context(req)->tree;
+  DacsaTree *tree = dacsa_fuse_context(req)->tree;
   g_auto(DacsaPlace) dir = {0};
   g_auto(DacsaPlace) place = {0};
   g_autoptr(GError) error = NULL;
 
-  if (!find_place(req, parent, &dir))
+  if (!dacsa_fuse_find_place(req, parent, &dir))
     return;
   if (dacsa_tree_lookup(tree, &dir, name, &place, &error))
     reply_entry(req, &place);
   else
-    reply_error(req, error);
+    dacsa_fuse_reply_error(req, error);
 }
 
 static void
@@ -123,12 +62,12 @@ fuse_op_readlink(fuse_req_t req, fuse_ino_t ino)
   g_autofree char *target = NULL;
   g_autoptr(GError) error = NULL;
 
-  if (!find_place(req, ino, &place))
+  if (!dacsa_fuse_find_place(req, ino, &place))
     return;
-  if (dacsa_tree_readlink(context(req)->tree, &place, &target, &error))
+  if (dacsa_tree_readlink(dacsa_fuse_context(req)->tree, &place, &target, &error))
     fuse_reply_readlink(req, target);
   else
-    reply_error(req, error);
+    dacsa_fuse_reply_error(req, error);
 }
 
 /* -- files -- */
@@ -150,32 +89,32 @@ file_unref(void *object)
 static DacsaFile *
 find_file(fuse_req_t req, fuse_ino_t ino, uint64_t handle)
 {
-  const Context *c = context(req);
+  const DacsaFuseContext *c = dacsa_fuse_context(req);
   DacsaFile *file = dacsa_handles_get(c->files, handle);
   g_auto(DacsaPlace) place = {0};
   g_autoptr(GError) error = NULL;
 
-  if (file || !find_place(req, ino, &place))
+  if (file || !dacsa_fuse_find_place(req, ino, &place))
     return file;
   if (dacsa_tree_open(c->tree, &place, &file, &error))
     return dacsa_handles_adopt(c->files, handle, file);
-  reply_error(req, error);
+  dacsa_fuse_reply_error(req, error);
   return NULL;
 }
 
 static void
 fuse_op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-  DacsaTree *tree = context(req)->tree;
+  DacsaTree *tree = dacsa_fuse_context(req)->tree;
   g_auto(DacsaPlace) place = {0};
   g_autoptr(DacsaFile) file = NULL;
   g_autoptr(GError) error = NULL;
   struct stat st;
 
-  if (!find_place(req, ino, &place))
+  if (!dacsa_fuse_find_place(req, ino, &place))
     return;
   if (!dacsa_tree_stat(tree, &place, &st, &error)) {
-    reply_error(req, error);
+    dacsa_fuse_reply_error(req, error);
     return;
   }
   /* An open file keeps the size of the content it was opened with. */
@@ -185,13 +124,13 @@ fuse_op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
       return;
     st.st_size = (off_t)dacsa_file_size(file);
   }
-  fuse_reply_attr(req, &st, attr_timeout(&place));
+  fuse_reply_attr(req, &st, dacsa_fuse_attr_timeout(&place));
 }
 
 static void
 fuse_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-  const Context *c = context(req);
+  const DacsaFuseContext *c = dacsa_fuse_context(req);
   g_auto(DacsaPlace) place = {0};
   g_autoptr(GError) error = NULL;
   DacsaFile *file;
@@ -200,16 +139,16 @@ fuse_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
     fuse_reply_err(req, EROFS);
     return;
   }
-  if (!find_place(req, ino, &place))
+  if (!dacsa_fuse_find_place(req, ino, &place))
     return;
   if (place.vm && !place.snapshot) {
     c->actions->refresh(place.vm->name, c->actions->data);
     dacsa_place_clear(&place);
-    if (!find_place(req, ino, &place))
+    if (!dacsa_fuse_find_place(req, ino, &place))
       return;
   }
   if (!dacsa_tree_open(c->tree, &place, &file, &error)) {
-    reply_error(req, error);
+    dacsa_fuse_reply_error(req, error);
     return;
   }
   fi->fh = dacsa_handles_add(c->files, file);
@@ -222,7 +161,7 @@ static void
 fuse_op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
   (void)ino;
-  dacsa_handles_remove(context(req)->files, fi->fh);
+  dacsa_handles_remove(dacsa_fuse_context(req)->files, fi->fh);
   fuse_reply_err(req, 0);
 }
 
@@ -250,7 +189,7 @@ fuse_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct f
   if (dacsa_file_read(file, (uint64_t)offset, buf, MIN(size, MAX_READ), &n, &error))
     fuse_reply_buf(req, buf, n);
   else
-    reply_error(req, error);
+    dacsa_fuse_reply_error(req, error);
 }
 
 static void
@@ -272,146 +211,17 @@ fuse_op_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence, struct f
     fuse_reply_lseek(req, (off_t)at);
 }
 
-/* -- directories -- */
-
-static void *
-listing_ref(void *object)
-{
-  return dacsa_listing_ref(object);
-}
-
-static void
-listing_unref(void *object)
-{
-  dacsa_listing_unref(object);
-}
-
-/* A directory's listing as it is now. NULL: answered. */
-static DacsaListing *
-make_listing(fuse_req_t req, fuse_ino_t ino)
-{
-  g_auto(DacsaPlace) place = {0};
-  g_autoptr(GError) error = NULL;
-  DacsaListing *listing;
-
-  if (!find_place(req, ino, &place))
-    return NULL;
-  if (dacsa_listing_new(context(req)->tree, &place, &listing, &error))
-    return listing;
-  reply_error(req, error);
-  return NULL;
-}
-
-/* Of an open directory: a reference. One that an earlier viewer opened is listed anew, in the same
- * order. NULL: answered. */
-static DacsaListing *
-find_listing(fuse_req_t req, fuse_ino_t ino, uint64_t handle)
-{
-  DacsaHandles *directories = context(req)->directories;
-  DacsaListing *listing = dacsa_handles_get(directories, handle);
-
-  if (listing)
-    return listing;
-  listing = make_listing(req, ino);
-  return listing ? dacsa_handles_adopt(directories, handle, listing) : NULL;
-}
-
-static void
-fuse_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
-{
-  DacsaHandles *directories = context(req)->directories;
-  DacsaListing *listing = make_listing(req, ino);
-
-  if (!listing)
-    return;
-  fi->fh = dacsa_handles_add(directories, listing);
-  if (fuse_reply_open(req, fi) != 0)
-    dacsa_handles_remove(directories, fi->fh);
-}
-
-static void
-fuse_op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
-                struct fuse_file_info *fi)
-{
-  g_autoptr(DacsaListing) listing = find_listing(req, ino, fi->fh);
-  g_autofree char *buf = g_malloc(size);
-  size_t used = 0;
-
-  if (!listing)
-    return;
-  for (guint i = (guint)MIN(offset, (off_t)dacsa_listing_len(listing));
-       i < dacsa_listing_len(listing); i++) {
-    size_t n = fuse_add_direntry(req, buf + used, size - used, dacsa_listing_name(listing, i),
-                                 dacsa_listing_stat(listing, i), i + 1);
-
-    if (n > size - used)
-      break;
-    used += n;
-  }
-  fuse_reply_buf(req, buf, used);
-}
-
-/* What comes with an entry: a directory's attributes cost nothing, so the kernel need not look it
- * up. A file's would mean to carve it, for its size. */
-static void
-fill_entry(DacsaTree *tree, const struct stat *listed, struct fuse_entry_param *ret)
-{
-  g_auto(DacsaPlace) place = {0};
-
-  *ret = (struct fuse_entry_param){.attr = *listed};
-  if (!S_ISDIR(listed->st_mode) || !dacsa_tree_place(tree, listed->st_ino, &place, NULL) ||
-      dacsa_tree_costs(&place) || !dacsa_tree_stat(tree, &place, &ret->attr, NULL))
-    return;
-  ret->ino = place.ino;
-  ret->attr_timeout = attr_timeout(&place);
-  ret->entry_timeout = entry_timeout(&place);
-}
-
-static void
-fuse_op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
-                    struct fuse_file_info *fi)
-{
-  g_autoptr(DacsaListing) listing = find_listing(req, ino, fi->fh);
-  g_autofree char *buf = g_malloc(size);
-  size_t used = 0;
-
-  if (!listing)
-    return;
-  for (guint i = (guint)MIN(offset, (off_t)dacsa_listing_len(listing));
-       i < dacsa_listing_len(listing); i++) {
-    const struct stat *listed = dacsa_listing_stat(listing, i);
-    struct fuse_entry_param e = {.attr = *listed};
-
-    if (i >= 2)
-      fill_entry(context(req)->tree, listed, &e);
-    size_t n = fuse_add_direntry_plus(req, buf + used, size - used, dacsa_listing_name(listing, i),
-                                      &e, i + 1);
-    if (n > size - used)
-      break;
-    used += n;
-  }
-  fuse_reply_buf(req, buf, used);
-}
-
-static void
-fuse_op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
-{
-  (void)ino;
-  dacsa_handles_remove(context(req)->directories, fi->fh);
-  fuse_reply_err(req, 0);
-}
-
 /* -- taking and dropping -- */
 
 static void
 fuse_op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 {
-  const Context *c = context(req);
+  const DacsaFuseContext *c = dacsa_fuse_context(req);
   g_auto(DacsaPlace) dir = {0};
   g_auto(DacsaPlace) place = {0};
 
   (void)mode;
-  if (!find_place(req, parent, &dir))
+  if (!dacsa_fuse_find_place(req, parent, &dir))
     return;
   if (!dacsa_tree_is_vm(&dir)) {
     fuse_reply_err(req, EROFS);
@@ -436,15 +246,15 @@ fuse_op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 static void
 fuse_op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-  const Context *c = context(req);
+  const DacsaFuseContext *c = dacsa_fuse_context(req);
   g_auto(DacsaPlace) dir = {0};
   g_auto(DacsaPlace) place = {0};
   g_autoptr(GError) error = NULL;
 
-  if (!find_place(req, parent, &dir))
+  if (!dacsa_fuse_find_place(req, parent, &dir))
     return;
   if (!dacsa_tree_lookup(c->tree, &dir, name, &place, &error)) {
-    reply_error(req, error);
+    dacsa_fuse_reply_error(req, error);
     return;
   }
   if (!dacsa_tree_is_vm(&dir) || !place.snapshot) {
@@ -478,25 +288,21 @@ dacsa_fuse_serve(DacsaTree *tree, uint32_t viewer, const DacsaFuseActions *actio
       .read = fuse_op_read,
       .lseek = fuse_op_lseek,
       .release = fuse_op_release,
-      .opendir = fuse_op_opendir,
-      .readdir = fuse_op_readdir,
-      .readdirplus = fuse_op_readdirplus,
-      .releasedir = fuse_op_releasedir,
       .mkdir = fuse_op_mkdir,
       .rmdir = fuse_op_rmdir,
       .statfs = fuse_op_statfs,
   };
   static const DacsaHandleOps of_files = {file_ref, file_unref};
-  static const DacsaHandleOps of_directories = {listing_ref, listing_unref};
   g_autofree char *max_read = g_strdup_printf("max_read=%u", MAX_READ);
   g_autofree char *mountpoint = g_strdup_printf("/dev/fd/%d", loop->fd);
   char *argv[] = {(char *)(uintptr_t) "dacsa", (char *)(uintptr_t) "-o", max_read, NULL};
   struct fuse_args args = FUSE_ARGS_INIT(3, argv);
-  Context *c = g_new(Context, 1);
+  DacsaFuseContext *c = g_new(DacsaFuseContext, 1);
 
+  dacsa_fuse_directories_set(&ops);
   dacsa_fuse_refuse(&ops);
-  *c = (Context){tree, actions, dacsa_handles_new(viewer, &of_files),
-                 dacsa_handles_new(viewer, &of_directories)};
+  *c = (DacsaFuseContext){tree, actions, dacsa_handles_new(viewer, &of_files),
+                          dacsa_fuse_directories_new(viewer)};
   struct fuse_session *session = fuse_session_new(&args, &ops, sizeof(ops), c);
   if (!session || fuse_session_mount(session, mountpoint) != 0)
     return dacsa_fail(error, DACSA_ERROR_OS, "libfuse cannot serve /dev/fuse");

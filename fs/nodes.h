@@ -79,8 +79,8 @@ enum {
 };
 
 /* Makes the content of a file: a new reference. cache: of what has been made before. */
-typedef bool (*DacsaGenerator)(DacsaCache *cache, const DacsaPlace *place, DacsaFile **ret,
-                               GError **error);
+typedef bool DacsaGenerator(DacsaCache *cache, const DacsaPlace *place, DacsaFile **ret,
+                            GError **error);
 
 typedef struct {
   const char *name;
@@ -88,8 +88,8 @@ typedef struct {
   DacsaKind kind;
   mode_t mode;
   unsigned flags;
-  DacsaGenerator generate; /* of a file; else NULL */
-  unsigned which;          /* for the generator: which of the texts it makes */
+  DacsaGenerator *generate; /* of a file; else NULL */
+  unsigned which;           /* for the two functions: what they ask the guest for */
   /* Whether the directory parent has it at all; NULL: always. */
   bool (*is_present)(const DacsaPlace *parent, unsigned which);
 } DacsaNode;

@@ -117,31 +117,12 @@ piece_name(const Piece *piece, char ret[MAX_NAME])
 
 /* -- what a process has -- */
 
-/* Index of the first run that ends past gva. */
-static guint
-find_gva(const DacsaRuns *memory, uint64_t gva)
-{
-  guint low = 0;
-  guint high = memory->runs->len;
-
-  while (low < high) {
-    guint mid = low + (high - low) / 2;
-    const DacsaRun *run = &g_array_index(memory->runs, DacsaRun, mid);
-
-    if (run->gva + run->len <= gva)
-      low = mid + 1;
-    else
-      high = mid;
-  }
-  return low;
-}
-
 /* Adds the pieces of a large mapping that have something in them. */
 static bool
 add_pieces(GArray *pieces, const DacsaRegion *region, const char *label, const DacsaRuns *memory)
 {
   for (uint64_t at = region->start; at < region->end;) {
-    guint i = find_gva(memory, at);
+    const size_t i = dacsa_runs_find_gva(memory, at);
     const DacsaRun *run = i < memory->runs->len ? &g_array_index(memory->runs, DacsaRun, i) : NULL;
 
     if (!run || run->gva >= region->end)
@@ -367,7 +348,7 @@ dacsa_regions_content(const DacsaRuns *memory, uint64_t start, uint64_t end)
 {
   DacsaRuns *runs = dacsa_runs_new();
 
-  for (guint i = find_gva(memory, start); i < memory->runs->len; i++) {
+  for (size_t i = dacsa_runs_find_gva(memory, start); i < memory->runs->len; i++) {
     const DacsaRun *run = &g_array_index(memory->runs, DacsaRun, i);
     const uint64_t from = MAX(run->gva, start);
     const uint64_t to = MIN(run->gva + run->len, end);

@@ -1,8 +1,8 @@
-/* Files of dacsa scan: which there are, where the mount has them, what they are. */
+/* Files of dacsa scan: which there are, and what is found in them. */
 #include "fs/scan-files.h"
 
 #include "fs/client.h"
-#include "fs/names.h"
+#include "fs/scan-cached.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,10 +11,8 @@
 #include <unistd.h>
 
 #define BLOCK ((size_t)1 << 20)
-#define FILE_KEY                                                                                   \
-  UINT64_C(0x66696c65) /* tells a file's key from that of a page of the same bytes                 \
-                        */
-#define DELETED " (deleted)"
+/* Tells a file's key from that of a page of the same bytes. */
+#define FILE_KEY UINT64_C(0x66696c65)
 
 /* One file, and who has it as executable. */
 typedef struct {
@@ -26,18 +24,12 @@ typedef struct {
   DacsaScanKey key;
 } File;
 
-/* A file system of files/. */
-typedef struct {
-  char *name;  /* of the directory */
-  char *where; /* it is mounted at; NULL: nowhere */
-} FileSystem;
-
 struct DacsaScanFiles {
   char *snapshot;
-  GMutex lock;             /* of what follows */
+  GMutex lock; /* of what follows */
+  DacsaScanCached *cached;
   GPtrArray *all;          /* File */
   GHashTable *by_identity; /* text that tells one file from another -> File */
-  GHashTable *systems;     /* device -> FileSystem */
   GHashTable *found;       /* DacsaScanKey -> GPtrArray of signatures */
 };
 
@@ -52,48 +44,6 @@ file_free(void *data)
   g_free(file);
 }
 
-static void
-system_free(void *data)
-{
-  FileSystem *system = data;
-
-  g_free(system->name);
-  g_free(system->where);
-  g_free(system);
-}
-
-/* -- where the mount has cached files -- */
-
-/* `major:minor-type-where` (parsers/linux/files.c), escaped. */
-static void
-add_system(GHashTable *systems, const char *name)
-{
-  g_autofree char *raw = dacsa_name_unescape(name);
-  const char *type = raw ? strchr(raw, '-') : NULL;
-  const char *where = type ? strchr(type + 1, '-') : NULL;
-  FileSystem *system;
-
-  if (!type)
-    return;
-  system = g_new0(FileSystem, 1);
-  system->name = g_strdup(name);
-  system->where = where && where[1] ? g_strdup(where + 1) : NULL;
-  g_hash_table_insert(systems, g_strndup(raw, (gsize)(type - raw)), system);
-}
-
-static GHashTable *
-find_systems(const char *snapshot)
-{
-  GHashTable *systems = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, system_free);
-  g_autofree char *path = g_build_filename(snapshot, "files", NULL);
-  g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
-  const char *name;
-
-  while (dir && (name = g_dir_read_name(dir)))
-    add_system(systems, name);
-  return systems;
-}
-
 DacsaScanFiles *
 dacsa_scan_files_new(const char *snapshot)
 {
@@ -101,6 +51,7 @@ dacsa_scan_files_new(const char *snapshot)
 
   files->snapshot = g_strdup(snapshot);
   g_mutex_init(&files->lock);
+  files->cached = dacsa_scan_cached_new(snapshot);
   files->all = g_ptr_array_new_with_free_func(file_free);
   files->by_identity = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
   files->found = g_hash_table_new_full(dacsa_scan_key_hash, dacsa_scan_key_equal, NULL,
@@ -116,42 +67,10 @@ dacsa_scan_files_free(DacsaScanFiles *files)
   g_free(files->snapshot);
   g_ptr_array_unref(files->all);
   g_hash_table_unref(files->by_identity);
-  g_clear_pointer(&files->systems, g_hash_table_unref);
+  dacsa_scan_cached_free(files->cached);
   g_hash_table_unref(files->found);
   g_mutex_clear(&files->lock);
   g_free(files);
-}
-
-/* Where a file of a device is in the mount, if it is cached; NULL: nowhere. Owned. Of several that
- * have no name any more but the same last one, it is told by its inode (parsers/filetree.c). */
-static char *
-cached_path(DacsaScanFiles *files, const char *device, uint64_t ino, const char *path)
-{
-  if (!files->systems)
-    files->systems = find_systems(files->snapshot);
-  const FileSystem *system = g_hash_table_lookup(files->systems, device);
-  const char *below = path;
-
-  if (!system)
-    return NULL;
-  if (system->where && strcmp(system->where, "/") != 0 && g_str_has_prefix(path, system->where))
-    below += strlen(system->where);
-  GString *full = g_string_new(files->snapshot);
-  g_auto(GStrv) parts = g_strsplit(below, "/", -1);
-  g_string_append_printf(full, "/files/%s", system->name);
-  for (size_t i = 0; parts[i]; i++) {
-    g_autofree char *part = parts[i][0] ? dacsa_name_escape(parts[i]) : NULL;
-
-    if (part)
-      g_string_append_printf(full, "/%s", part);
-  }
-  const gsize len = full->len;
-  if (g_str_has_suffix(path, DELETED)) {
-    g_string_append_printf(full, "#%" G_GUINT64_FORMAT, ino);
-    if (access(full->str, F_OK) < 0)
-      g_string_truncate(full, len);
-  }
-  return g_string_free(full, FALSE);
 }
 
 /* -- which there are -- */
@@ -278,7 +197,8 @@ add_library(DacsaScanFiles *files, const DacsaScanMapping *mapping, const Mapped
 
   if (g_hash_table_contains(files->by_identity, identity))
     return;
-  g_autofree char *mount_path = cached_path(files, device, file->ino, mapping->path);
+  g_autofree char *mount_path =
+      dacsa_scan_cached_path(files->cached, device, file->ino, mapping->path);
   if (mount_path)
     add_file(files, identity, DACSA_FINDING_FILE, mapping->path, mount_path);
 }
@@ -324,11 +244,11 @@ add_open_file(JsonObject *line, void *data)
 
   for (guint i = 0; wanted && i < wanted->len; i++)
     is_wanted = is_wanted || g_array_index(wanted, uint32_t, i) == pid;
-  if (!is_wanted || !g_str_has_suffix(path, DELETED) ||
+  if (!is_wanted || !g_str_has_suffix(path, DACSA_SCAN_DELETED) ||
       (strcmp(type, "REG") != 0 && strcmp(type, "memfd") != 0))
     return;
   g_autofree char *identity = g_strdup_printf("%s %" G_GINT64_FORMAT, device, ino);
-  g_autofree char *mount_path = cached_path(files, device, (uint64_t)ino, path);
+  g_autofree char *mount_path = dacsa_scan_cached_path(files->cached, device, (uint64_t)ino, path);
   if (mount_path)
     add_file(files, identity, DACSA_FINDING_FILE, path, mount_path);
 }
@@ -340,7 +260,7 @@ dacsa_scan_files_add_open(DacsaScanFiles *files, const GArray *wanted)
   OpenFiles of = {files, wanted};
 
   /* Most are sockets, and files that have their name. */
-  dacsa_client_each_row(path, DELETED, add_open_file, &of);
+  dacsa_client_each_row(path, DACSA_SCAN_DELETED, add_open_file, &of);
 }
 
 guint

@@ -3,6 +3,7 @@
 
 #include "parsers/scan/salt.h"
 #include "snap/error.h"
+#include "snap/fd.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -238,34 +239,17 @@ dacsa_scan_unit_close(DacsaScanUnit *unit)
   unit->memory = unit->pagemap = -1;
 }
 
-static bool
-read_all(int fd, void *buf, size_t len, uint64_t offset)
-{
-  char *at = buf;
-
-  while (len > 0) {
-    const ssize_t n = pread(fd, at, len, (off_t)offset);
-
-    if (n <= 0)
-      return false;
-    at += n;
-    offset += (uint64_t)n;
-    len -= (size_t)n;
-  }
-  return true;
-}
-
 bool
 dacsa_scan_unit_read(const DacsaScanUnit *unit, guint page, guint n, void *ret)
 {
-  return read_all(unit->memory, ret, n * DACSA_SCAN_PAGE, page * PAGE);
+  return dacsa_fd_read_all(unit->memory, page * PAGE, ret, n * DACSA_SCAN_PAGE);
 }
 
 bool
 dacsa_scan_unit_frames(const DacsaScanUnit *unit, guint page, guint n, uint64_t *ret)
 {
   if (unit->kind == DACSA_UNIT_PROCESS &&
-      !read_all(unit->pagemap, ret, n * sizeof(*ret), page * (uint64_t)sizeof(*ret)))
+      !dacsa_fd_read_all(unit->pagemap, page * (uint64_t)sizeof(*ret), ret, n * sizeof(*ret)))
     return false;
   for (guint i = 0; i < n; i++)
     switch (unit->kind) {

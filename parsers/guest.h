@@ -95,6 +95,7 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(DacsaGuestFile, dacsa_guest_file_clear)
 
 typedef bool (*DacsaProcessTextFunc)(DacsaGuest *guest, uint32_t pid, GString *out, GError **error);
 typedef bool (*DacsaSystemTextFunc)(DacsaGuest *guest, GString *out, GError **error);
+typedef bool (*DacsaRunsFunc)(DacsaGuest *guest, uint32_t object, DacsaRuns **ret, GError **error);
 
 typedef struct {
   const char *name;
@@ -120,24 +121,24 @@ typedef struct {
    * borrowed, and the same array every time. */
   bool (*modules)(DacsaGuest *guest, const GPtrArray **ret, GError **error);
   /* The memory of number i of them; owned. */
-  bool (*module_memory)(DacsaGuest *guest, uint32_t i, DacsaRuns **ret, GError **error);
+  DacsaRunsFunc module_memory;
 
   /* The processes' pids (uint32_t), ascending; borrowed. */
   bool (*processes)(DacsaGuest *guest, const GArray **ret, GError **error);
   DacsaProcessTextFunc process_text[DACSA_PROCESS_N_TEXTS];
   /* The resident user pages, ascending by virtual address; owned. */
-  bool (*memory)(DacsaGuest *guest, uint32_t pid, DacsaRuns **ret, GError **error);
+  DacsaRunsFunc memory;
   /* Owned array of DacsaRegion, ascending, which it clears. */
   bool (*regions)(DacsaGuest *guest, uint32_t pid, GArray **ret, GError **error);
   /* Whether the process has memory of its own: kernel threads and zombies have none. */
   bool (*has_core)(DacsaGuest *guest, uint32_t pid);
   /* An ELF core of the process for debuggers: notes as the kernel's own core dumps have them, a
    * PT_LOAD a mapping; owned. */
-  bool (*core)(DacsaGuest *guest, uint32_t pid, DacsaRuns **ret, GError **error);
+  DacsaRunsFunc core;
   /* Whether the process has an executable at all: kernel threads have none. */
   bool (*has_exe)(DacsaGuest *guest, uint32_t pid);
   /* The executable; owned. What is missing of it is a hole and noted among the errors. */
-  bool (*exe)(DacsaGuest *guest, uint32_t pid, DacsaRuns **ret, GError **error);
+  DacsaRunsFunc exe;
 
   /*
    * The guest's cached files, a tree of its own, without symbolic links: they would lead a reader's
@@ -150,7 +151,7 @@ typedef struct {
                       GError **error);
   bool (*file)(DacsaGuest *guest, uint32_t id, DacsaGuestFile *ret, GError **error);
   /* The cached pages of a regular file, with holes where there are none; owned. */
-  bool (*file_content)(DacsaGuest *guest, uint32_t id, DacsaRuns **ret, GError **error);
+  DacsaRunsFunc file_content;
 } DacsaGuestOs;
 
 /* Every implementation embeds this as its first member. */

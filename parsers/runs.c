@@ -85,8 +85,9 @@ dacsa_runs_set_size(DacsaRuns *runs, uint64_t size)
   runs->size = size;
 }
 
-size_t
-dacsa_runs_find(const DacsaRuns *runs, uint64_t offset)
+/* Index of the first run that ends past an address; key: the member that they are ascending by. */
+static size_t
+find(const DacsaRuns *runs, size_t key, uint64_t address)
 {
   size_t low = 0;
   size_t high = runs->runs->len;
@@ -95,12 +96,24 @@ dacsa_runs_find(const DacsaRuns *runs, uint64_t offset)
     size_t mid = low + (high - low) / 2;
     const DacsaRun *run = &g_array_index(runs->runs, DacsaRun, mid);
 
-    if (run->offset + run->len <= offset)
+    if (G_STRUCT_MEMBER(uint64_t, run, key) + run->len <= address)
       low = mid + 1;
     else
       high = mid;
   }
   return low;
+}
+
+size_t
+dacsa_runs_find(const DacsaRuns *runs, uint64_t offset)
+{
+  return find(runs, G_STRUCT_OFFSET(DacsaRun, offset), offset);
+}
+
+size_t
+dacsa_runs_find_gva(const DacsaRuns *runs, uint64_t gva)
+{
+  return find(runs, G_STRUCT_OFFSET(DacsaRun, gva), gva);
 }
 
 bool

@@ -41,6 +41,9 @@ void dacsa_runs_set_size(DacsaRuns *runs, uint64_t size);
 /* Index of the first run that ends past offset; the number of runs: none does. */
 size_t dacsa_runs_find(const DacsaRuns *runs, uint64_t offset);
 
+/* The same by gva, where the runs are ascending by that too: a process's memory. */
+size_t dacsa_runs_find_gva(const DacsaRuns *runs, uint64_t gva);
+
 /* The first part at or after offset that is no hole: [*ret_start, *ret_end). false: there is none.
  */
 bool dacsa_runs_next(const DacsaRuns *runs, uint64_t offset, uint64_t *ret_start,

@@ -2,6 +2,7 @@
 #include "snap/copier.h"
 
 #include "snap/error.h"
+#include "snap/fd.h"
 #include "snap/procmaps.h"
 
 #include <errno.h>
@@ -310,22 +311,14 @@ copy_from_process(const DacsaCopier *self, const Run *run, GError **error)
 static bool
 read_file(const Run *run, uint64_t at, char *to, uint64_t len, GError **error)
 {
-  for (uint64_t done = 0; done < len;) {
-    const uint64_t offset = run->segment->offset + run->at + at + done;
-    const ssize_t n = pread(run->segment->file, to + done, len - done, (off_t)offset);
+  const uint64_t offset = run->segment->offset + run->at + at;
+  size_t n;
 
-    if (n < 0 && errno == EINTR)
-      continue;
-    if (n < 0)
-      return dacsa_fail(error, DACSA_ERROR_FAULT,
-                        "the file of QEMU's memory cannot be read at 0x%" PRIx64 ": %s", offset,
-                        g_strerror(errno));
-    if (n == 0) {
-      memset(to + done, 0, len - done);
-      break;
-    }
-    done += (uint64_t)n;
-  }
+  if (!dacsa_fd_read(run->segment->file, offset, to, len, &n))
+    return dacsa_fail(error, DACSA_ERROR_FAULT,
+                      "the file of QEMU's memory cannot be read at 0x%" PRIx64 ": %s", offset + n,
+                      g_strerror(errno));
+  memset(to + n, 0, len - n);
   return true;
 }
 

@@ -2,28 +2,20 @@
 #include "snap/cost.h"
 
 #include "snap/budget.h"
-#include "snap/cgroup.h"
 #include "snap/hostfile.h"
+#include "snap/measure.h"
 #include "snap/pressure.h"
-#include "snap/rollup.h"
-#include "snap/worker.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <time.h>
 
 #define TICK_MS 1000
-#define MEASURE_US (120 * G_USEC_PER_SEC) /* until a worker that measures is given up */
-#define CPU_SHARE 100                     /* measuring takes one part in so many of a CPU's time */
+#define CPU_SHARE 100 /* measuring takes one part in so many of a CPU's time */
 #define INTERVAL_MIN_US (5 * G_USEC_PER_SEC)
 #define INTERVAL_MAX_US (600 * G_USEC_PER_SEC)
-#define STALL_US (3 * G_USEC_PER_SEC) /* for so long after it was told there is a stall */
-#define PAGE UINT64_C(4096)
-
-/* cpu_us; VMs: name, bytes, room, its file or "", the limit; snapshots: child, private bytes. */
+#define STALL_US (3 * G_USEC_PER_SEC)   /* for so long after it was told there is a stall */
 #define ENDING_US (10 * G_USEC_PER_SEC) /* a killed child is waited for; longer, and it hangs */
-#define REPLY "(ta(sttst)a(sit))"
+#define PAGE UINT64_C(4096)
 
 struct DacsaCost {
   DacsaCostOptions options;
@@ -33,73 +25,6 @@ struct DacsaCost {
   int64_t due_us; /* when to measure next, monotonic */
   int64_t stalled_us;
 };
-
-/* -- the worker's part -- */
-
-typedef struct {
-  GVariantBuilder *vms, *snapshots;
-} Measurement;
-
-static uint64_t
-measure_snapshots(const DacsaVm *vm, GVariantBuilder *snapshots)
-{
-  g_autoptr(GArray) rollups = g_array_new(FALSE, FALSE, sizeof(DacsaRollup));
-  DacsaRollup qemu = {0}, rollup;
-
-  for (guint i = 0; i < vm->snapshots->len; i++) {
-    const DacsaKept *kept = g_ptr_array_index(vm->snapshots, i);
-
-    if (!dacsa_rollup_read("", kept->record->child, &rollup))
-      continue;
-    g_array_append_val(rollups, rollup);
-    g_variant_builder_add(snapshots, "(sit)", vm->address->name, (gint32)kept->record->child,
-                          rollup.private_bytes);
-  }
-  const bool shared = rollups->len > 1 && vm->running && vm->probe;
-  /* A QEMU that cannot be read: as if all but what is private were still its own. */
-  if (shared && !dacsa_rollup_read("", vm->probe->pid, &qemu))
-    qemu.anon_bytes = UINT64_MAX;
-  return dacsa_rollup_cost((const DacsaRollup *)(void *)rollups->data, rollups->len,
-                           shared ? &qemu : NULL);
-}
-
-static void
-measure_vm(DacsaVm *vm, void *data)
-{
-  const Measurement *m = data;
-
-  if (vm->snapshots->len == 0)
-    return;
-  /* Snapshots are in the cgroup of their QEMU, also when it is gone. */
-  const DacsaKept *newest = g_ptr_array_index(vm->snapshots, vm->snapshots->len - 1);
-  const pid_t pid = vm->running && vm->probe ? vm->probe->pid : newest->record->child;
-  g_autoptr(DacsaCgroupLimit) limit = dacsa_cgroup_tightest("", pid, DACSA_CGROUP_MEMORY);
-  const uint64_t bytes = measure_snapshots(vm, m->snapshots);
-
-  g_variant_builder_add(m->vms, "(sttst)", vm->address->name, bytes,
-                        limit ? dacsa_cgroup_room(limit) : UINT64_MAX, limit ? limit->file : "",
-                        limit ? limit->limit : UINT64_MAX);
-}
-
-static void
-measure_job(int reply_fd, void *data)
-{
-  const DacsaCost *self = data;
-  GVariantBuilder vms, snapshots;
-  Measurement measurement = {&vms, &snapshots};
-  struct timespec used;
-
-  /* A worker that has stopped a VM is in a hurry, this one is not. */
-  if (setpriority(PRIO_PROCESS, 0, 0) < 0) {
-    /* It stays in a hurry then. */
-  }
-  g_variant_builder_init(&vms, G_VARIANT_TYPE("a(sttst)"));
-  g_variant_builder_init(&snapshots, G_VARIANT_TYPE("a(sit)"));
-  dacsa_fleet_foreach(self->options.fleet, measure_vm, &measurement);
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
-  const uint64_t cpu_us = (uint64_t)used.tv_sec * G_USEC_PER_SEC + (uint64_t)used.tv_nsec / 1000;
-  dacsa_worker_reply(reply_fd, g_variant_new(REPLY, cpu_us, &vms, &snapshots), NULL);
-}
 
 /* -- the budget, of what was measured, or guessed since -- */
 
@@ -232,85 +157,22 @@ decide_now(DacsaCost *self)
     give_up(self, kept, why);
 }
 
-/* The snapshot of the VM whose child that is; NULL: none is any more. */
-static DacsaKept *
-find_child(const DacsaVm *vm, pid_t child)
-{
-  for (guint i = 0; i < vm->snapshots->len; i++) {
-    DacsaKept *kept = g_ptr_array_index(vm->snapshots, i);
-
-    if (kept->record->child == child)
-      return kept;
-  }
-  return NULL;
-}
-
-/* What one that has gone meanwhile held alone is no longer part of its VM's cost. */
-static void
-set_snapshots(DacsaCost *self, GVariant *snapshots)
-{
-  GVariantIter iter;
-  const char *name;
-  gint32 child;
-  guint64 bytes;
-
-  g_variant_iter_init(&iter, snapshots);
-  while (g_variant_iter_next(&iter, "(&sit)", &name, &child, &bytes)) {
-    DacsaVm *vm = dacsa_fleet_find(self->options.fleet, name);
-    DacsaKept *kept = vm ? find_child(vm, child) : NULL;
-
-    if (kept)
-      kept->private_bytes = bytes;
-    else if (vm)
-      vm->cost.bytes -= MIN(vm->cost.bytes, bytes);
-  }
-}
-
-static void
-set_vms(DacsaCost *self, GVariant *vms)
-{
-  GVariantIter iter;
-  const char *name, *file;
-  guint64 bytes, room, room_max;
-
-  g_variant_iter_init(&iter, vms);
-  while (g_variant_iter_next(&iter, "(&stt&st)", &name, &bytes, &room, &file, &room_max)) {
-    DacsaVm *vm = dacsa_fleet_find(self->options.fleet, name);
-
-    if (!vm)
-      continue;
-    g_free(vm->cost.cgroup);
-    vm->cost.cgroup = file[0] ? g_strdup(file) : NULL;
-    vm->cost.bytes = bytes;
-    vm->cost.room = room;
-    vm->cost.room_max = room_max;
-    vm->cost.known = true;
-  }
-}
-
 static void
 measured(GVariant *payload, const GError *error, void *data)
 {
   DacsaCost *self = data;
+  g_autoptr(GError) cause = error ? g_error_copy(error) : NULL;
+  int64_t pause_us = INTERVAL_MIN_US;
+  uint64_t cpu_us;
 
   self->measuring = false;
-  if (error) {
-    g_message("what snapshots cost cannot be measured: %s", error->message);
-    self->due_us = g_get_monotonic_time() + INTERVAL_MIN_US;
-    decide_now(self); /* from what is known, and the host's memory now */
-    return;
-  }
-  if (!g_variant_is_of_type(payload, G_VARIANT_TYPE(REPLY)))
-    return;
-  g_autoptr(GVariant) vms = g_variant_get_child_value(payload, 1);
-  g_autoptr(GVariant) snapshots = g_variant_get_child_value(payload, 2);
-  guint64 cpu_us;
-  g_variant_get_child(payload, 0, "t", &cpu_us);
-  set_vms(self, vms);
-  set_snapshots(self, snapshots);
-  self->due_us = g_get_monotonic_time() + CLAMP((int64_t)MIN(cpu_us, INTERVAL_MAX_US) * CPU_SHARE,
-                                                INTERVAL_MIN_US, INTERVAL_MAX_US);
-  decide_now(self);
+  if (!cause && dacsa_measure_note(self->options.fleet, payload, &cpu_us, &cause))
+    pause_us =
+        CLAMP((int64_t)MIN(cpu_us, INTERVAL_MAX_US) * CPU_SHARE, INTERVAL_MIN_US, INTERVAL_MAX_US);
+  else
+    g_message("what snapshots cost cannot be measured: %s", cause->message);
+  self->due_us = g_get_monotonic_time() + pause_us;
+  decide_now(self); /* without new figures: from the old ones, and the host's memory now */
 }
 
 static void
@@ -327,7 +189,7 @@ measure(DacsaCost *self)
 
   /* Before the measurement: what happens beside it counts twice, rather than not at all. */
   dacsa_fleet_foreach(self->options.fleet, note_faults, NULL);
-  self->measuring = dacsa_worker_start(measure_job, self, MEASURE_US, measured, self, &error);
+  self->measuring = dacsa_measure_start(self->options.fleet, measured, self, &error);
   if (!self->measuring)
     measured(NULL, error, self);
 }

@@ -276,7 +276,8 @@ dacsa_journal_exists(const char *state_path, const char *vm, const char *snapsho
   return access(path, F_OK) == 0;
 }
 
-static DacsaJournal *
+/* A DacsaJournal, owned, or NULL. */
+static void *
 load_file(const char *path)
 {
   g_autofree char *text = NULL;
@@ -302,16 +303,5 @@ dacsa_journal_find(const char *state_path, const char *vm, const char *snapshot)
 GPtrArray *
 dacsa_journal_load(const char *state_path)
 {
-  GPtrArray *journals = g_ptr_array_new_with_free_func((GDestroyNotify)dacsa_journal_free);
-  g_autoptr(GDir) dir = g_dir_open(state_path, 0, NULL);
-  const char *name;
-
-  while (dir && (name = g_dir_read_name(dir))) {
-    g_autofree char *path = g_build_filename(state_path, name, NULL);
-    DacsaJournal *journal = g_str_has_suffix(name, SUFFIX) ? load_file(path) : NULL;
-
-    if (journal)
-      g_ptr_array_add(journals, journal);
-  }
-  return journals;
+  return dacsa_state_load_files(state_path, SUFFIX, load_file, (GDestroyNotify)dacsa_journal_free);
 }

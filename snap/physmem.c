@@ -2,6 +2,7 @@
 #include "snap/physmem.h"
 
 #include "snap/error.h"
+#include "snap/fd.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -17,21 +18,12 @@ static bool
 read_range(const Physmem *self, uint64_t gpa, uint64_t offset, char *buf, size_t len,
            GError **error)
 {
-  while (len > 0) {
-    /* /proc/PID/mem takes offsets over 2^63 too; pread's off_t is the same 64 bits. */
-    ssize_t n = pread(self->fd, buf, len, (off_t)offset);
+  size_t n;
+  const bool ok = dacsa_fd_read(self->fd, offset, buf, len, &n);
 
-    if (n < 0 && errno == EINTR)
-      continue;
-    if (n <= 0)
-      return dacsa_fail(error, DACSA_ERROR_FAULT, "cannot read guest-physical 0x%" PRIx64 ": %s",
-                        gpa, n < 0 ? g_strerror(errno) : "the snapshot is gone");
-    buf += n;
-    len -= (size_t)n;
-    offset += (uint64_t)n;
-    gpa += (uint64_t)n;
-  }
-  return true;
+  return (ok && n == len) ||
+         dacsa_fail(error, DACSA_ERROR_FAULT, "cannot read guest-physical 0x%" PRIx64 ": %s",
+                    gpa + n, ok ? "the snapshot is gone" : g_strerror(errno));
 }
 
 static bool

@@ -84,6 +84,24 @@ record_path(const char *path, const char *vm, const char *name)
   return dacsa_state_file(path, vm, name, SUFFIX);
 }
 
+GPtrArray *
+dacsa_state_load_files(const char *path, const char *suffix, void *(*load)(const char *file),
+                       GDestroyNotify destroy)
+{
+  GPtrArray *all = g_ptr_array_new_with_free_func(destroy);
+  g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+  const char *name;
+
+  while (dir && (name = g_dir_read_name(dir))) {
+    g_autofree char *file = g_build_filename(path, name, NULL);
+    void *loaded = g_str_has_suffix(name, suffix) ? load(file) : NULL;
+
+    if (loaded)
+      g_ptr_array_add(all, loaded);
+  }
+  return all;
+}
+
 bool
 dacsa_state_is_name(const char *vm, const char *name)
 {
@@ -137,7 +155,8 @@ dacsa_state_open_record(const char *path, const char *vm, const char *name)
   return open(file, O_RDONLY | O_CLOEXEC);
 }
 
-static DacsaRecord *
+/* A DacsaRecord, owned, or NULL. */
+static void *
 load_file(const char *file)
 {
   g_autofree char *text = NULL;
@@ -171,17 +190,9 @@ compare_times(gconstpointer a, gconstpointer b)
 GPtrArray *
 dacsa_state_load(const char *path)
 {
-  GPtrArray *records = g_ptr_array_new_with_free_func((GDestroyNotify)dacsa_record_free);
-  g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
-  const char *name;
+  GPtrArray *records =
+      dacsa_state_load_files(path, SUFFIX, load_file, (GDestroyNotify)dacsa_record_free);
 
-  while (dir && (name = g_dir_read_name(dir))) {
-    g_autofree char *file = g_build_filename(path, name, NULL);
-    DacsaRecord *record = g_str_has_suffix(name, SUFFIX) ? load_file(file) : NULL;
-
-    if (record)
-      g_ptr_array_add(records, record);
-  }
   g_ptr_array_sort(records, compare_times);
   return records;
 }

@@ -23,6 +23,11 @@ void dacsa_state_close(const char *path, int lock);
 /* The path of a file about one snapshot there; owned. */
 char *dacsa_state_file(const char *path, const char *vm, const char *name, const char *suffix);
 
+/* What load makes of each file there whose name ends in suffix: owned array. NULL: that file is
+ * left out. destroy frees one. */
+GPtrArray *dacsa_state_load_files(const char *path, const char *suffix,
+                                  void *(*load)(const char *file), GDestroyNotify destroy);
+
 /* Whether a snapshot of that VM can be called so: a name that a directory can have, which is none
  * of those that are there already, without control characters, and not too long for any of the
  * files here. Names come from the viewer, which is not believed. */

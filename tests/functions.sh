@@ -571,6 +571,10 @@ parked() {
   done
 }
 
+none_parked() {
+  [ -z "$(parked "$1")" ]
+}
+
 # is_copy PID NAME: whether it is a snapshot of the guest NAME by the method copy.
 is_copy() {
   { tr '\0' '\n' <"/proc/$1/cmdline"; } 2>/dev/null | sed -n '1s/^dacsa-copy$/y/p; 2p' | tr '\n' ' ' |
@@ -595,6 +599,31 @@ expect_error() {
     grep -qiE -- "$regex" "$tmp/stderr" || fail "expected status $wanted and one line like /$regex/ of: $*
 status $status, standard error:
 $(cat "$tmp/stderr")"
+}
+
+# expect_unsupported DIRECTORY: mkdir must fail with EOPNOTSUPP, which mkdir(1) tells only in words.
+expect_unsupported() {
+  python3 -c 'import errno, os, sys
+try:
+    os.mkdir(sys.argv[1])
+    sys.exit("mkdir succeeds")
+except OSError as error:
+    assert error.errno == errno.EOPNOTSUPP, error' "$1"
+}
+
+# lacks VM[/SNAPSHOT]: the mount does not show it.
+lacks() {
+  [ ! -e "$mnt/$1" ]
+}
+
+# dropped VM/SNAPSHOT: it ended unasked, and the mount says so.
+dropped() {
+  grep -qx 'state: dropped' "$mnt/$1/info"
+}
+
+# counted_on NAME PASSES: the guest's process of ROLE=counter is further than that.
+counted_on() {
+  [ "$(guest_run "$1" 'cat /run/counter')" -gt "$2" ]
 }
 
 # same A B WHAT

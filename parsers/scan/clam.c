@@ -3,6 +3,7 @@
 
 #include "parsers/scan/locate.h"
 #include "snap/error.h"
+#include "snap/fd.h"
 
 #include <clamav.h>
 #include <errno.h>
@@ -343,22 +344,12 @@ static off_t
 read_at(void *handle, void *buf, size_t count, off_t offset)
 {
   File *file = (File *)handle;
-  size_t done = 0;
+  size_t done;
 
-  while (done < count) {
-    ssize_t n = pread(file->fd, (char *)buf + done, count - done, offset + (off_t)done);
-
-    if (n < 0 && errno == EINTR)
-      continue;
-    if (n < 0)
-      file->failed = errno;
-    if (n < 0)
-      return -1;
-    if (n == 0)
-      break;
-    done += (size_t)n;
-  }
-  return (off_t)done;
+  if (dacsa_fd_read(file->fd, (uint64_t)offset, buf, count, &done))
+    return (off_t)done;
+  file->failed = errno;
+  return -1;
 }
 
 bool

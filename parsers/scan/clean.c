@@ -3,6 +3,7 @@
 
 #include "parsers/scan/engine.h"
 #include "snap/error.h"
+#include "snap/fd.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -60,23 +61,6 @@ struct DacsaScanClean {
 
 /* -- reading -- */
 
-static bool
-read_all(int fd, void *buf, size_t len, off_t offset)
-{
-  char *at = buf;
-
-  while (len > 0) {
-    ssize_t n = pread(fd, at, len, offset);
-
-    if (n <= 0)
-      return false;
-    at += n;
-    offset += n;
-    len -= (size_t)n;
-  }
-  return true;
-}
-
 static void
 add_to_sum(GChecksum *sum, const Content *content)
 {
@@ -102,15 +86,15 @@ read_file(int fd, Content *ret)
   uint8_t written[32], computed[32];
   gsize len = sizeof(computed);
 
-  if (!read_all(fd, &ret->header, sizeof(ret->header), 0) || !is_sane(&ret->header))
+  if (!dacsa_fd_read_all(fd, 0, &ret->header, sizeof(ret->header)) || !is_sane(&ret->header))
     return false;
   const size_t windows = ret->header.windows * sizeof(DacsaScanSettled);
   const size_t findings = ret->header.findings * sizeof(Kept);
   g_array_set_size(ret->windows, (guint)ret->header.windows);
   g_array_set_size(ret->findings, (guint)ret->header.findings);
-  if (!read_all(fd, ret->windows->data, windows, sizeof(ret->header)) ||
-      !read_all(fd, ret->findings->data, findings, (off_t)(sizeof(ret->header) + windows)) ||
-      !read_all(fd, written, len, (off_t)(sizeof(ret->header) + windows + findings)))
+  if (!dacsa_fd_read_all(fd, sizeof(ret->header), ret->windows->data, windows) ||
+      !dacsa_fd_read_all(fd, sizeof(ret->header) + windows, ret->findings->data, findings) ||
+      !dacsa_fd_read_all(fd, sizeof(ret->header) + windows + findings, written, len))
     return false;
   add_to_sum(sum, ret);
   g_checksum_get_digest(sum, computed, &len);

@@ -67,6 +67,16 @@ sleep_until() {
   [[ $left == -* ]] || sleep "$left"
 }
 
+# ratio_of A B: of two figures' medians.
+ratio_of() {
+  calculate 'a / b' "a=$(quantile "$1" median)" "b=$(quantile "$2" median)"
+}
+
+# info KEY [SNAPSHOT]: what the guest vm's snapshot, s if it is not named, says of itself.
+info() {
+  sed -n "s/^$1: //p" "$mnt/vm/${2:-s}/info"
+}
+
 # ratio LABEL VALUE AIM: AIM is text.
 ratio() {
   printf '%-46s %9s   aim: %s\n' "$1" "$2" "$3"

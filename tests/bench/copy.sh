@@ -5,10 +5,6 @@
 
 rounds=${2:-8}
 
-info() {
-  sed -n "s/^$1: //p" "$mnt/vm/s/info"
-}
-
 # copied_mib: what was copied.
 copied_mib() {
   calculate 'b / 1048576' "b=$(info private_bytes)"

@@ -29,11 +29,6 @@ measure_all() {
   done
 }
 
-# per_sweep NAME
-per_sweep() {
-  calculate 'a / b' "a=$(quantile "$1" median)" "b=$(quantile sweep median)"
-}
-
 print_all() {
   header ms
   row "list of an unknown kernel: $ram_mib MiB, in use" vm 1000
@@ -44,9 +39,9 @@ print_all() {
   row "  of one that is known" large-next 1000
   row "one sweep of $ram_mib MiB with process_vm_readv" sweep 1000
   printf '\nratios of medians\n'
-  ratio "unknown kernel, $ram_mib MiB in use / sweep" "$(per_sweep vm)" "<= 0.5"
-  ratio "unknown kernel, $ram_mib MiB sparse / sweep" "$(per_sweep sparse)" "<= 0.5"
-  ratio "unknown kernel, $large_mib MiB sparse / sweep" "$(per_sweep large)" "<= 0.5"
+  ratio "unknown kernel, $ram_mib MiB in use / sweep" "$(ratio_of vm sweep)" "<= 0.5"
+  ratio "unknown kernel, $ram_mib MiB sparse / sweep" "$(ratio_of sparse sweep)" "<= 0.5"
+  ratio "unknown kernel, $large_mib MiB sparse / sweep" "$(ratio_of large sweep)" "<= 0.5"
   ratio "unknown kernel, $large_mib MiB / $ram_mib MiB, sparse" \
     "$(calculate 'a / b' "a=$(quantile large median)" "b=$(quantile sparse median)")" "1"
 }

@@ -42,18 +42,14 @@ rows() {
   row "  reading all maps" "$2-maps" 1000
 }
 
-ratio_to_sweep() {
-  calculate 'a / b' "a=$(quantile "$1" median)" "b=$(quantile sweep median)"
-}
-
 print_all() {
   header ms
   rows "new kernel: mkdir to the last map" new
   rows "next snapshot: mkdir to the last map" next
   row "one sweep with process_vm_readv" sweep 1000
   printf '\nratios of medians\n'
-  ratio "new kernel / sweep" "$(ratio_to_sweep new)" "<= 1"
-  ratio "next snapshot / sweep" "$(ratio_to_sweep next)" "<= 0.1"
+  ratio "new kernel / sweep" "$(ratio_of new sweep)" "<= 1"
+  ratio "next snapshot / sweep" "$(ratio_of next sweep)" "<= 0.1"
 }
 
 start_touched_guest

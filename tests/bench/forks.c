@@ -7,25 +7,15 @@
  * each child ends at once. Prints the median time of a fork() in microseconds, and the KiB of huge
  * pages that the kernel gave it.
  */
-#include <errno.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "bench.h"
+
+#include <inttypes.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define HUGE_PAGE (2u << 20)
 #define FORKS 5
-
-static _Noreturn void
-die(const char *what)
-{
-  fprintf(stderr, "forks: %s: %s\n", what, strerror(errno));
-  exit(1);
-}
 
 static void
 populate(size_t bytes, int advice)
@@ -45,20 +35,18 @@ populate(size_t bytes, int advice)
     ((volatile char *)p)[i] = 1;
 }
 
-static long
+static int64_t
 fork_us(void)
 {
-  struct timespec before, after;
-
-  clock_gettime(CLOCK_MONOTONIC, &before);
-  pid_t child = fork();
+  const int64_t before = now_us();
+  const pid_t child = fork();
   if (child == 0)
     _exit(0);
-  clock_gettime(CLOCK_MONOTONIC, &after);
+  const int64_t after = now_us();
   if (child < 0)
     die("fork");
   waitpid(child, NULL, 0);
-  return (after.tv_sec - before.tv_sec) * 1000000 + (after.tv_nsec - before.tv_nsec) / 1000;
+  return after - before;
 }
 
 static long
@@ -79,7 +67,7 @@ huge_kib(void)
 static int
 compare(const void *a, const void *b)
 {
-  long x = *(const long *)a, y = *(const long *)b;
+  int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
 
   return (x > y) - (x < y);
 }
@@ -87,7 +75,7 @@ compare(const void *a, const void *b)
 int
 main(int argc, char **argv)
 {
-  long times[FORKS];
+  int64_t times[FORKS];
 
   if (argc != 3) {
     fprintf(stderr, "usage: forks RESIDENT_KIB HUGE_KIB\n");
@@ -102,6 +90,6 @@ main(int argc, char **argv)
   for (int i = 0; i < FORKS; i++)
     times[i] = fork_us();
   qsort(times, FORKS, sizeof(*times), compare);
-  printf("%ld %ld\n", times[FORKS / 2], huge_kib());
+  printf("%" PRId64 " %ld\n", times[FORKS / 2], huge_kib());
   return 0;
 }

@@ -6,34 +6,14 @@
  * Prints microseconds: all of it, of that mkdir, opening and reading the list, reading all maps;
  * then the numbers of processes and of mappings.
  */
+#include "bench.h"
+
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #define MAX_PROCESSES 32768
-
-static _Noreturn void
-die(const char *what)
-{
-  fprintf(stderr, "listall: %s: %s\n", what, strerror(errno));
-  exit(1);
-}
-
-static int64_t
-now_us(void)
-{
-  struct timespec t;
-
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return t.tv_sec * 1000000LL + t.tv_nsec / 1000;
-}
 
 static size_t
 list(int dir, char (*names)[16])

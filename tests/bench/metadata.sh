@@ -54,10 +54,6 @@ measure_all() {
   done
 }
 
-viewer_pid() {
-  pgrep -P "$dacsa_pid" -x dacsa-viewer
-}
-
 all_of() {
   paste "$figures/$1" "$figures/$1-tables" | awk '{ print $1 + $2 }' >"$figures/$1-all"
 }
@@ -82,12 +78,8 @@ print_all() {
   ratio "all files, warm / the host's /proc" "$(ratio_of warm-all proc-all)" "<= 1"
   ratio "the same files, cold / the host's /proc" "$(ratio_of cold proc)" "<= 3"
   ratio "the same files, warm / the host's /proc" "$(ratio_of warm proc)" "<= 1"
-  rss=$(awk '/^VmHWM/ { print $2 }' "/proc/$(viewer_pid)/status")
+  rss=$(awk '/^VmHWM/ { print $2 }' "/proc/$(viewer)/status")
   ratio "viewer: MiB at most, beside its caches' budget" "$(calculate "($rss - $CACHE_KIB) / 1024")" "<= 64"
-}
-
-ratio_of() {
-  calculate 'a / b' "a=$(quantile "$1" median)" "b=$(quantile "$2" median)"
 }
 
 start_guest vm -m "${ram_mib}M"

@@ -55,10 +55,6 @@ measure_silence() {
 
 # --- what is measured ----------------------------------------------------------------------------
 
-info() {
-  sed -n "s/^$1: //p" "$mnt/vm/s/info"
-}
-
 # One snapshot, dropped again; and the guest's clock in as long a time without one.
 measure_snapshot() {
   local name

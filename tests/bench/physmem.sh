@@ -47,10 +47,6 @@ measure_all() {
   done
 }
 
-ratio_of() {
-  calculate 'a / b' "a=$(quantile "$1" median)" "b=$(quantile "$2" median)"
-}
-
 print_all() {
   header GB/s
   row "physmem, cold" physmem-cold 1

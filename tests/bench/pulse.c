@@ -8,47 +8,16 @@
  * the clock here, and by the guest's, which stands still with the guest. Both are from the end of a
  * unit to the end of another, so that no part of a unit is lost.
  */
-#include <errno.h>
+#include "bench.h"
+
 #include <inttypes.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
-
-static _Noreturn void
-die(const char *what)
-{
-  fprintf(stderr, "pulse: %s: %s\n", what, strerror(errno));
-  exit(1);
-}
-
-static int64_t
-now_us(void)
-{
-  struct timespec t;
-
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return t.tv_sec * 1000000LL + t.tv_nsec / 1000;
-}
 
 static FILE *
 open_guest(const char *path)
 {
-  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  FILE *file = fdopen(connect_to(path), "r");
 
-  if (strlen(path) >= sizeof(address.sun_path)) {
-    errno = ENAMETOOLONG;
-    die(path);
-  }
-  strcpy(address.sun_path, path);
-  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-    die(path);
-  FILE *file = fdopen(fd, "r");
   if (!file)
     die(path);
   return file;

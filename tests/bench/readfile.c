@@ -6,24 +6,13 @@
  * -c: cold, after the file's pages were dropped from the page cache. Prints GB/s, and the
  * percentage of the file that the page cache held when the reading began.
  */
-#include <errno.h>
+#include "bench.h"
+
 #include <fcntl.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #define REQUEST (1u << 20)
-
-static _Noreturn void
-die(const char *what)
-{
-  fprintf(stderr, "readfile: %s: %s\n", what, strerror(errno));
-  exit(1);
-}
 
 static unsigned
 cached_percent(int fd, size_t size)
@@ -45,7 +34,6 @@ int
 main(int argc, char **argv)
 {
   int cold = argc > 1 && strcmp(argv[1], "-c") == 0;
-  struct timespec before, after;
 
   if (argc - cold != 3) {
     fprintf(stderr, "usage: readfile [-c] FILE MIB\n");
@@ -62,7 +50,7 @@ main(int argc, char **argv)
     die("posix_fadvise");
   unsigned cached = cached_percent(fd, size);
 
-  clock_gettime(CLOCK_MONOTONIC, &before);
+  const int64_t before = now_us();
   for (size_t at = 0; at < size;) {
     ssize_t n = pread(fd, buf, REQUEST, (off_t)at);
 
@@ -70,8 +58,7 @@ main(int argc, char **argv)
       die(path);
     at += (size_t)n;
   }
-  clock_gettime(CLOCK_MONOTONIC, &after);
-  double seconds = (double)(after.tv_sec - before.tv_sec) + 1e-9 * (after.tv_nsec - before.tv_nsec);
-  printf("%.3f %u\n", 1e-9 * size / seconds, cached);
+  const int64_t us = now_us() - before;
+  printf("%.3f %u\n", 1e-3 * (double)size / (double)us, cached);
   return 0;
 }

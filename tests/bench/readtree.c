@@ -7,33 +7,13 @@
  * files in it are read, and of directories in it the file `stat`. Prints microseconds, the number
  * of files and links, and their bytes.
  */
+#include "bench.h"
+
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 static uint64_t files, bytes;
-
-static _Noreturn void
-die(const char *what)
-{
-  fprintf(stderr, "readtree: %s: %s\n", what, strerror(errno));
-  exit(1);
-}
-
-static int64_t
-now_us(void)
-{
-  struct timespec t;
-
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return t.tv_sec * 1000000LL + t.tv_nsec / 1000;
-}
 
 static void
 read_file(int dir, const char *path)

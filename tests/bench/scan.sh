@@ -89,16 +89,12 @@ print(f"{processes} processes with memory; {size >> 20} MiB in all their `memory
 PYTHON
 }
 
-viewer_pid() {
-  pgrep -P "$dacsa_pid" -x dacsa-viewer
-}
-
 # measured NAME STATUS CMD...: seconds, processors' seconds and MiB at most of CMD, and MiB of the viewer
 # meanwhile; what CMD prints is in $tmp/NAME.out.
 measured() {
   local name=$1 wanted=$2 viewer
   shift 2
-  viewer=$(viewer_pid)
+  viewer=$(viewer)
   echo 5 >"/proc/$viewer/clear_refs" # its highest so far is forgotten
   python3 - "$figures/$name" "$wanted" "$@" >"$tmp/$name.out" <<'PYTHON' || fail "$*: $(tail -n 5 "$tmp/$name.out")"
 import resource, subprocess, sys, time
@@ -158,10 +154,6 @@ measure_all() {
 
 # --- the outcome ------------------------------------------------------------------------------------
 
-over() {
-  calculate 'a / b' "a=$(quantile "$1" median)" "b=$(quantile "$2" median)"
-}
-
 print_all() {
   local which who
   for which in '' -cpu -mib -viewer-mib; do
@@ -179,10 +171,10 @@ print_all() {
   echo "dacsa scan, first: $(cat "$tmp/dacsa-first.summary")"
   echo "dacsa scan, second: $(cat "$tmp/dacsa-second.summary")"
   printf '\nratios of medians\n'
-  ratio "first snapshot: clamscan / dacsa scan" "$(over clamscan-first dacsa-first)" ">= 5"
-  ratio "second snapshot: clamscan / dacsa scan" "$(over clamscan-second dacsa-second)" ">= 50"
-  ratio "memory: dacsa scan / clamscan, first" "$(over dacsa-first-mib clamscan-first-mib)" "<= 1"
-  ratio "memory: dacsa scan / clamscan, second" "$(over dacsa-second-mib clamscan-second-mib)" "<= 1"
+  ratio "first snapshot: clamscan / dacsa scan" "$(ratio_of clamscan-first dacsa-first)" ">= 5"
+  ratio "second snapshot: clamscan / dacsa scan" "$(ratio_of clamscan-second dacsa-second)" ">= 50"
+  ratio "memory: dacsa scan / clamscan, first" "$(ratio_of dacsa-first-mib clamscan-first-mib)" "<= 1"
+  ratio "memory: dacsa scan / clamscan, second" "$(ratio_of dacsa-second-mib clamscan-second-mib)" "<= 1"
 }
 
 [ -e "$guest_images/debian.img" ] || skip "no full Debian: tests/setup debian could not make it"

@@ -6,26 +6,15 @@
  * Writes to MIB of the largest mapping of PID, a page after the other for ever, RATE MiB of pages a
  * second: a byte of each, which is what it was before. Nobody else may write there.
  */
-#include <errno.h>
+#include "bench.h"
+
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define PAGE 4096u
 #define PAGES_PER_MIB 256u
 #define PORTIONS 100u /* a second */
-
-static _Noreturn void
-die(const char *what)
-{
-  fprintf(stderr, "scribble: %s: %s\n", what, strerror(errno));
-  exit(1);
-}
 
 static uint64_t
 largest_mapping(const char *pid, uint64_t size)

@@ -43,10 +43,6 @@ stop_writer() {
 
 # --- a series ----------------------------------------------------------------------------------
 
-info() {
-  sed -n "s/^$1: //p" "$mnt/vm/$2/info"
-}
-
 # until_due N: the interval is what is measured with, so this is a wait for no event.
 until_due() {
   local left=$((begin + $1 * interval * 1000 - $(date +%s%3N)))

@@ -6,22 +6,12 @@
  * Reads the MIB mebibytes of guest RAM, the mapping of that size, of the QEMU process PID with
  * process_vm_readv, 1 MiB at a time into one buffer. Prints the microseconds it took.
  */
-#include <errno.h>
+#include "bench.h"
+
 #include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/uio.h>
-#include <time.h>
 
 #define REQUEST (1u << 20)
-
-static _Noreturn void
-die(const char *what)
-{
-  fprintf(stderr, "sweep: %s: %s\n", what, strerror(errno));
-  exit(1);
-}
 
 /* The first mapping of exactly this size. */
 static uintptr_t
@@ -46,8 +36,6 @@ find_ram(const char *pid, size_t size)
 int
 main(int argc, char **argv)
 {
-  struct timespec before, after;
-
   if (argc != 3) {
     fprintf(stderr, "usage: sweep PID MIB\n");
     return 2;
@@ -58,7 +46,7 @@ main(int argc, char **argv)
   if (!buf)
     die("memory");
   memset(buf, 1, REQUEST);
-  clock_gettime(CLOCK_MONOTONIC, &before);
+  const int64_t before = now_us();
   for (size_t at = 0; at < size; at += REQUEST) {
     const struct iovec local = {buf, REQUEST};
     const struct iovec remote = {(void *)(ram + at), REQUEST};
@@ -66,8 +54,6 @@ main(int argc, char **argv)
     if (process_vm_readv(atoi(argv[1]), &local, 1, &remote, 1, 0) != REQUEST)
       die("process_vm_readv");
   }
-  clock_gettime(CLOCK_MONOTONIC, &after);
-  printf("%lld\n",
-         (after.tv_sec - before.tv_sec) * 1000000LL + (after.tv_nsec - before.tv_nsec) / 1000);
+  printf("%" PRId64 "\n", now_us() - before);
   return 0;
 }

@@ -54,7 +54,4 @@ same "$(ls "$mnt/vm" | sort | tr '\n' ' ')" "latest status taken " "names of vm 
 same "$(parked vm | wc -l)" 1 "number of parked snapshots and of snapshots taken"
 is_running vm || fail "the guest is stopped"
 passes=$(guest_run vm 'cat /run/counter')
-counted_on() {
-  [ "$(guest_run vm 'cat /run/counter')" -gt "$passes" ]
-}
-wait_for 30 counted_on || fail "the guest does not go on"
+wait_for 30 counted_on vm "$passes" || fail "the guest does not go on"

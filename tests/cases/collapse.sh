@@ -36,11 +36,7 @@ churn() {
 # drop NAME: and waits for its memory to be free.
 drop() {
   rmdir "$mnt/vm/$1"
-  wait_for 10 none_is_parked || fail "the dropped snapshot is still there"
-}
-
-none_is_parked() {
-  [ -z "$(parked vm)" ]
+  wait_for 10 none_parked vm || fail "the dropped snapshot is still there"
 }
 
 passes() {

@@ -15,14 +15,6 @@ costs() {
   [ "$(value "$mnt/$1/status" cow_bytes)" -ge $(($2 * MIB)) ] 2>/dev/null
 }
 
-dropped() {
-  grep -qx 'state: dropped' "$mnt/$1/info"
-}
-
-lacks() {
-  [ ! -e "$mnt/$1" ]
-}
-
 start_guest vm
 start_guest other
 writer=$(start_in_guest vm ROLE='counter 80' writer)

@@ -5,14 +5,6 @@
 
 REMEMBERED=16 # snap/shelf.c
 
-dropped() {
-  grep -qx 'state: dropped' "$mnt/$1/info"
-}
-
-lacks() {
-  [ ! -e "$mnt/$1" ]
-}
-
 # kill_snapshot VM NAME: takes one, and kills it.
 kill_snapshot() {
   dacsa snapshot "$1" "$2" >/dev/null

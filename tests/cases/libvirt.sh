@@ -9,13 +9,9 @@ listed() {
   [ -d "$mnt/$vm" ]
 }
 
-not_listed() {
-  [ ! -e "$mnt/$vm" ]
-}
-
 start_libvirtd
 start_dacsa --connect qemu:///system
-not_listed || fail "a domain is listed that does not exist yet"
+lacks "$vm" || fail "a domain is listed that does not exist yet"
 
 start_domain "$vm"
 wait_for 10 listed || fail "the domain was started, but does not appear"
@@ -37,7 +33,7 @@ virsh resume "$vm" >/dev/null
 
 dacsa drop "$vm/now" "$vm/paused"
 stop_domain "$vm"
-wait_for 10 not_listed || fail "the domain was stopped, but does not vanish"
+wait_for 10 lacks "$vm" || fail "the domain was stopped, but does not vanish"
 
 start_domain "$vm"
 wait_for 10 listed || fail "the domain was started again, but does not appear"

@@ -61,10 +61,7 @@ for behind in $((passed - (up2 - up))) $((passed - (date2 - date))); do
 done
 echo "$snapshots snapshots in $passed us, $pauses paused; uptime fell $((passed - (up2 - up))) us behind," \
   "RSS $rss KiB before, $(rss_kib) after"
-counted_on() {
-  [ "$(guest_run vm 'cat /run/counter')" -gt "$passes" ]
-}
-wait_for 30 counted_on || fail "the guest does not go on"
+wait_for 30 counted_on vm "$passes" || fail "the guest does not go on"
 guest_run vm "kill -0 $counter"
 wait_for 10 as_before || fail "QEMU has more than it had: $(diff <(echo "$before") <(resources))"
 [ "$(rss_kib)" -le $((rss + GROWTH_KIB)) ] || fail "QEMU had $rss KiB and has $(rss_kib)"

@@ -62,10 +62,6 @@ is_watching() {
   grep -q watching "$tmp/watching" 2>/dev/null
 }
 
-nothing_is_parked() {
-  [ -z "$(parked vm)" ]
-}
-
 # begin_and_catch: a snapshot that does not get on until $copy goes on; $worker waits for it, and $client for
 # the snapshot.
 begin_and_catch() {
@@ -83,7 +79,7 @@ begin_and_catch() {
     fi
     wait $client || fail "no snapshot: $(cat "$tmp/snapshot")"
     dacsa drop vm/now
-    wait_for 10 nothing_is_parked || fail "the dropped copy is still there"
+    wait_for 10 none_parked vm || fail "the dropped copy is still there"
   done
   fail "the copy was never caught in its midst"
 }

@@ -75,10 +75,6 @@ evidence() {
   grep -v '^private_bytes:' "$mnt/vm/still/info"
 }
 
-nothing_is_parked() {
-  [ -z "$(parked vm)" ]
-}
-
 start_guest vm -m 768M -object memory-backend-memfd,id=n0,size=512M,share=on \
   -object memory-backend-memfd,id=n1,size=256M,share=on -numa node,memdev=n0 -numa node,memdev=n1
 pid=$(start_in_guest vm ROLE='counter 32' counter)
@@ -104,7 +100,7 @@ pause=$(sed -n 's/^pause_us: //p' "$mnt/vm/running/info")
 copied=$(sed -n 's/^fork_us: //p' "$mnt/vm/running/info")
 [ "$pause" -ge "$copied" ] && [ "$copied" -gt 0 ] || fail "the pause is $pause us, the copy of it $copied us"
 dacsa drop vm/running
-wait_for 10 nothing_is_parked || fail "the dropped copy is still there"
+wait_for 10 none_parked vm || fail "the dropped copy is still there"
 
 # Standing still: byte for byte, hole for hole.
 qmp vm stop >/dev/null
@@ -147,7 +143,7 @@ stop_dacsa
 take_up
 same "$before" "$(evidence)" "snapshots before and after a restart of the daemon"
 dacsa drop vm/still
-wait_for 10 nothing_is_parked || fail "the dropped copy is still there"
+wait_for 10 none_parked vm || fail "the dropped copy is still there"
 same "$(readlink "/proc/$copy/exe" || :)" "" "processes of a dropped copy and none"
 
 # One that was never written down, as a worker killed at the last moment leaves it, is not kept for ever.

@@ -7,16 +7,8 @@
 
 expected_complaints="WARNING.* vm/[a-z]*: memory runs short: QEMU's cgroup has"
 
-dropped() {
-  grep -qx 'state: dropped' "$mnt/$1/info"
-}
-
 costs() {
   [ "$(sed -n 's/^cow_bytes: //p' "$mnt/vm/status")" -ge $(($1 << 20)) ] 2>/dev/null
-}
-
-none_parked() {
-  [ -z "$(parked vm)" ]
 }
 
 # oom_kills: how many processes of the cgroup the kernel has killed.
@@ -77,7 +69,7 @@ kill -STOP "$dacsa_pid" # it would be in time
 cleanup_fn kill -CONT "$dacsa_pid"
 leave 24
 guest_run vm "kill -CONT $writer"
-wait_for 60 none_parked || fail "the snapshot is still there: $(cat "$limit" "$usage"), $(oom_kills) killed"
+wait_for 60 none_parked vm || fail "the snapshot is still there: $(cat "$limit" "$usage"), $(oom_kills) killed"
 same "$(oom_kills)" 1 "processes killed by the kernel and one"
 guest_works
 kill -CONT "$dacsa_pid"

@@ -20,10 +20,6 @@ take_and_drop() {
   [ "$(grep -c '^dacsa: ' "$tmp/$1.error")" = 1 ] || fail "no clear error: $(cat "$tmp/$1.error")"
 }
 
-gone_from_list() {
-  [ ! -e "$mnt/$1" ]
-}
-
 names=()
 for ((round = 0; round < ROUNDS; round++)); do
   names+=("victim$round")
@@ -45,7 +41,7 @@ for name in "${names[@]}"; do
   [ ! -d "$mnt/$name" ] || for snapshot in "$mnt/$name"/s*/; do
     [ ! -d "$snapshot" ] || rmdir "$snapshot"
   done
-  wait_for 10 gone_from_list "$name" || fail "$name is gone but still listed: $(cat "$mnt/$name/status")"
+  wait_for 10 lacks "$name" || fail "$name is gone but still listed: $(cat "$mnt/$name/status")"
 done
 
 dacsa snapshot bystander now >/dev/null

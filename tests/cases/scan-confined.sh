@@ -6,10 +6,6 @@
 export XDG_CACHE_HOME=$tmp/cache
 ndb=$root/tests/guest/test.ndb
 
-viewer() {
-  pgrep -P "$dacsa_pid" -x dacsa-viewer
-}
-
 # The scan's own child, once it is there: what it says of itself.
 child_says() {
   local child

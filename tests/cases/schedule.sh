@@ -23,10 +23,6 @@ says() {
   grep -qE "$2" "$mnt/$1/status"
 }
 
-lacks() {
-  [ ! -e "$mnt/$1" ]
-}
-
 # times FILE TEXT
 times() {
   grep -cF "$2" "$1" || :

@@ -23,10 +23,6 @@ is_gone() {
   expect_error 1 'not running|No such file' dacsa snapshot "$vm" late
 }
 
-not_listed() {
-  [ ! -e "$mnt/$vm" ]
-}
-
 # parked_children: how many snapshots of it are there, whoever owns them.
 parked_children() {
   parked "$vm" | wc -l
@@ -74,4 +70,4 @@ same "$(evidence first)$(evidence second)" "$first$second" "snapshots before and
 dacsa drop "$vm/first"
 [ -d "$mnt/$vm/second" ] || fail "the domain vanishes with its first snapshot"
 dacsa drop "$vm/second"
-wait_for 10 not_listed || fail "the domain and its snapshots are gone, but it is still listed"
+wait_for 10 lacks "$vm" || fail "the domain and its snapshots are gone, but it is still listed"

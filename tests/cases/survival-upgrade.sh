@@ -2,30 +2,9 @@
 # Another build of the daemon, an upgrade, takes up what the old one left; but no process that is not the one
 # that the record is of.
 . "$(dirname "$0")/../functions.sh"
+. "$root/tests/survival.sh"
 
-# evidence SNAPSHOT: what must stay the same.
-evidence() {
-  local pid
-  for pid in "$1"/processes/*/; do
-    cat "$pid/comm" "$pid/cmdline" "$pid/maps"
-  done | cksum
-  cksum <"$1/physmem"
-  cksum <"$1/cpus"
-  ls "$1/processes"
-  grep -v '^private_bytes:' "$1/info" # the one line that says what is now
-}
-
-take_up() {
-  keep=1 mount_guest vm
-  [ -d "$mnt/vm/first" ] || fail "the snapshot was not taken up"
-  same "$before" "$(evidence "$mnt/vm/first")" "snapshots before and after"
-}
-
-start_guest vm -m 256M
-start_in_guest vm ROLE='counter 8' counter >/dev/null
-keep=1 mount_guest vm
-dacsa snapshot vm first >/dev/null
-before=$(evidence "$mnt/vm/first")
+begin -m 256M
 
 # An upgrade: the old one is killed, the new one is another program in another place.
 kill_dacsa

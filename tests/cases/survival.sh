@@ -1,34 +1,9 @@
 #!/bin/bash
 # Snapshots outlive the daemon, however it ended, and the virtual machine they are of; that may run again.
 . "$(dirname "$0")/../functions.sh"
+. "$root/tests/survival.sh"
 
-# evidence SNAPSHOT: what must stay the same.
-evidence() {
-  local pid
-  for pid in "$1"/processes/*/; do
-    cat "$pid/comm" "$pid/cmdline" "$pid/maps"
-  done | cksum
-  cksum <"$1/physmem"
-  cksum <"$1/cpus"
-  ls "$1/processes"
-  grep -v '^private_bytes:' "$1/info" # the one line that says what is now
-}
-
-take_up() {
-  keep=1 mount_guest vm
-  [ -d "$mnt/vm/first" ] || fail "the snapshot was not taken up"
-  same "$before" "$(evidence "$mnt/vm/first")" "snapshots before and after"
-}
-
-gone() {
-  [ ! -e "$mnt/vm" ]
-}
-
-start_guest vm
-start_in_guest vm ROLE='counter 8' counter >/dev/null
-keep=1 mount_guest vm
-dacsa snapshot vm first >/dev/null
-before=$(evidence "$mnt/vm/first")
+begin
 
 stop_dacsa
 same "$(parked vm | wc -l)" 1 "number of snapshots that live on and of those taken"
@@ -60,5 +35,5 @@ same "$(cat "$mnt/vm/third/processes/$pid/comm")" reborn "a process of the new l
 same "$before" "$(evidence "$mnt/vm/first")" "snapshots before and after the second life's beginning"
 stop_guest vm
 dacsa drop vm/first vm/third
-wait_for 10 gone || fail "the machine and its snapshots are gone, but it is still listed"
+wait_for 10 lacks vm || fail "the machine and its snapshots are gone, but it is still listed"
 stop_dacsa

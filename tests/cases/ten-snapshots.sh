@@ -29,10 +29,6 @@ ram_is_inherited_by_forks() {
     "/proc/${guest_pid[vm]}/smaps"
 }
 
-none_is_parked() {
-  [ -z "$(parked vm)" ]
-}
-
 start_guest vm
 pid=$(start_in_guest vm ROLE='counter 16' counter)
 before=$(qemu_state)
@@ -52,15 +48,12 @@ for round in 1 2; do
   for ((i = 0; i < 10; i++)); do
     rmdir "$mnt/vm/r$round-$i"
   done
-  wait_for 5 none_is_parked || fail "dropped snapshots are still there: $(parked vm)"
+  wait_for 5 none_parked vm || fail "dropped snapshots are still there: $(parked vm)"
 done
 stop_dacsa
 
 same "$before" "$(qemu_state)" "states of QEMU before and after ten snapshots, twice,"
 passes=$(guest_run vm 'cat /run/counter')
-counted_on() {
-  [ "$(guest_run vm 'cat /run/counter')" -gt "$passes" ]
-}
-wait_for 30 counted_on || fail "the guest does not go on"
+wait_for 30 counted_on vm "$passes" || fail "the guest does not go on"
 guest_run vm "kill -0 $pid"
 wait_for 60 no_new_threads || fail "QEMU has threads that it had not: $(threads), before: $threads"

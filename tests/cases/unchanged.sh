@@ -82,10 +82,6 @@ no_new_threads() {
   [ -z "$(comm -13 <(echo "$threads") <(ls "/proc/$pid/task"))" ]
 }
 
-none_is_parked() {
-  [ -z "$(parked vm)" ]
-}
-
 start_guest vm
 qmp vm stop >/dev/null
 pid=${guest_pid[vm]}
@@ -101,13 +97,13 @@ idle=$(idle_threads)
 [ -n "$idle" ] || fail "no thread of QEMU idles"
 
 take
-wait_for 5 none_is_parked
+wait_for 5 none_parked vm
 state "$tmp/state.2"
 check 2
 for ((i = 0; i < MANY; i++)); do
   take
 done
-wait_for 5 none_is_parked
+wait_for 5 none_parked vm
 state "$tmp/state.3"
 check 3
 wait_for 60 no_new_threads || fail "QEMU has threads that it had not"

@@ -3,11 +3,6 @@
 
 kill_at=$root/build/tests/kill-at/kill-at
 
-# viewer: its pid.
-viewer() {
-  pgrep -P "$dacsa_pid" -x dacsa-viewer
-}
-
 state_dir() {
   our_state | head -n 1
 }

@@ -2,6 +2,7 @@
 #include "fake-host.h"
 
 #include "check.h"
+#include "fake-dir.h"
 
 #include <glib/gstdio.h>
 #include <unistd.h>
@@ -9,11 +10,7 @@
 char *
 fake_host_new(void)
 {
-  g_autoptr(GError) error = NULL;
-  char *root = g_dir_make_tmp("dacsa-test-XXXXXX", &error);
-
-  g_assert_no_error(error);
-  return root;
+  return fake_dir_new();
 }
 
 static char *
@@ -46,26 +43,10 @@ fake_host_link(const char *root, const char *path, const char *target)
   g_assert_cmpint(symlink(target, full), ==, 0);
 }
 
-static void
-remove_below(const char *path)
-{
-  g_autoptr(GDir) dir =
-      g_file_test(path, G_FILE_TEST_IS_SYMLINK) ? NULL : g_dir_open(path, 0, NULL);
-  const char *name;
-
-  while (dir && (name = g_dir_read_name(dir))) {
-    g_autofree char *full = g_build_filename(path, name, NULL);
-
-    remove_below(full);
-  }
-  g_remove(path);
-}
-
 void
 fake_host_free(char *root)
 {
-  remove_below(root);
-  g_free(root);
+  fake_dir_free(root);
 }
 
 static const char *

@@ -8,6 +8,38 @@
 #define TABLES UINT64_C(0xffffffff90000000) /* where the symbol tables stand */
 
 void
+fake_linux_view_init(DacsaLinux *l, DacsaLinuxKernel *kernel)
+{
+  *l = (DacsaLinux){.kernel = kernel,
+                    .phys = fake_mem_new(),
+                    .memory = fake_mem_new(),
+                    .errors = dacsa_errors_new(),
+                    .levels = 4};
+  g_mutex_init(&l->lock);
+  dacsa_linux_once_init(l);
+}
+
+void
+fake_linux_view_clear(DacsaLinux *l)
+{
+  dacsa_linux_once_clear(l);
+  g_clear_pointer(&l->tasks, g_array_unref);
+  g_clear_pointer(&l->pids, g_array_unref);
+  dacsa_mem_unref(l->phys);
+  dacsa_mem_unref(l->memory);
+  dacsa_errors_free(l->errors);
+  g_mutex_clear(&l->lock);
+}
+
+void
+fake_linux_view_check_errors(DacsaLinux *l, const char *expected)
+{
+  g_autofree char *text = dacsa_errors_text(l->errors);
+
+  g_assert_cmpstr(text, ==, expected);
+}
+
+void
 fake_linux_init(FakeLinux *f, const FakeMember *members, gsize n)
 {
   *f = (FakeLinux){0};
@@ -17,26 +49,14 @@ fake_linux_init(FakeLinux *f, const FakeMember *members, gsize n)
                                                          .size = members[i].size,
                                                          .elements = members[i].elements};
   f->kernel.info = &f->info;
-  f->l.kernel = &f->kernel;
-  f->l.phys = fake_mem_new();
-  f->l.memory = fake_mem_new();
-  f->l.errors = dacsa_errors_new();
-  f->l.levels = 4;
-  g_mutex_init(&f->l.lock);
-  dacsa_linux_once_init(&f->l);
+  fake_linux_view_init(&f->l, &f->kernel);
 }
 
 void
 fake_linux_clear(FakeLinux *f)
 {
-  dacsa_linux_once_clear(&f->l);
-  g_clear_pointer(&f->l.tasks, g_array_unref);
-  g_clear_pointer(&f->l.pids, g_array_unref);
-  dacsa_mem_unref(f->l.phys);
-  dacsa_mem_unref(f->l.memory);
-  dacsa_errors_free(f->l.errors);
+  fake_linux_view_clear(&f->l);
   dacsa_kallsyms_free(f->kernel.kallsyms);
-  g_mutex_clear(&f->l.lock);
 }
 
 void

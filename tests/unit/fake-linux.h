@@ -17,6 +17,12 @@ typedef struct {
   uint32_t elements; /* of an array */
 } FakeMember;
 
+/* A view of that kernel alone, with no memory; for tests that have a fixture of their own. */
+void fake_linux_view_init(DacsaLinux *l, DacsaLinuxKernel *kernel);
+void fake_linux_view_clear(DacsaLinux *l);
+/* errors is exactly that. */
+void fake_linux_view_check_errors(DacsaLinux *l, const char *expected);
+
 void fake_linux_init(FakeLinux *f, const FakeMember *members, gsize n);
 void fake_linux_clear(FakeLinux *f);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(FakeLinux, fake_linux_clear)

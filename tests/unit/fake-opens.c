@@ -1,5 +1,6 @@
 /* A Linux kernel made by hand. */
 #include "fake-opens.h"
+#include "fake-linux.h"
 #include "fake-mem.h"
 
 #include <string.h>
@@ -35,25 +36,13 @@ fake_opens_init(FakeOpens *f, const DacsaMember *members)
   *f = (FakeOpens){0};
   for (size_t i = 0; i < M_N; i++)
     f->kernel.members[i] = members[i].known ? members[i] : common[i];
-  f->l = (DacsaLinux){.kernel = &f->kernel,
-                      .phys = fake_mem_new(),
-                      .memory = fake_mem_new(),
-                      .errors = dacsa_errors_new(),
-                      .levels = 4};
-  g_mutex_init(&f->l.lock);
-  dacsa_linux_once_init(&f->l);
+  fake_linux_view_init(&f->l, &f->kernel);
 }
 
 void
 fake_opens_clear(FakeOpens *f)
 {
-  dacsa_linux_once_clear(&f->l);
-  g_clear_pointer(&f->l.tasks, g_array_unref);
-  g_clear_pointer(&f->l.pids, g_array_unref);
-  dacsa_mem_unref(f->l.phys);
-  dacsa_mem_unref(f->l.memory);
-  dacsa_errors_free(f->l.errors);
-  g_mutex_clear(&f->l.lock);
+  fake_linux_view_clear(&f->l);
 }
 
 uint64_t
@@ -138,7 +127,5 @@ fake_opens_open(FakeOpens *f, uint64_t files, uint32_t fd, uint64_t file, bool c
 void
 fake_opens_check_errors(FakeOpens *f, const char *expected)
 {
-  g_autofree char *text = dacsa_errors_text(f->l.errors);
-
-  g_assert_cmpstr(text, ==, expected);
+  fake_linux_view_check_errors(&f->l, expected);
 }

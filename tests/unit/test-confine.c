@@ -1,5 +1,6 @@
 /* What a confined process cannot do any more, and what it still can: with the real scan engine. */
 #include "check.h"
+#include "fake-dir.h"
 
 #include "fs/confine.h"
 #include "parsers/scan/engine.h"
@@ -73,10 +74,7 @@ load_engine(World *w)
 static void
 world_init(World *w)
 {
-  g_autoptr(GError) error = NULL;
-
-  w->dir = g_dir_make_tmp("dacsa-test-XXXXXX", &error);
-  g_assert_no_error(error);
+  w->dir = fake_dir_new();
   w->readable = make_dir(w->dir, "readable");
   w->writable = make_dir(w->dir, "writable");
   w->inside = put(w->readable, "inside", "text " MARKER " text");
@@ -85,25 +83,10 @@ world_init(World *w)
 }
 
 static void
-remove_all(const char *path)
-{
-  g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
-  const char *name;
-
-  while (dir && (name = g_dir_read_name(dir))) {
-    g_autofree char *below = g_build_filename(path, name, NULL);
-
-    remove_all(below);
-  }
-  g_remove(path);
-}
-
-static void
 world_clear(World *w)
 {
   dacsa_scan_engine_free(w->engine);
-  remove_all(w->dir);
-  g_free(w->dir);
+  fake_dir_free(w->dir);
   g_free(w->readable);
   g_free(w->writable);
   g_free(w->inside);

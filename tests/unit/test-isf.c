@@ -1,11 +1,11 @@
 /* The symbol table for Volatility, of BTF that is made here, some of it to do harm. */
 #include "check.h"
+#include "fake-btf.h"
 #include "fake-kallsyms.h"
 #include "fake-mem.h"
 
 #include "parsers/linux/isf.h"
 
-#include <bpf/btf.h>
 #include <json-glib/json-glib.h>
 #include <string.h>
 
@@ -14,83 +14,36 @@
 #define SHIFT 0x4000000u
 #define TABLES UINT64_C(0xffffffff86000000)
 
-typedef struct {
-  struct btf *btf;
-  int chr, s32, u32, u64, boolean, ptr;
-  gsize limit;
-  guint omitted; /* what the last writing says */
-} Builder;
-
-static Builder
-builder_new(void)
-{
-  Builder b = {.btf = btf__new_empty(), .limit = LIMIT};
-
-  g_assert_nonnull(b.btf);
-  b.chr = btf__add_int(b.btf, "char", 1, BTF_INT_SIGNED);
-  b.s32 = btf__add_int(b.btf, "int", 4, BTF_INT_SIGNED);
-  b.u32 = btf__add_int(b.btf, "unsigned int", 4, 0);
-  b.u64 = btf__add_int(b.btf, "long unsigned int", 8, 0);
-  b.boolean = btf__add_int(b.btf, "_Bool", 1, BTF_INT_BOOL);
-  b.ptr = btf__add_ptr(b.btf, 0);
-  return b;
-}
-
-static void
-builder_clear(Builder *b)
-{
-  btf__free(b->btf);
-}
-
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Builder, builder_clear)
-
-static int
-add_struct(Builder *b, const char *name, uint32_t size)
-{
-  int id = btf__add_struct(b->btf, name, size);
-
-  g_assert_cmpint(id, >, 0);
-  return id;
-}
-
-/* To the struct or union added last; offset and width in bits. */
-static void
-add_bits(Builder *b, const char *name, int type, uint32_t offset, uint32_t width)
-{
-  g_assert_cmpint(btf__add_field(b->btf, name, type, offset, width), ==, 0);
-}
-
-static void
-add_field(Builder *b, const char *name, int type, uint32_t bytes)
-{
-  add_bits(b, name, type, bytes * 8, 0);
-}
-
-/* The document; it has to be JSON, and ASCII. symbols: NULL: none. */
+/* The document; it has to be JSON, and ASCII. symbols, ret_omitted: may be NULL. */
 static JsonNode *
-write_document(Builder *b, const DacsaIsfSymbols *symbols)
+write_document(FakeBtf *b, const DacsaIsfSymbols *symbols, gsize limit, guint *ret_omitted)
 {
   g_autoptr(GError) error = NULL;
-  g_autoptr(DacsaTypes) types = NULL;
+  g_autoptr(DacsaTypes) types = fake_btf_types(b);
+  g_autoptr(DacsaIsfNames) names = dacsa_isf_names_new(types);
   g_autoptr(GString) out = g_string_new(NULL);
   g_auto(DacsaIsf) isf = {0};
-  __u32 size;
-  const void *data = btf__raw_data(b->btf, &size);
 
-  CHECK_OK(dacsa_types_new(data, size, &types, &error), error);
-  g_autoptr(DacsaIsfNames) names = dacsa_isf_names_new(types);
-  dacsa_isf_init(&isf, types, names, out, b->limit);
+  dacsa_isf_init(&isf, types, names, out, limit);
   dacsa_json_open(&isf.json);
   dacsa_isf_write_types(&isf);
   if (symbols)
     dacsa_isf_write_symbols(&isf, symbols);
   dacsa_json_close(&isf.json);
-  b->omitted = isf.omitted;
+  if (ret_omitted)
+    *ret_omitted = isf.omitted;
   g_assert_true(g_str_is_ascii(out->str));
   g_assert_cmpuint(strlen(out->str), ==, out->len);
   JsonNode *root = json_from_string(out->str, &error);
   g_assert_no_error(error);
   return root;
+}
+
+/* Of the types alone. */
+static JsonNode *
+write_types(FakeBtf *b, guint *ret_omitted)
+{
+  return write_document(b, NULL, LIMIT, ret_omitted);
 }
 
 /* What is at a path of keys with slashes between them; NULL: nothing. Borrowed. */
@@ -133,11 +86,11 @@ count_at(JsonNode *root, const char *path)
 static void
 test_base_types(void)
 {
-  g_auto(Builder) b = builder_new();
+  g_auto(FakeBtf) b = fake_btf_new();
   btf__add_int(b.btf, "unsigned char", 1, 0);
   btf__add_float(b.btf, "double", 8);
   btf__add_int(b.btf, "pointer", 3, 0); /* a guest may not say what a pointer is */
-  g_autoptr(JsonNode) root = write_document(&b, NULL);
+  g_autoptr(JsonNode) root = write_types(&b, NULL);
 
   check_at(root, "base_types/int",
            "{\"size\":4,\"signed\":true,\"kind\":\"int\",\"endian\":\"little\"}");
@@ -152,9 +105,10 @@ test_base_types(void)
 static void
 test_fields(void)
 {
-  g_auto(Builder) b = builder_new();
-  int list = add_struct(&b, "list_head", 16);
-  add_field(&b, "next", b.ptr, 0);
+  g_auto(FakeBtf) b = fake_btf_new();
+  guint omitted;
+  int list = fake_btf_struct(&b, "list_head", 16);
+  fake_btf_field(&b, "next", b.ptr, 0);
   int list_ptr = btf__add_ptr(b.btf, list);
   int list_alias = btf__add_typedef(b.btf, "list_t", btf__add_const(b.btf, list));
   int row = btf__add_array(b.btf, b.u32, b.u64, 3);
@@ -163,18 +117,18 @@ test_fields(void)
   int known = btf__add_ptr(b.btf, btf__add_fwd(b.btf, "list_head", BTF_FWD_STRUCT));
   int unknown = btf__add_ptr(b.btf, btf__add_fwd(b.btf, "elsewhere", BTF_FWD_STRUCT));
   int inner = btf__add_union(b.btf, NULL, 8);
-  add_field(&b, "a", b.u32, 0);
-  add_field(&b, "b", b.u64, 0);
-  add_struct(&b, "task", 128);
-  add_field(&b, "tasks", list_alias, 8);
-  add_field(&b, "pid", b.u32, 4);
-  add_field(&b, "entry", list_ptr, 24);
-  add_field(&b, "t", table, 32);
-  add_field(&b, "call", call, 80);
-  add_field(&b, "known", known, 88);
-  add_field(&b, "unknown", unknown, 96);
-  add_field(&b, NULL, inner, 104);
-  g_autoptr(JsonNode) root = write_document(&b, NULL);
+  fake_btf_field(&b, "a", b.u32, 0);
+  fake_btf_field(&b, "b", b.u64, 0);
+  fake_btf_struct(&b, "task", 128);
+  fake_btf_field(&b, "tasks", list_alias, 8);
+  fake_btf_field(&b, "pid", b.u32, 4);
+  fake_btf_field(&b, "entry", list_ptr, 24);
+  fake_btf_field(&b, "t", table, 32);
+  fake_btf_field(&b, "call", call, 80);
+  fake_btf_field(&b, "known", known, 88);
+  fake_btf_field(&b, "unknown", unknown, 96);
+  fake_btf_field(&b, NULL, inner, 104);
+  g_autoptr(JsonNode) root = write_types(&b, &omitted);
 
   check_at(root, "user_types/task/kind", "\"struct\"");
   check_at(root, "user_types/task/size", "128");
@@ -193,24 +147,25 @@ test_fields(void)
   JsonNode *type = at(root, "user_types/task/fields/unnamed_field_7/type/name");
   g_autofree char *path = g_strdup_printf("user_types/%s/kind", json_node_get_string(type));
   check_at(root, path, "\"union\"");
-  g_assert_cmpuint(b.omitted, ==, 0);
+  g_assert_cmpuint(omitted, ==, 0);
 }
 
 static void
 test_bit_fields(void)
 {
-  g_auto(Builder) b = builder_new();
-  add_struct(&b, "flags", 16);
-  add_bits(&b, "first", b.u32, 0, 1);
-  add_bits(&b, "high", b.u32, 37, 3);
-  add_bits(&b, "true_or_false", b.boolean, 65, 1);
-  add_bits(&b, "negative", b.s32, 96, 32);
-  add_bits(&b, "across", b.u32, 30, 6); /* packed: it does not fit into its aligned integer */
-  add_bits(&b, "wide", b.u32, 39, 30);
-  add_bits(&b, "too_wide", b.u32, 0, 33);
-  add_bits(&b, "of_pointers", b.ptr, 0, 3);
-  add_field(&b, "last", b.u32, 12);
-  g_autoptr(JsonNode) root = write_document(&b, NULL);
+  g_auto(FakeBtf) b = fake_btf_new();
+  guint omitted;
+  fake_btf_struct(&b, "flags", 16);
+  fake_btf_bits(&b, "first", b.u32, 0, 1);
+  fake_btf_bits(&b, "high", b.u32, 37, 3);
+  fake_btf_bits(&b, "true_or_false", b.boolean, 65, 1);
+  fake_btf_bits(&b, "negative", b.s32, 96, 32);
+  fake_btf_bits(&b, "across", b.u32, 30, 6); /* packed: it does not fit into its aligned integer */
+  fake_btf_bits(&b, "wide", b.u32, 39, 30);
+  fake_btf_bits(&b, "too_wide", b.u32, 0, 33);
+  fake_btf_bits(&b, "of_pointers", b.ptr, 0, 3);
+  fake_btf_field(&b, "last", b.u32, 12);
+  g_autoptr(JsonNode) root = write_types(&b, &omitted);
 
   check_at(root, "user_types/flags/fields/first/type", BITS("0", "1", "unsigned int"));
   check_at(root, "user_types/flags/fields/high/type", BITS("5", "3", "unsigned int"));
@@ -225,13 +180,14 @@ test_bit_fields(void)
   check_at(root, "user_types/flags/fields/too_wide", NULL);
   check_at(root, "user_types/flags/fields/of_pointers", NULL);
   check_at(root, "user_types/flags/fields/last/offset", "12");
-  g_assert_cmpuint(b.omitted, ==, 2);
+  g_assert_cmpuint(omitted, ==, 2);
 }
 
 static void
 test_enums(void)
 {
-  g_auto(Builder) b = builder_new();
+  g_auto(FakeBtf) b = fake_btf_new();
+  guint omitted;
   btf__add_enum(b.btf, "plain", 4);
   btf__add_enum_value(b.btf, "NONE", 0);
   btf__add_enum_value(b.btf, "HIGHEST", 0xffffffff);
@@ -244,7 +200,7 @@ test_enums(void)
   int anonymous = btf__add_enum(b.btf, NULL, 1);
   btf__add_enum_value(b.btf, "BYTE", 7);
   btf__add_typedef(b.btf, "byte_t", anonymous);
-  g_autoptr(JsonNode) root = write_document(&b, NULL);
+  g_autoptr(JsonNode) root = write_types(&b, &omitted);
 
   check_at(root, "enums/plain",
            "{\"size\":4,\"base\":\"unsigned int\",\"constants\":{\"NONE\":0,\"HIGHEST\":"
@@ -253,30 +209,30 @@ test_enums(void)
   check_at(root, "enums/large/base", "\"long unsigned int\"");
   check_at(root, "enums/odd/size", "4");
   check_at(root, "enums/byte_t/constants/BYTE", "7");
-  g_assert_cmpuint(b.omitted, ==, 1);
+  g_assert_cmpuint(omitted, ==, 1);
 }
 
 /* Each type has a name that no other has, and a reference leads to the right one. */
 static void
 test_same_names(void)
 {
-  g_auto(Builder) b = builder_new();
-  int first = add_struct(&b, "twice", 4);
-  int second = add_struct(&b, "twice", 8);
-  int unnamed = add_struct(&b, NULL, 12);
-  int aliased = add_struct(&b, NULL, 16);
+  g_auto(FakeBtf) b = fake_btf_new();
+  int first = fake_btf_struct(&b, "twice", 4);
+  int second = fake_btf_struct(&b, "twice", 8);
+  int unnamed = fake_btf_struct(&b, NULL, 12);
+  int aliased = fake_btf_struct(&b, NULL, 16);
   btf__add_typedef(b.btf, "twice", unnamed); /* is taken */
   btf__add_typedef(b.btf, "alias_t", aliased);
   int other = btf__add_typedef(b.btf, "other_t", aliased); /* BTF has what is alike but once */
   g_autofree char *taken = g_strdup_printf("twice_%d", second);
-  add_struct(&b, taken, 20);
-  add_struct(&b, "user", 64);
-  add_field(&b, "first", first, 0);
-  add_field(&b, "second", second, 8);
-  add_field(&b, "unnamed", unnamed, 16);
-  add_field(&b, "aliased", aliased, 32);
-  add_field(&b, "other", other, 48);
-  g_autoptr(JsonNode) root = write_document(&b, NULL);
+  fake_btf_struct(&b, taken, 20);
+  fake_btf_struct(&b, "user", 64);
+  fake_btf_field(&b, "first", first, 0);
+  fake_btf_field(&b, "second", second, 8);
+  fake_btf_field(&b, "unnamed", unnamed, 16);
+  fake_btf_field(&b, "aliased", aliased, 32);
+  fake_btf_field(&b, "other", other, 48);
+  g_autoptr(JsonNode) root = write_types(&b, NULL);
   static const char *const members[] = {"first", "second", "unnamed", "aliased"};
 
   for (guint i = 0; i < G_N_ELEMENTS(members); i++) {
@@ -298,19 +254,20 @@ test_same_names(void)
 static void
 test_hostile_names(void)
 {
-  g_auto(Builder) b = builder_new();
+  g_auto(FakeBtf) b = fake_btf_new();
+  guint omitted;
   g_autofree char *long_name = g_strnfill(100000, 'x');
-  add_struct(&b, "\"},{\\\n\x01\x7f", 1);
-  add_struct(&b, "\xff\xc3", 2);
-  add_struct(&b, "\xc3\xa9", 3); /* UTF-8, but bytes all the same */
-  add_struct(&b, long_name, 4);
-  add_struct(&b, "members", 8);
-  add_field(&b, "twice", b.u32, 0);
-  add_field(&b, "twice", b.u64, 0);
-  add_field(&b, long_name, b.u32, 0);
-  add_field(&b, "unnamed_field_4", b.u32, 4);
-  add_field(&b, NULL, b.u32, 4);
-  g_autoptr(JsonNode) root = write_document(&b, NULL);
+  fake_btf_struct(&b, "\"},{\\\n\x01\x7f", 1);
+  fake_btf_struct(&b, "\xff\xc3", 2);
+  fake_btf_struct(&b, "\xc3\xa9", 3); /* UTF-8, but bytes all the same */
+  fake_btf_struct(&b, long_name, 4);
+  fake_btf_struct(&b, "members", 8);
+  fake_btf_field(&b, "twice", b.u32, 0);
+  fake_btf_field(&b, "twice", b.u64, 0);
+  fake_btf_field(&b, long_name, b.u32, 0);
+  fake_btf_field(&b, "unnamed_field_4", b.u32, 4);
+  fake_btf_field(&b, NULL, b.u32, 4);
+  g_autoptr(JsonNode) root = write_types(&b, &omitted);
 
   check_at(root, "user_types/\"},{\\\n\x01\x7f/size", "1");
   check_at(root, "user_types/\xc3\xbf\xc3\x83/size", "2");
@@ -318,14 +275,15 @@ test_hostile_names(void)
   g_assert_cmpuint(count_at(root, "user_types"), ==, 5); /* the long name's is made up */
   check_at(root, "user_types/members/fields/twice/type", BASE_TYPE("unsigned int"));
   g_assert_cmpuint(count_at(root, "user_types/members/fields"), ==, 2);
-  g_assert_cmpuint(b.omitted, ==, 3);
+  g_assert_cmpuint(omitted, ==, 3);
 }
 
 /* References that lead back, or nowhere. */
 static void
 test_cycles(void)
 {
-  g_auto(Builder) b = builder_new();
+  g_auto(FakeBtf) b = fake_btf_new();
+  guint omitted;
   int x = btf__type_cnt(b.btf);
   btf__add_typedef(b.btf, "x", x + 1);
   btf__add_typedef(b.btf, "y", x);
@@ -336,18 +294,18 @@ test_cycles(void)
   int arrays = btf__type_cnt(b.btf);
   btf__add_array(b.btf, b.u32, arrays, UINT32_MAX);
   int nowhere = btf__add_const(b.btf, 0x1000000);
-  int inside = add_struct(&b, NULL, 8);
-  add_field(&b, NULL, inside, 0);
-  add_field(&b, NULL, inside, 0);
-  add_struct(&b, "knot", 64);
-  add_field(&b, "typedefs", x, 0);
-  add_field(&b, "self", self, 8);
-  add_field(&b, "pointers", pointers, 16);
-  add_field(&b, "arrays", arrays, 24);
-  add_field(&b, "nowhere", nowhere, 32);
-  add_field(&b, NULL, inside, 40);
-  add_bits(&b, "bits", x, 384, 3);
-  g_autoptr(JsonNode) root = write_document(&b, NULL);
+  int inside = fake_btf_struct(&b, NULL, 8);
+  fake_btf_field(&b, NULL, inside, 0);
+  fake_btf_field(&b, NULL, inside, 0);
+  fake_btf_struct(&b, "knot", 64);
+  fake_btf_field(&b, "typedefs", x, 0);
+  fake_btf_field(&b, "self", self, 8);
+  fake_btf_field(&b, "pointers", pointers, 16);
+  fake_btf_field(&b, "arrays", arrays, 24);
+  fake_btf_field(&b, "nowhere", nowhere, 32);
+  fake_btf_field(&b, NULL, inside, 40);
+  fake_btf_bits(&b, "bits", x, 384, 3);
+  g_autoptr(JsonNode) root = write_types(&b, &omitted);
 
   check_at(root, "user_types/knot/fields/typedefs/type", BASE_TYPE("void"));
   check_at(root, "user_types/knot/fields/self/type", BASE_TYPE("void"));
@@ -358,26 +316,26 @@ test_cycles(void)
   /* Volatility would never end to look into it. */
   check_at(root, "user_types/knot/fields/unnamed_field_5/offset", "40");
   check_at(root, "user_types/knot/fields/unnamed_field_5/anonymous", NULL);
-  g_assert_cmpuint(b.omitted, >, 0);
+  g_assert_cmpuint(omitted, >, 0);
 }
 
 /* A structure of two of the one before, and so on: 2^30 members if one looks into all. */
 static void
 test_many_members(void)
 {
-  g_auto(Builder) b = builder_new();
-  int before = add_struct(&b, NULL, 1);
-  add_field(&b, "x", b.chr, 0);
+  g_auto(FakeBtf) b = fake_btf_new();
+  int before = fake_btf_struct(&b, NULL, 1);
+  fake_btf_field(&b, "x", b.chr, 0);
   for (unsigned i = 0; i < 30; i++) {
-    int next = add_struct(&b, NULL, 1);
+    int next = fake_btf_struct(&b, NULL, 1);
 
-    add_field(&b, NULL, before, 0);
-    add_field(&b, NULL, before, 0);
+    fake_btf_field(&b, NULL, before, 0);
+    fake_btf_field(&b, NULL, before, 0);
     before = next;
   }
-  add_struct(&b, "all", 1);
-  add_field(&b, NULL, before, 0);
-  g_autoptr(JsonNode) root = write_document(&b, NULL);
+  fake_btf_struct(&b, "all", 1);
+  fake_btf_field(&b, NULL, before, 0);
+  g_autoptr(JsonNode) root = write_types(&b, NULL);
 
   check_at(root, "user_types/all/fields/unnamed_field_0/offset", "0");
   check_at(root, "user_types/all/fields/unnamed_field_0/anonymous", NULL);
@@ -387,19 +345,17 @@ test_many_members(void)
 static void
 test_limit(void)
 {
-  g_auto(Builder) b = builder_new();
+  g_auto(FakeBtf) b = fake_btf_new();
   for (unsigned i = 0; i < 100; i++) {
     g_autofree char *name = g_strdup_printf("s%u", i);
 
-    add_struct(&b, name, 4);
-    add_field(&b, "x", b.u32, 0);
+    fake_btf_struct(&b, name, 4);
+    fake_btf_field(&b, "x", b.u32, 0);
   }
-  b.limit = 3000;
-  g_autoptr(JsonNode) root = write_document(&b, NULL);
+  g_autoptr(JsonNode) root = write_document(&b, NULL, 3000, NULL);
   g_assert_cmpuint(count_at(root, "user_types"), >, 10);
   g_assert_cmpuint(count_at(root, "user_types"), <, 90);
-  b.limit = 0;
-  g_autoptr(JsonNode) nothing = write_document(&b, NULL);
+  g_autoptr(JsonNode) nothing = write_document(&b, NULL, 0, NULL);
   g_assert_cmpuint(count_at(nothing, "user_types"), ==, 0);
 }
 
@@ -422,9 +378,9 @@ load_symbols(const GArray *symbols)
 static void
 test_symbols(void)
 {
-  g_auto(Builder) b = builder_new();
+  g_auto(FakeBtf) b = fake_btf_new();
   g_autoptr(GArray) symbols = fake_kallsyms_symbols(BASE + 0x100000, 8, false);
-  int task = add_struct(&b, "task_struct", 4096);
+  int task = fake_btf_struct(&b, "task_struct", 4096);
   btf__add_var(b.btf, "current_task", BTF_VAR_GLOBAL_ALLOCATED, btf__add_ptr(b.btf, task));
   btf__add_var(b.btf, "init_task", BTF_VAR_GLOBAL_ALLOCATED, b.u32); /* known better */
   fake_kallsyms_add(symbols, "Acurrent_task", 0x1000);
@@ -440,7 +396,7 @@ test_symbols(void)
   fake_kallsyms_add(symbols, "dq\\", BASE + 0x90);
   g_autoptr(DacsaKallsyms) kallsyms = load_symbols(symbols);
   const DacsaIsfSymbols told = {kallsyms, SHIFT, "Linux\n"};
-  g_autoptr(JsonNode) root = write_document(&b, &told);
+  g_autoptr(JsonNode) root = write_document(&b, &told, LIMIT, NULL);
 
   check_at(root, "symbols/current_task/type", POINTER(STRUCT("task_struct")));
   check_at(root, "symbols/current_task/address", "4096");
@@ -461,9 +417,9 @@ test_symbols(void)
 static void
 test_no_symbols(void)
 {
-  g_auto(Builder) b = builder_new();
+  g_auto(FakeBtf) b = fake_btf_new();
   const DacsaIsfSymbols none = {0};
-  g_autoptr(JsonNode) root = write_document(&b, &none);
+  g_autoptr(JsonNode) root = write_document(&b, &none, LIMIT, NULL);
 
   check_at(root, "symbols", "{}");
 }

@@ -1,6 +1,7 @@
 /* A page cache made by hand: xarrays, struct pages, inodes, dentries, superblocks and mounts in
  * fake memory, with member offsets of our own; whole, and as a hostile guest would have them. */
 #include "check.h"
+#include "fake-linux.h"
 #include "fake-paging.h"
 
 #include "parsers/linux/files.h"
@@ -303,13 +304,7 @@ set_up(Fixture *f)
   memcpy(f->kernel.members, members, sizeof(members));
   f->info.root = KERNEL_ROOT;
   f->kernel.info = &f->info;
-  f->l = (DacsaLinux){.kernel = &f->kernel,
-                      .phys = fake_mem_new(),
-                      .memory = fake_mem_new(),
-                      .errors = dacsa_errors_new(),
-                      .levels = 4};
-  g_mutex_init(&f->l.lock);
-  dacsa_linux_once_init(&f->l);
+  fake_linux_view_init(&f->l, &f->kernel);
   fake_mem_u64(f->l.memory, VMEMMAP_BASE, VMEMMAP);
   for (unsigned i = 0; i < RAM_PAGES; i++)
     fake_mem_write(f->l.phys, (uint64_t)(RAM_FIRST + i) * 4096, zeros, sizeof(zeros));
@@ -323,24 +318,10 @@ set_up(Fixture *f)
 static void
 tear_down(Fixture *f)
 {
-  dacsa_linux_once_clear(&f->l);
-  g_clear_pointer(&f->l.tasks, g_array_unref);
-  g_clear_pointer(&f->l.pids, g_array_unref);
-  dacsa_mem_unref(f->l.phys);
-  dacsa_mem_unref(f->l.memory);
-  dacsa_errors_free(f->l.errors);
-  g_mutex_clear(&f->l.lock);
+  fake_linux_view_clear(&f->l);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Fixture, tear_down)
-
-static void
-check_errors(Fixture *f, const char *expected)
-{
-  g_autofree char *text = dacsa_errors_text(f->l.errors);
-
-  g_assert_cmpstr(text, ==, expected);
-}
 
 /* -- what a mapping holds -- */
 
@@ -393,7 +374,7 @@ test_one_page(void)
   put_page(&f, 0x1234, 0); /* being read */
   put_head(&f, 1, PAGE(0x1234));
   check_mapping(&f, 100, "");
-  check_errors(&f, "");
+  fake_linux_view_check_errors(&f.l, "");
 }
 
 static void
@@ -416,7 +397,7 @@ test_levels(void)
   put_slot(&f, 3, 0, 63, PAGE(0x1202));
   check_mapping(&f, 1 << 26, "4224+2@1200 4226+1@1203 8191+1@1202");
   check_mapping(&f, (4225 << 12) + 1, "4224+1.1@1200"); /* the rest lies past its end */
-  check_errors(&f, "");
+  fake_linux_view_check_errors(&f.l, "");
 }
 
 /* Folios: an entry and its siblings, or one in a higher level. */
@@ -443,7 +424,7 @@ test_multi_index(void)
   put_slot(&f, 0, 6, 20, PAGE(0x1380)); /* not up to date */
   check_mapping(&f, 1 << 23, "16+16@1200 64+64@1300 512+512@1400");
   check_mapping(&f, 70 << 12, "16+16@1200 64+6@1300");
-  check_errors(&f, "");
+  fake_linux_view_check_errors(&f.l, "");
 }
 
 /* To 6.1 each index of a huge page has an entry of its own: the head. */
@@ -461,10 +442,11 @@ test_repeated_heads(void)
   for (unsigned slot = 16; slot < 32; slot++)
     put_slot(&f, 1, 0, slot, slot == 20 ? 0 : PAGE(0x1200));
   check_mapping(&f, 1 << 20, "16+4@1200 21+11@1205");
-  check_errors(&f, "");
+  fake_linux_view_check_errors(&f.l, "");
   put(&f, PAGE(0x1201), M_PAGE_COMPOUND_ORDER, 200);
   check_mapping(&f, 1 << 20, "");
-  check_errors(&f, "it: 15 of its cached pages are not to be found in the guest's memory\n");
+  fake_linux_view_check_errors(
+      &f.l, "it: 15 of its cached pages are not to be found in the guest's memory\n");
 }
 
 static void
@@ -485,10 +467,10 @@ test_huge_pages(void)
   for (unsigned slot = 25; slot < 32; slot++)
     put_slot(&f, 0, 6, slot, SIBLING(24));
   check_mapping(&f, 4 << 21, "1536+512@1200");
-  check_errors(&f, "");
+  fake_linux_view_check_errors(&f.l, "");
   put(&f, INODE(1), M_INODE_BLKBITS, 63);
   check_mapping(&f, 4 << 21, "");
-  check_errors(&f, "it: huge pages of 2^63 bytes\n");
+  fake_linux_view_check_errors(&f.l, "it: huge pages of 2^63 bytes\n");
 }
 
 static void
@@ -523,10 +505,11 @@ test_blocks(void)
   put_buffer(&f, 3, 3, 1024, true); /* not back to the first */
   put_buffer(&f, 1, 3, 1024, true);
   check_mapping(&f, 1 << 20, "0+2@1200");
-  check_errors(&f, "");
+  fake_linux_view_check_errors(&f.l, "");
   put_buffer(&f, 1, 2, 0, true); /* no size */
   check_mapping(&f, 1 << 20, "0+0.1024@1200 1+1@1201");
-  check_errors(&f, "it: 1 of its cached pages are not to be found in the guest's memory\n");
+  fake_linux_view_check_errors(
+      &f.l, "it: 1 of its cached pages are not to be found in the guest's memory\n");
   put(&f, MAPPING(1), M_MAPPING_OPS, 0); /* of any other file, private may be anything */
   check_mapping(&f, 1 << 20, "1+1@1201");
 }
@@ -548,7 +531,8 @@ test_wild_pages(void)
   put_slot(&f, 0, 0, 4, PAGE(0x1200));
   put_slot(&f, 0, 0, 5, UINT64_C(0xffffffffffffffc0));
   check_mapping(&f, 1 << 20, "4+1@1200");
-  check_errors(&f, "it: 5 of its cached pages are not to be found in the guest's memory\n");
+  fake_linux_view_check_errors(
+      &f.l, "it: 5 of its cached pages are not to be found in the guest's memory\n");
 }
 
 /* A large folio that runs out of the guest's memory. */
@@ -564,7 +548,8 @@ test_wild_folio(void)
   put_slot(&f, 0, 6, 1, PAGE(RAM_FIRST + RAM_PAGES - 1));
   put_slot(&f, 0, 6, 2, PAGE(RAM_FIRST + RAM_PAGES - 1));
   check_mapping(&f, 129 << 12, "128+1@15ff");
-  check_errors(&f, "it: 1 of its cached pages are not to be found in the guest's memory\n");
+  fake_linux_view_check_errors(
+      &f.l, "it: 1 of its cached pages are not to be found in the guest's memory\n");
 }
 
 static void
@@ -580,7 +565,7 @@ test_knots(void)
   put_slot(&f, 0, 6, 1, CHILD(1)); /* a second time */
   put_slot(&f, 1, 0, 0, PAGE(0x1200));
   check_mapping(&f, 1 << 20, "0+1@1200");
-  check_errors(&f, "it: a list runs in a circle at 0xffff888000100400\n");
+  fake_linux_view_check_errors(&f.l, "it: a list runs in a circle at 0xffff888000100400\n");
 }
 
 static void
@@ -594,7 +579,7 @@ test_impossible_size(void)
   put_head(&f, 1, PAGE(0x1200));
   g_autoptr(DacsaRuns) runs = dacsa_linux_mapping_runs(&f.l, MAPPING(1), UINT64_MAX, "it");
   g_assert_cmpuint(runs->size, ==, 4096);
-  check_errors(&f, "it: its size is impossible: it ends with its last page\n");
+  fake_linux_view_check_errors(&f.l, "it: its size is impossible: it ends with its last page\n");
 }
 
 static void
@@ -606,7 +591,7 @@ test_no_vmemmap(void)
   put_inode(&f, 1, S_IFREG, 10, 0, 1);
   f.kernel.symbols[S_VMEMMAP_BASE] = 0;
   check_mapping(&f, 5000, "");
-  check_errors(&f, "it: the kernel does not say where vmemmap is\n");
+  fake_linux_view_check_errors(&f.l, "it: the kernel does not say where vmemmap is\n");
 }
 
 /* -- the tree -- */
@@ -709,7 +694,7 @@ test_tree(void)
   CHECK_OK(dacsa_linux_file_content(&f.l.guest, file.id, &runs, &error), error);
   g_autofree char *text = runs_text(runs);
   g_assert_cmpstr(text, ==, "0+0.100@1234");
-  check_errors(&f, "");
+  fake_linux_view_check_errors(&f.l, "");
 }
 
 static void
@@ -796,7 +781,7 @@ test_devices(void)
   put_super(&f, 2, 5, "bdev", 0, inodes, 1);
   put_list(&f, SUPERS, M_SB_LIST, supers, G_N_ELEMENTS(supers));
   check_tree(&f, "0:5-bdev|254:3\n");
-  check_errors(&f, "");
+  fake_linux_view_check_errors(&f.l, "");
 }
 
 /* -- hostile trees -- */
@@ -843,7 +828,7 @@ test_supers_in_a_circle(void)
                  "8:1-ext4-/mnt|memfd:x (deleted)\n"
                  "8:1-ext4-/mnt|sub|file\n"
                  "8:1-ext4-/mnt|sub|gone (deleted)\n");
-  check_errors(&f, "files: a list runs in a circle at 0xffff888000500000\n");
+  fake_linux_view_check_errors(&f.l, "files: a list runs in a circle at 0xffff888000500000\n");
 }
 
 /* Two superblocks that share their lists of inodes: each inode is there once. */
@@ -886,7 +871,7 @@ test_no_list_of_supers(void)
   set_up(&f);
   f.kernel.symbols[S_SUPER_BLOCKS] = 0;
   check_tree(&f, "");
-  check_errors(&f, "files: the kernel does not say where its file systems are\n");
+  fake_linux_view_check_errors(&f.l, "files: the kernel does not say where its file systems are\n");
 }
 
 /* -- executables -- */
@@ -939,7 +924,7 @@ test_exe(void)
   put_program(&f);
   map_user(&f, 0x601000, 0x1500); /* changed by the process: not the file */
   check_exe(&f, "0+4.50@1200");
-  check_errors(&f, "");
+  fake_linux_view_check_errors(&f.l, "");
 }
 
 static void
@@ -957,8 +942,9 @@ test_exe_rebuilt(void)
   map_user(&f, 0x601000, 0x1502);
   map_user(&f, 0x800000, 0x1503); /* not the file's */
   check_exe(&f, "0+1@1200 1+1@1501 3+1@1203 4+0.50@1502");
-  check_errors(&f, "processes/1/exe: rebuilt: 2 of 5 pages from the process's memory, 1 missing "
-                   "(holes)\n");
+  fake_linux_view_check_errors(
+      &f.l, "processes/1/exe: rebuilt: 2 of 5 pages from the process's memory, 1 missing "
+            "(holes)\n");
 }
 
 /* A program with so many zeros behind it that nobody could ever read them. */
@@ -976,10 +962,10 @@ test_exe_too_large(void)
   g_autofree char *text = runs_text(runs);
   g_assert_cmpstr(text, ==, "0+5@1200");
   g_assert_cmpuint(runs->size, ==, UINT64_C(16) << 30);
-  check_errors(&f,
-               "processes/1/exe: cut short: no program is that large\n"
-               "processes/1/exe: rebuilt: 0 of 4194304 pages from the process's memory, 4194299 "
-               "missing (holes)\n");
+  fake_linux_view_check_errors(
+      &f.l, "processes/1/exe: cut short: no program is that large\n"
+            "processes/1/exe: rebuilt: 0 of 4194304 pages from the process's memory, 4194299 "
+            "missing (holes)\n");
 }
 
 /* A page that is mapped twice, and one outside the guest's memory. */
@@ -998,8 +984,9 @@ test_exe_mapped_twice(void)
   map_user(&f, 0x800000, 0x1502);
   map_user(&f, 0x402000, 0x900000);
   check_exe(&f, "0+1@1200 1+1@1501 3+1.50@1203");
-  check_errors(&f, "processes/1/exe: rebuilt: 1 of 5 pages from the process's memory, 1 missing "
-                   "(holes)\n");
+  fake_linux_view_check_errors(
+      &f.l, "processes/1/exe: rebuilt: 1 of 5 pages from the process's memory, 1 missing "
+            "(holes)\n");
 }
 
 /* overlayfs: what is mapped is the file below, of the same size. */
@@ -1014,11 +1001,12 @@ test_exe_overlay(void)
   put_file(&f, 1, 2, 2);
   put(&f, MM, M_MM_EXE_FILE, FILE_AT(1));
   check_exe(&f, "0+4.50@1200");
-  check_errors(&f, "");
+  fake_linux_view_check_errors(&f.l, "");
   put(&f, INODE(1), M_INODE_SIZE, 4096); /* another file */
   check_exe(&f, "");
-  check_errors(&f, "processes/1/exe: rebuilt: 0 of 5 pages from the process's memory, 5 missing "
-                   "(holes)\n");
+  fake_linux_view_check_errors(
+      &f.l, "processes/1/exe: rebuilt: 0 of 5 pages from the process's memory, 5 missing "
+            "(holes)\n");
 }
 
 static void

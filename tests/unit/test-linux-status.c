@@ -1,6 +1,7 @@
 /* /proc/PID/status and the tables of threads and processes, of a kernel made by hand: every member
  * has a place of its own, wherever in a structure it really is. */
 #include "check.h"
+#include "fake-linux.h"
 #include "fake-paging.h"
 
 #include "parsers/linux/behaviour.h"
@@ -285,13 +286,7 @@ set_up(Fixture *f)
   set_kernel(&f->kernel);
   f->info.root = KERNEL_ROOT;
   f->kernel.info = &f->info;
-  f->l = (DacsaLinux){.kernel = &f->kernel,
-                      .phys = fake_mem_new(),
-                      .memory = fake_mem_new(),
-                      .errors = dacsa_errors_new(),
-                      .levels = 4};
-  g_mutex_init(&f->l.lock);
-  dacsa_linux_once_init(&f->l);
+  fake_linux_view_init(&f->l, &f->kernel);
   put_variables(f);
   put_cred(f);
   put_signals(f);
@@ -305,26 +300,12 @@ set_up(Fixture *f)
 static void
 tear_down(Fixture *f)
 {
-  dacsa_linux_once_clear(&f->l);
-  g_clear_pointer(&f->l.tasks, g_array_unref);
-  g_clear_pointer(&f->l.pids, g_array_unref);
-  dacsa_mem_unref(f->l.phys);
-  dacsa_mem_unref(f->l.memory);
-  dacsa_errors_free(f->l.errors);
-  g_mutex_clear(&f->l.lock);
+  fake_linux_view_clear(&f->l);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Fixture, tear_down)
 
 /* -- checking -- */
-
-static void
-check_errors(Fixture *f, const char *expected)
-{
-  g_autofree char *text = dacsa_errors_text(f->l.errors);
-
-  g_assert_cmpstr(text, ==, expected);
-}
 
 static char *
 status_of(Fixture *f)
@@ -412,7 +393,7 @@ test_status(void)
                   "Cpus_allowed_list:\t0,2\n"
                   "voluntary_ctxt_switches:\t12\n"
                   "nonvoluntary_ctxt_switches:\t34\n");
-  check_errors(&f, "");
+  fake_linux_view_check_errors(&f.l, "");
 }
 
 /* Lines that the kernel has when it has their texts, also where a chunk of them ends. */
@@ -476,7 +457,8 @@ test_status_speculation(void)
   check_line(&f, "Speculation_Store_Bypass:\t", "not vulnerable");
   f.kernel.symbols[S_SSB_MODE] = 0;
   check_line(&f, "Speculation_Store_Bypass:\t", NULL);
-  check_errors(&f, "processes/*/status: no Speculation_Store_Bypass: the kernel has no ssb_mode\n");
+  fake_linux_view_check_errors(
+      &f.l, "processes/*/status: no Speculation_Store_Bypass: the kernel has no ssb_mode\n");
 }
 
 /* An array of struct percpu_counter; whether the CPUs' parts count, task_mem's code says. */
@@ -504,7 +486,7 @@ test_status_percpu(void)
     check_line(&f, "RssFile:\t", "       0 kB");
     check_line(&f, "RssAnon:\t", summed ? "     380 kB" : "     400 kB");
     check_line(&f, "VmSwap:\t", summed ? "     780 kB" : "     800 kB");
-    check_errors(&f, "");
+    fake_linux_view_check_errors(&f.l, "");
   }
 }
 
@@ -537,7 +519,7 @@ test_status_kernel_thread(void)
   check_line(&f, "State:\t", "Z (zombie)");
   put(&f, TASK, M_TASK_EXIT_STATE, 0);
   check_line(&f, "State:\t", "R (running)");
-  check_errors(&f, "");
+  fake_linux_view_check_errors(&f.l, "");
 }
 
 /* What cannot be had is left out and named; the rest stands. */
@@ -649,9 +631,10 @@ test_backing_file(void)
     f.kernel.symbols[S_ALLOC_BACKING_FILE] = FUNCTION(3);
     fake_mem_write(f.l.memory, FUNCTION(3) + 0x77, known ? code : other, sizeof(code));
     g_assert_cmphex(dacsa_linux_behaviour(&f.l)->backing_file, ==, known ? 0x1000000 : 0);
-    check_errors(&f, known ? ""
-                           : "processes/*/maps: files of stacked file systems are shown as what is "
-                             "behind them\n");
+    fake_linux_view_check_errors(
+        &f.l, known ? ""
+                    : "processes/*/maps: files of stacked file systems are shown as what is "
+                      "behind them\n");
   }
 }
 
@@ -715,7 +698,7 @@ test_threads(void)
   set_up(&f);
   put_thread(&f);
   check_threads(&f, THREADS);
-  check_errors(&f, "");
+  fake_linux_view_check_errors(&f.l, "");
 }
 
 static void
@@ -770,7 +753,7 @@ test_json_processes(void)
                   "\"start\":12.034567,\"started\":\"2023-11-14T22:13:32.034567Z\","
                   "\"comm\":\"one\",\"cgroup\":\"/a.slice\",\"pid_ns\":4026532222,"
                   "\"task\":\"0xffff888000010000\"}\n");
-  check_errors(&f, "");
+  fake_linux_view_check_errors(&f.l, "");
 }
 
 /* -- tests: environ -- */
@@ -801,10 +784,11 @@ test_environ(void)
   put(&f, MM, M_MM_ENV_START, 0x7ffc00020ff0);
   put(&f, MM, M_MM_ENV_END, 0x7ffc00020ffb);
   check_environ(&f, "HOME=/\0A=1\0", 11);
-  check_errors(&f, "");
+  fake_linux_view_check_errors(&f.l, "");
   put(&f, MM, M_MM_ENV_END, 0x7ffc00021010); /* into a page that is not there */
   check_environ(&f, "HOME=/\0A=1\0\0\0\0\0x", 16);
-  check_errors(&f, "processes/700/environ: cut short: the rest is not in memory\n");
+  fake_linux_view_check_errors(&f.l,
+                               "processes/700/environ: cut short: the rest is not in memory\n");
   put(&f, MM, M_MM_ENV_END, 0x1000); /* before it begins */
   check_environ(&f, "", 0);
   put(&f, TASK, M_TASK_FLAGS, PF_KTHREAD);

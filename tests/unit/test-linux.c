@@ -1,6 +1,7 @@
 /* Processes of a Linux kernel made by hand: a few tasks, mappings, files and mounts in fake memory,
  * with member offsets of our own. What is printed is what /proc would print. */
 #include "check.h"
+#include "fake-linux.h"
 #include "fake-paging.h"
 
 #include "parsers/linux/process.h"
@@ -282,13 +283,7 @@ set_up(Fixture *f)
   memcpy(f->kernel.members, members, sizeof(members));
   f->info.root = 0x1000;
   f->kernel.info = &f->info;
-  f->l = (DacsaLinux){.kernel = &f->kernel,
-                      .phys = fake_mem_new(),
-                      .memory = fake_mem_new(),
-                      .errors = dacsa_errors_new(),
-                      .levels = 4};
-  g_mutex_init(&f->l.lock);
-  dacsa_linux_once_init(&f->l);
+  fake_linux_view_init(&f->l, &f->kernel);
   put_task(f, 1, 700, "kworker/0:1", PF_KTHREAD | PF_WQ_WORKER, MM);
   put_task(f, 2, 1, "systemd", 0, MM);
   put_task(f, 3, 2, "kthreadd", PF_KTHREAD, 0);
@@ -302,24 +297,10 @@ set_up(Fixture *f)
 static void
 tear_down(Fixture *f)
 {
-  dacsa_linux_once_clear(&f->l);
-  g_clear_pointer(&f->l.tasks, g_array_unref);
-  g_clear_pointer(&f->l.pids, g_array_unref);
-  dacsa_mem_unref(f->l.phys);
-  dacsa_mem_unref(f->l.memory);
-  dacsa_errors_free(f->l.errors);
-  g_mutex_clear(&f->l.lock);
+  fake_linux_view_clear(&f->l);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Fixture, tear_down)
-
-static void
-check_errors(Fixture *f, const char *expected)
-{
-  g_autofree char *text = dacsa_errors_text(f->l.errors);
-
-  g_assert_cmpstr(text, ==, expected);
-}
 
 static char *
 text_of(Fixture *f, DacsaProcessTextFunc func, uint32_t pid, gsize *ret_len)
@@ -368,7 +349,7 @@ test_tasks(void)
   g_assert_cmphex(task, ==, TASK(1));
   CHECK_FAILS(dacsa_linux_task(&f.l, 3, &task, &error), error, DACSA_ERROR_NOT_FOUND);
   CHECK_FAILS(dacsa_linux_task(&f.l, 0, &task, &error), error, DACSA_ERROR_NOT_FOUND);
-  check_errors(&f, "");
+  fake_linux_view_check_errors(&f.l, "");
 }
 
 static void
@@ -379,7 +360,7 @@ test_tasks_in_a_circle(void)
   set_up(&f);
   link_tasks(&f, 3, 1); /* never back to init_task */
   check_pids(&f, (const uint32_t[]){1, 2, 700}, 3);
-  check_errors(&f, "processes: the list of tasks runs in a circle\n");
+  fake_linux_view_check_errors(&f.l, "processes: the list of tasks runs in a circle\n");
 }
 
 static void
@@ -409,7 +390,7 @@ test_tasks_of_one_pid(void)
   }
   put32(&f, TASK(n - 1), members[M_TASK_PID].offset, 6);
   check_pids(&f, (const uint32_t[]){5, 6}, 2);
-  check_errors(&f, "processes: two tasks have the same pid; one is shown\n");
+  fake_linux_view_check_errors(&f.l, "processes: two tasks have the same pid; one is shown\n");
 }
 
 /* More tasks than the memory has room for, each with its stack: they overlap. */
@@ -501,7 +482,7 @@ test_cmdline(void)
   check_cmdline(&f, "", 0);
   check_text(&f, dacsa_linux_cmdline, 2, "");
   check_text(&f, dacsa_linux_cmdline, 700, ""); /* its mm is borrowed */
-  check_errors(&f, "");
+  fake_linux_view_check_errors(&f.l, "");
 }
 
 static void
@@ -515,7 +496,7 @@ test_cmdline_not_in_memory(void)
   gsize len;
   g_autofree char *text = text_of(&f, dacsa_linux_cmdline, 1, &len);
   g_assert_cmpuint(len, ==, 0x1000);
-  check_errors(&f, "processes/1/cmdline: cut short: the rest is not in memory\n");
+  fake_linux_view_check_errors(&f.l, "processes/1/cmdline: cut short: the rest is not in memory\n");
   put(&f, MM, members[M_MM_ARG_START].offset, 1);
   put(&f, MM, members[M_MM_ARG_END].offset,
       UINT64_MAX); /* as large as can be: bounded, and empty */
@@ -543,7 +524,7 @@ test_maps(void)
       73 - 56, "");
   check_text(&f, dacsa_linux_maps, 1, expected);
   check_text(&f, dacsa_linux_maps, 2, "");
-  check_errors(&f, "");
+  fake_linux_view_check_errors(&f.l, "");
 }
 
 static void
@@ -620,7 +601,7 @@ test_maps_beside_heap(void)
     put(&f, MM, members[M_MM_START_BRK].offset, 0x1021000);
     put(&f, MM, members[M_MM_BRK].offset, 0x1021000);
     g_assert_cmpint(has_line(&f, "[heap]"), ==, rules[i].heap);
-    check_errors(&f, rules[i].errors);
+    fake_linux_view_check_errors(&f.l, rules[i].errors);
   }
 }
 
@@ -637,7 +618,7 @@ test_maps_named_shmem(void)
   f.kernel.members[M_VMA_SHARED] = members[M_VMA_ANON_NAME];
   g_assert_false(has_line(&f, " [anon_shmem:glibc: malloc]"));
   g_assert_true(has_line(&f, " /memfd:shm (deleted)"));
-  check_errors(&f, "");
+  fake_linux_view_check_errors(&f.l, "");
 }
 
 /* A file behind one of an overlay: shown is what was opened, by its path and its inode. */
@@ -665,7 +646,7 @@ test_maps_stacked(void)
   g_autofree char *expected =
       g_strdup_printf("00400000-00401000 r-xp 00002000 00:1e 99 %*s/mnt/data/x\n", 73 - 41, "");
   g_assert_true(g_str_has_prefix(text, expected));
-  check_errors(&f, "");
+  fake_linux_view_check_errors(&f.l, "");
 }
 
 static void
@@ -785,7 +766,7 @@ test_memory(void)
   check_run(runs, 2, 0x600000, 0xa000, 0x1000);
   CHECK_OK(dacsa_linux_memory(&f.l.guest, 2, &none, &error), error);
   g_assert_cmpuint(none->size, ==, 0);
-  check_errors(&f, "");
+  fake_linux_view_check_errors(&f.l, "");
 }
 
 int

@@ -1,5 +1,6 @@
 /* What is kept of one scan for the next: found again, and believed only if it is whole and ours. */
 #include "check.h"
+#include "fake-dir.h"
 
 #include "parsers/scan/clean.h"
 
@@ -18,7 +19,7 @@ static void
 setup(Place *place, gconstpointer data)
 {
   (void)data;
-  place->dir = g_dir_make_tmp("test-scan-clean-XXXXXX", NULL);
+  place->dir = fake_dir_new();
   place->keep = g_build_filename(place->dir, "a", "keep", NULL);
   place->file = g_build_filename(place->keep, "version", NULL);
 }
@@ -26,14 +27,8 @@ setup(Place *place, gconstpointer data)
 static void
 teardown(Place *place, gconstpointer data)
 {
-  g_autofree char *parent = g_path_get_dirname(place->keep);
-
   (void)data;
-  g_unlink(place->file);
-  g_rmdir(place->keep);
-  g_rmdir(parent);
-  g_rmdir(place->dir);
-  g_free(place->dir);
+  fake_dir_free(place->dir);
   g_free(place->keep);
   g_free(place->file);
 }

@@ -1,5 +1,6 @@
 /* Signatures and rules against bytes, with real libclamav and libyara on small databases. */
 #include "check.h"
+#include "fake-dir.h"
 
 #include "parsers/scan/engine.h"
 #include "parsers/scratch.h"
@@ -26,35 +27,17 @@ typedef struct {
 static void
 place_init(Place *p)
 {
-  g_autoptr(GError) error = NULL;
-
-  p->dir = g_dir_make_tmp("dacsa-test-XXXXXX", &error);
-  g_assert_no_error(error);
+  p->dir = fake_dir_new();
   p->tmp = g_build_filename(p->dir, "tmp", NULL);
   g_assert_cmpint(g_mkdir(p->tmp, 0700), ==, 0);
-}
-
-static void
-remove_all(const char *path)
-{
-  g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
-  const char *name;
-
-  while (dir && (name = g_dir_read_name(dir))) {
-    g_autofree char *below = g_build_filename(path, name, NULL);
-
-    remove_all(below);
-  }
-  g_remove(path);
 }
 
 static void
 place_clear(Place *p)
 {
   g_assert_cmpint(g_rmdir(p->tmp), ==, 0); /* libclamav left nothing in it */
-  remove_all(p->dir);
+  fake_dir_free(p->dir);
   g_free(p->tmp);
-  g_free(p->dir);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Place, place_clear)

@@ -1,9 +1,8 @@
 /* How far signatures reach, by their text: never less than they do. */
 #include "check.h"
+#include "fake-dir.h"
 
 #include "parsers/scan/longest.h"
-
-#include <glib/gstdio.h>
 
 static void
 check(const char *type, const char *line, size_t expected)
@@ -51,7 +50,7 @@ test_alternatives(void)
 static void
 test_databases(void)
 {
-  g_autofree char *dir = g_dir_make_tmp("test-scan-longest-XXXXXX", NULL);
+  char *dir = fake_dir_new();
   g_autofree char *ndb = g_build_filename(dir, "a.ndb", NULL);
   g_autofree char *hdb = g_build_filename(dir, "b.hdb", NULL);
   g_autofree char *cvd = g_build_filename(dir, "c.cvd", NULL);
@@ -67,10 +66,7 @@ test_databases(void)
   g_assert_cmpuint(dacsa_scan_longest(&options), ==, 8192);
   g_assert_true(g_file_set_contents(cvd, "ClamAV-VDB:", -1, NULL));
   g_assert_cmpuint(dacsa_scan_longest(&options), ==, DACSA_SCAN_LONGEST);
-  g_unlink(ndb);
-  g_unlink(hdb);
-  g_unlink(cvd);
-  g_rmdir(dir);
+  fake_dir_free(dir);
 }
 
 int

@@ -1,15 +1,15 @@
 /* Processes and modules as dacsa scan reads them: what makes no sense is refused. */
 #include "check.h"
+#include "fake-dir.h"
 
 #include "fs/scan-unit.h"
 
-#include <glib/gstdio.h>
 #include <string.h>
 
 static char *
 write_process(const char *map, const uint64_t *frames, size_t n)
 {
-  char *dir = g_dir_make_tmp("test-scan-unit-XXXXXX", NULL);
+  char *dir = fake_dir_new();
   g_autofree char *map_path = g_build_filename(dir, "memory.map", NULL);
   g_autofree char *pagemap = g_build_filename(dir, "pagemap", NULL);
   g_autofree char *memory = g_build_filename(dir, "memory", NULL);
@@ -24,26 +24,13 @@ write_process(const char *map, const uint64_t *frames, size_t n)
 }
 
 static void
-remove_process(const char *dir)
-{
-  static const char *const names[] = {"memory.map", "pagemap", "memory"};
-
-  for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
-    g_autofree char *path = g_build_filename(dir, names[i], NULL);
-
-    g_unlink(path);
-  }
-  g_rmdir(dir);
-}
-
-static void
 test_process(void)
 {
   const uint64_t frames[] = {7, 9, 8, 5};
-  g_autofree char *dir = write_process("00000000 00001000 000000400000 r-xp /bin/a b\n"
-                                       "00001000 00002000 000000401000 rw-p [heap]\n"
-                                       "00003000 00001000 7ffff0000000 rw-p\n",
-                                       frames, G_N_ELEMENTS(frames));
+  char *dir = write_process("00000000 00001000 000000400000 r-xp /bin/a b\n"
+                            "00001000 00002000 000000401000 rw-p [heap]\n"
+                            "00003000 00001000 7ffff0000000 rw-p\n",
+                            frames, G_N_ELEMENTS(frames));
   g_autoptr(GError) error = NULL;
   DacsaScanUnit *unit = NULL;
   uint64_t read[4];
@@ -69,7 +56,7 @@ test_process(void)
   g_assert_cmpint(bytes[2 * 4096 - 1], ==, 'c');
   g_assert_false(dacsa_scan_unit_read(unit, 3, 2, bytes));
   dacsa_scan_unit_free(unit);
-  remove_process(dir);
+  fake_dir_free(dir);
 }
 
 static void
@@ -91,24 +78,24 @@ test_bad_maps(void)
   const uint64_t frame = 1;
 
   for (size_t i = 0; i < G_N_ELEMENTS(maps); i++) {
-    g_autofree char *dir = write_process(maps[i], &frame, 1);
+    char *dir = write_process(maps[i], &frame, 1);
     g_autoptr(GError) error = NULL;
     DacsaScanUnit *unit = NULL;
 
     CHECK_FAILS(dacsa_scan_unit_process(dir, 5, &unit, &error), error, DACSA_ERROR_BAD_DATA);
-    remove_process(dir);
+    fake_dir_free(dir);
   }
 }
 
 static void
 test_no_memory(void)
 {
-  g_autofree char *dir = write_process("", NULL, 0);
+  char *dir = write_process("", NULL, 0);
   g_autoptr(GError) error = NULL;
   DacsaScanUnit *unit = NULL;
 
   CHECK_FAILS(dacsa_scan_unit_process(dir, 2, &unit, &error), error, DACSA_ERROR_NOT_FOUND);
-  remove_process(dir);
+  fake_dir_free(dir);
 }
 
 static void

@@ -1,9 +1,9 @@
 /* Chains of system calls: their frames, byte by byte, and one that really runs, in a child of this
  * test that is traced only for as long as it takes to point it at the first frame. */
 #include "check.h"
+#include "own-gadgets.h"
 
 #include "snap/bytes.h"
-#include "snap/procmaps.h"
 #include "snap/sigchain.h"
 
 #include <elf.h>
@@ -312,24 +312,6 @@ typedef struct {
   int out[2]; /* a pipe that the chain writes to */
 } Fixture;
 
-static void
-find_gadgets(DacsaGadgets *ret)
-{
-  g_autoptr(GError) error = NULL;
-  g_autoptr(GArray) vmas = NULL;
-
-  CHECK_OK(dacsa_procmaps_read(getpid(), &vmas, &error), error);
-  for (guint i = 0; i < vmas->len; i++) {
-    const DacsaHostVma *vma = &g_array_index(vmas, DacsaHostVma, i);
-
-    if (vma->readable && vma->executable && vma->path && strstr(vma->path, "libc.so"))
-      dacsa_gadgets_search(ret, (const uint8_t *)(uintptr_t)vma->start, vma->end - vma->start,
-                           vma->start);
-  }
-  g_assert_cmphex(ret->restorer, !=, 0);
-  g_assert_cmphex(ret->syscall_ret, !=, 0);
-}
-
 /* Forks a child that runs func and then tells its signal mask. */
 static void
 set_up(Fixture *f, void (*func)(Shared *shared))
@@ -341,7 +323,7 @@ set_up(Fixture *f, void (*func)(Shared *shared))
   g_assert_true(f->shared != MAP_FAILED);
   memset(f->shared->vector_in, 0xc3, sizeof(f->shared->vector_in));
   memset(f->shared->vector_in[1], 0x3c, sizeof(f->shared->vector_in[1]));
-  find_gadgets(&f->gadgets);
+  own_gadgets_find(&f->gadgets);
   g_assert_cmpint(pipe(f->out), ==, 0);
   g_assert_cmpint(pipe(f->shared->pipe), ==, 0);
   f->child = fork();

@@ -1,65 +1,6 @@
 /* Members and sizes from BTF that is made here, some of it to do harm. */
 #include "check.h"
-
-#include "parsers/types.h"
-
-#include <bpf/btf.h>
-
-/* Types, by the order in which add_types makes them. */
-typedef struct {
-  struct btf *btf;
-  int u32, ptr, u64;
-} Builder;
-
-static Builder
-builder_new(void)
-{
-  Builder b = {.btf = btf__new_empty()};
-
-  g_assert_nonnull(b.btf);
-  b.u32 = btf__add_int(b.btf, "unsigned int", 4, 0);
-  b.u64 = btf__add_int(b.btf, "long unsigned int", 8, 0);
-  b.ptr = btf__add_ptr(b.btf, 0);
-  return b;
-}
-
-static void
-builder_clear(Builder *b)
-{
-  btf__free(b->btf);
-}
-
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Builder, builder_clear)
-
-static int
-add_struct(Builder *b, const char *name, uint32_t size)
-{
-  int id = btf__add_struct(b->btf, name, size);
-
-  g_assert_cmpint(id, >, 0);
-  return id;
-}
-
-/* To the struct added last; offset in bytes. */
-static void
-add_field(Builder *b, const char *name, int type, uint32_t offset)
-{
-  g_assert_cmpint(btf__add_field(b->btf, name, type, offset * 8, 0), ==, 0);
-}
-
-/* The builder has to outlive them. */
-static DacsaTypes *
-builder_finish(Builder *b)
-{
-  g_autoptr(GError) error = NULL;
-  DacsaTypes *types = NULL;
-  __u32 size;
-  const void *data = btf__raw_data(b->btf, &size);
-
-  g_assert_nonnull(data);
-  CHECK_OK(dacsa_types_new(data, size, &types, &error), error);
-  return types;
-}
+#include "fake-btf.h"
 
 static void
 check_member(const DacsaTypes *types, const char *type, const char *member, uint32_t offset,
@@ -91,41 +32,41 @@ check_none(const DacsaTypes *types, const char *type, const char *member)
  *               const volatile typedef of struct list_head tasks; char comm[16]; void *t[2][3]; };
  */
 static DacsaTypes *
-task_types(Builder *b)
+task_types(FakeBtf *b)
 {
   int chr = btf__add_int(b->btf, "char", 1, BTF_INT_CHAR);
   int comm = btf__add_array(b->btf, b->u32, chr, 16);
   int row = btf__add_array(b->btf, b->u32, b->ptr, 3);
   int table = btf__add_array(b->btf, b->u32, row, 2);
-  int list = add_struct(b, "list_head", 16);
-  add_field(b, "next", b->ptr, 0);
-  add_field(b, "prev", b->ptr, 8);
+  int list = fake_btf_struct(b, "list_head", 16);
+  fake_btf_field(b, "next", b->ptr, 0);
+  fake_btf_field(b, "prev", b->ptr, 8);
   int list_alias =
       btf__add_typedef(b->btf, "list_t", btf__add_const(b->btf, btf__add_volatile(b->btf, list)));
-  int inner = add_struct(b, NULL, 8);
-  add_field(b, "c", b->u32, 0);
-  add_field(b, "d", b->u32, 4);
+  int inner = fake_btf_struct(b, NULL, 8);
+  fake_btf_field(b, "c", b->u32, 0);
+  fake_btf_field(b, "d", b->u32, 4);
   int either = btf__add_union(b->btf, NULL, 8);
-  add_field(b, "b", b->u64, 0);
-  add_field(b, NULL, inner, 0);
-  int outer = add_struct(b, NULL, 16);
-  add_field(b, "a", b->u32, 0);
-  add_field(b, NULL, either, 8);
-  add_struct(b, "task", 112);
-  add_field(b, "pid", b->u32, 0);
-  add_field(b, NULL, outer, 8);
-  add_field(b, "tasks", list_alias, 24);
-  add_field(b, "comm", comm, 40);
-  add_field(b, "t", table, 56);
-  add_struct(b, "task", 4); /* a second of that name: the first counts */
-  add_field(b, "pid", b->u32, 77);
-  return builder_finish(b);
+  fake_btf_field(b, "b", b->u64, 0);
+  fake_btf_field(b, NULL, inner, 0);
+  int outer = fake_btf_struct(b, NULL, 16);
+  fake_btf_field(b, "a", b->u32, 0);
+  fake_btf_field(b, NULL, either, 8);
+  fake_btf_struct(b, "task", 112);
+  fake_btf_field(b, "pid", b->u32, 0);
+  fake_btf_field(b, NULL, outer, 8);
+  fake_btf_field(b, "tasks", list_alias, 24);
+  fake_btf_field(b, "comm", comm, 40);
+  fake_btf_field(b, "t", table, 56);
+  fake_btf_struct(b, "task", 4); /* a second of that name: the first counts */
+  fake_btf_field(b, "pid", b->u32, 77);
+  return fake_btf_types(b);
 }
 
 static void
 test_members(void)
 {
-  g_auto(Builder) b = builder_new();
+  g_auto(FakeBtf) b = fake_btf_new();
   g_autoptr(DacsaTypes) types = task_types(&b);
   g_autoptr(GError) error = NULL;
   uint32_t size;
@@ -155,7 +96,7 @@ test_no_such_member(void)
       {"task", "tasks.next.x"}, {"no_such", "pid"}, {"", "pid"},      {"unsigned int", "x"},
       {"task", "comm.x"},
   };
-  g_auto(Builder) b = builder_new();
+  g_auto(FakeBtf) b = fake_btf_new();
   g_autoptr(DacsaTypes) types = task_types(&b);
 
   for (size_t i = 0; i < G_N_ELEMENTS(cases); i++)
@@ -166,15 +107,15 @@ test_no_such_member(void)
 static void
 test_self_reference(void)
 {
-  g_auto(Builder) b = builder_new();
-  int self = add_struct(&b, NULL, 8);
+  g_auto(FakeBtf) b = fake_btf_new();
+  int self = fake_btf_struct(&b, NULL, 8);
   for (int i = 0; i < 100; i++)
-    add_field(&b, NULL, self, 0);
-  add_field(&b, "deep", b.u32, 4);
-  add_struct(&b, "knot", 8);
-  add_field(&b, NULL, self, 0);
-  add_field(&b, "after", b.u32, 4);
-  g_autoptr(DacsaTypes) types = builder_finish(&b);
+    fake_btf_field(&b, NULL, self, 0);
+  fake_btf_field(&b, "deep", b.u32, 4);
+  fake_btf_struct(&b, "knot", 8);
+  fake_btf_field(&b, NULL, self, 0);
+  fake_btf_field(&b, "after", b.u32, 4);
+  g_autoptr(DacsaTypes) types = fake_btf_types(&b);
 
   check_member(types, "knot", "deep", 4, 4, 0);
   check_none(types, "knot", "absent");
@@ -184,20 +125,20 @@ test_self_reference(void)
 static void
 test_typedef_loop(void)
 {
-  g_auto(Builder) b = builder_new();
+  g_auto(FakeBtf) b = fake_btf_new();
   int first = btf__type_cnt(b.btf);
   g_assert_cmpint(btf__add_typedef(b.btf, "x", first + 1), ==, first);
   g_assert_cmpint(btf__add_typedef(b.btf, "y", first), ==, first + 1);
   int nowhere = btf__add_typedef(b.btf, "z", 0x1000000);
   int endless = btf__type_cnt(b.btf);
   g_assert_cmpint(btf__add_array(b.btf, b.u32, endless, 2), ==, endless);
-  add_struct(&b, "knot", 32);
-  add_field(&b, "loop", first, 8);
-  add_field(&b, "nowhere", nowhere, 16);
-  add_field(&b, "endless", endless, 24);
-  add_field(&b, NULL, first, 0);
-  add_field(&b, NULL, nowhere, 0);
-  g_autoptr(DacsaTypes) types = builder_finish(&b);
+  fake_btf_struct(&b, "knot", 32);
+  fake_btf_field(&b, "loop", first, 8);
+  fake_btf_field(&b, "nowhere", nowhere, 16);
+  fake_btf_field(&b, "endless", endless, 24);
+  fake_btf_field(&b, NULL, first, 0);
+  fake_btf_field(&b, NULL, nowhere, 0);
+  g_autoptr(DacsaTypes) types = fake_btf_types(&b);
 
   check_member(types, "knot", "loop", 8, 0, 0);
   check_member(types, "knot", "nowhere", 16, 0, 0);
@@ -210,11 +151,11 @@ test_typedef_loop(void)
 static void
 test_huge_array(void)
 {
-  g_auto(Builder) b = builder_new();
+  g_auto(FakeBtf) b = fake_btf_new();
   int huge = btf__add_array(b.btf, b.u32, b.u64, UINT32_MAX);
-  add_struct(&b, "big", 8);
-  add_field(&b, "huge", huge, 0);
-  g_autoptr(DacsaTypes) types = builder_finish(&b);
+  fake_btf_struct(&b, "big", 8);
+  fake_btf_field(&b, "huge", huge, 0);
+  g_autoptr(DacsaTypes) types = fake_btf_types(&b);
 
   /* 32 GiB do not fit a size: none, rather than what is left of it. */
   check_member(types, "big", "huge", 0, 0, UINT32_MAX);
@@ -252,13 +193,13 @@ check_bits(const DacsaTypes *types, const char *member, uint32_t offset, uint32_
 static void
 test_bit_fields(void)
 {
-  g_auto(Builder) b = builder_new();
-  add_struct(&b, "flags", 16);
-  add_field(&b, "whole", b.u32, 0);
+  g_auto(FakeBtf) b = fake_btf_new();
+  fake_btf_struct(&b, "flags", 16);
+  fake_btf_field(&b, "whole", b.u32, 0);
   g_assert_cmpint(btf__add_field(b.btf, "one", b.u32, 32, 1), ==, 0);
   g_assert_cmpint(btf__add_field(b.btf, "five", b.u32, 33, 5), ==, 0);
   g_assert_cmpint(btf__add_field(b.btf, "wide", b.u64, 64, 40), ==, 0);
-  g_autoptr(DacsaTypes) types = builder_finish(&b);
+  g_autoptr(DacsaTypes) types = fake_btf_types(&b);
   check_bits(types, "whole", 0, 4, 0, 0);
   check_bits(types, "one", 4, 4, 1, 0);
   check_bits(types, "five", 4, 4, 5, 1);
@@ -268,7 +209,7 @@ test_bit_fields(void)
 static void
 test_enumerators(void)
 {
-  g_auto(Builder) b = builder_new();
+  g_auto(FakeBtf) b = fake_btf_new();
   g_autoptr(GError) error = NULL;
   int64_t value;
 
@@ -277,7 +218,7 @@ test_enumerators(void)
   g_assert_cmpint(btf__add_enum_value(b.btf, "PIDTYPE_NONE", -1), ==, 0);
   g_assert_cmpint(btf__add_enum64(b.btf, "wide", 8, true), >, 0);
   g_assert_cmpint(btf__add_enum64_value(b.btf, "WIDE", UINT64_C(1) << 40), ==, 0);
-  g_autoptr(DacsaTypes) types = builder_finish(&b);
+  g_autoptr(DacsaTypes) types = fake_btf_types(&b);
   CHECK_OK(dacsa_types_enumerator(types, "PIDTYPE_PID", &value, &error), error);
   g_assert_cmpint(value, ==, 0);
   CHECK_OK(dacsa_types_enumerator(types, "PIDTYPE_NONE", &value, &error), error);
@@ -292,12 +233,12 @@ test_enumerators(void)
 static void
 test_damaged(void)
 {
-  g_auto(Builder) b = builder_new();
-  int list = add_struct(&b, "list_head", 16);
-  add_field(&b, "next", b.ptr, 0);
-  add_struct(&b, "task", 24);
-  add_field(&b, "pid", b.u32, 0);
-  add_field(&b, "tasks", list, 8);
+  g_auto(FakeBtf) b = fake_btf_new();
+  int list = fake_btf_struct(&b, "list_head", 16);
+  fake_btf_field(&b, "next", b.ptr, 0);
+  fake_btf_struct(&b, "task", 24);
+  fake_btf_field(&b, "pid", b.u32, 0);
+  fake_btf_field(&b, "tasks", list, 8);
   __u32 size;
   const void *raw = btf__raw_data(b.btf, &size);
   unsigned refused = 0;
@@ -324,11 +265,11 @@ test_damaged(void)
 static void
 test_unaligned(void)
 {
-  g_auto(Builder) b = builder_new();
+  g_auto(FakeBtf) b = fake_btf_new();
   __u32 size;
 
-  add_struct(&b, "task", 24);
-  add_field(&b, "pid", b.u32, 4);
+  fake_btf_struct(&b, "task", 24);
+  fake_btf_field(&b, "pid", b.u32, 4);
   const void *raw = btf__raw_data(b.btf, &size);
   for (size_t shift = 0; shift < 4; shift++) {
     g_autofree uint8_t *data = g_malloc(size + shift);
@@ -345,7 +286,7 @@ test_unaligned(void)
 static void
 test_one_name_for_all(void)
 {
-  g_auto(Builder) b = builder_new();
+  g_auto(FakeBtf) b = fake_btf_new();
 
   g_assert_cmpint(btf__add_enum(b.btf, "numbers", 4), >, 0);
   for (int i = 0; i < 60000; i++)
@@ -353,9 +294,9 @@ test_one_name_for_all(void)
   g_assert_cmpint(btf__add_enum(b.btf, "others", 4), >, 0);
   for (int i = 0; i < 40000; i++)
     g_assert_cmpint(btf__add_enum_value(b.btf, "NUMBER", 100000 + i), ==, 0);
-  add_struct(&b, "NUMBER", 48);
-  add_struct(&b, "after", 24);
-  g_autoptr(DacsaTypes) types = builder_finish(&b);
+  fake_btf_struct(&b, "NUMBER", 48);
+  fake_btf_struct(&b, "after", 24);
+  g_autoptr(DacsaTypes) types = fake_btf_types(&b);
   g_autoptr(GError) error = NULL;
   uint32_t size;
   int64_t value;
