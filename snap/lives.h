@@ -18,10 +18,10 @@
 
 /*
  * A viewer hangs that has been at one thing for so long (snap/watchdog.h), and a tenth of it more
- * for each GiB of the largest snapshot's RAM, up to 64 GiB. An honest guest's answers take seconds.
- * A hostile guest's are bounded by what they may read (parsers/work.h): 16 Mi reads, and 16 Mi more
- * for each GiB, at most 1 Gi. A read takes some 0.2 us, or 1.6 us if each is of another page; here
- * it has 3.7 us at least.
+ * for each GiB, rounded up, of the largest snapshot's RAM, to 64 GiB. An honest guest's answers
+ * take seconds. A hostile guest's are bounded by what they may read (parsers/work.h): 16 Mi reads,
+ * and 16 Mi more for each GiB, at most 1 Gi. Most cost 0.2 us of a processor's time, one of a page
+ * that is not cached 1.6 us; here each has 4 us at least.
  */
 #ifndef DACSA_LIVES_HANG_US /* tests build a dacsa with less */
 #define DACSA_LIVES_HANG_US (600 * G_USEC_PER_SEC)

@@ -53,7 +53,7 @@ start(int channel, uint32_t number, void *data)
   _exit(fake->status);
 }
 
-/* One that hangs says so, but for the word. */
+/* One that hangs has been at the same thing all the time. */
 static void
 tell_tasks(DacsaTask ret[DACSA_TASKS_MAX], void *data)
 {
