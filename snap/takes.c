@@ -6,8 +6,7 @@
 #include "snap/log.h"
 #include "snap/rescue.h"
 #include "snap/state.h"
-#include "snap/take.h"
-#include "snap/vmlock.h"
+#include "snap/take-task.h"
 #include "snap/worker.h"
 
 #include <string.h>
@@ -16,8 +15,7 @@
 
 #define TAKE_US (30 * G_USEC_PER_SEC)
 #define COPY_GIB_US (10 * G_USEC_PER_SEC) /* more for each GiB of RAM that is copied */
-#define YIELD_MS 10000  /* more than the longest call takes on a host that is out of processors */
-#define RESCUE_MS 10000 /* that the start waits for those of an earlier daemon */
+#define RESCUE_MS 10000                   /* that the start waits for those of an earlier daemon */
 /* What is under way when the end comes. */
 #define LAST_RESCUE_MS 3000
 #define LAST_TAKE_MS 10000
@@ -108,98 +106,6 @@ job_uncount(Job *job, DacsaVm *vm)
 {
   vm->taking -= job->counted;
   job->counted = false;
-}
-
-/* -- in the worker -- */
-
-typedef struct {
-  const DacsaTakes *takes;
-  const DacsaVm *vm;
-  const DacsaTakeRequest *request;
-  pid_t after;  /* a worker that has to be gone first; 0: none */
-  int reply_fd; /* -1 once used */
-} Task;
-
-static void
-failed_early(const GError *error, void *data)
-{
-  Task *task = data;
-
-  dacsa_worker_reply(task->reply_fd, NULL, error);
-  task->reply_fd = -1;
-}
-
-/* Unless the next take has begun already, which looks after itself. */
-static void
-verify(const Task *task, const GArray *vmas)
-{
-  const DacsaProbe *probe = task->vm->probe;
-  g_autoptr(GError) error = NULL;
-  int lock;
-
-  if (!dacsa_vmlock_take(probe->pid, 0, &lock, NULL))
-    return;
-  if (!dacsa_take_verify(probe->pid, vmas, &error) &&
-      !g_error_matches(error, DACSA_ERROR, DACSA_ERROR_NOT_FOUND))
-    g_warning("%s/%s: %s", task->request->vm, task->request->name, error->message);
-  dacsa_vmlock_release(probe->pid, lock);
-}
-
-/* The daemon has ended without this take. If no other serves its mount, the state directory was
- * left for the take's sake alone. */
-static void
-leave_nothing(const Task *task, const GError *error)
-{
-  const char *state_path = task->takes->state_path;
-  int lock;
-
-  if (error)
-    dacsa_log(DACSA_LOG_REFUSED, G_LOG_LEVEL_MESSAGE, task->request->vm, task->request->name, -1,
-              "%s", error->message);
-  if (dacsa_state_open(state_path, &lock, NULL))
-    dacsa_state_close(state_path, lock);
-}
-
-static void
-run_take(Task *task)
-{
-  const DacsaVm *vm = task->vm;
-  const DacsaTakeOptions options = {.address = vm->address,
-                                    .probe = vm->probe,
-                                    .methods = dacsa_vm_methods(vm),
-                                    .name = task->request->name,
-                                    .state_path = task->takes->state_path,
-                                    .scheduled = task->request->scheduled,
-                                    .unwanted = task->takes->unwanted,
-                                    .failed_early = failed_early,
-                                    .data = task};
-  g_autoptr(DacsaRecord) record = NULL;
-  g_autoptr(GArray) vmas = NULL;
-  g_autoptr(GError) error = NULL;
-  bool ok = false;
-
-  if (task->after && !dacsa_worker_await(task->after, YIELD_MS))
-    dacsa_fail(&error, DACSA_ERROR_BUSY, "QEMU's huge pages are being worked on: try again");
-  else
-    ok = dacsa_take(&options, &record, &vmas, &error);
-  if (task->reply_fd >= 0) {
-    g_autofree char *text = ok ? dacsa_record_to_text(record) : NULL;
-
-    dacsa_worker_reply(task->reply_fd, ok ? g_variant_new_string(text) : NULL, ok ? NULL : error);
-  }
-  if (g_atomic_int_get(options.unwanted))
-    leave_nothing(task, error);
-  else if (vmas)
-    verify(task, vmas);
-}
-
-static void
-run_task(int reply_fd, void *data)
-{
-  Task *task = data;
-
-  task->reply_fd = reply_fd;
-  run_take(task);
 }
 
 /* -- its end -- */
@@ -433,9 +339,14 @@ dacsa_takes_start(DacsaTakes *self, DacsaVm *vm, const DacsaTakeRequest *request
   if (!check(vm, request, error))
     return false;
   g_autoptr(Job) job = job_new(self, request);
-  Task task = {self, vm, &job->request, dacsa_collapser_yield(self->collapser, vm), -1};
-  if (!dacsa_worker_start_watched(run_task, &task, take_us(vm->probe), on_reply, on_worker_ended,
-                                  job, error)) {
+  DacsaTakeTask task = {.vm = vm,
+                        .name = job->request.name,
+                        .state_path = self->state_path,
+                        .scheduled = request->scheduled,
+                        .unwanted = self->unwanted,
+                        .after = dacsa_collapser_yield(self->collapser, vm)};
+  if (!dacsa_worker_start_watched(dacsa_take_task_run, &task, take_us(vm->probe), on_reply,
+                                  on_worker_ended, job, error)) {
     dacsa_collapser_note(self->collapser, vm);
     return false;
   }
