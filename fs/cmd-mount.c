@@ -164,12 +164,21 @@ start_viewer(int channel, uint32_t number, void *data)
   Mount *m = data;
 
   m->options.number = number;
+  dacsa_inflight_renew(m->options.inflight);
   m->viewer = fork();
   if (m->viewer != 0)
     return m->viewer;
   if (!m->foreground)
     detach_streams(m);
   _exit(dacsa_viewer_run(m->fuse, channel, &m->options));
+}
+
+static void
+tell_tasks(DacsaTask ret[DACSA_TASKS_MAX], void *data)
+{
+  const Mount *m = data;
+
+  dacsa_inflight_tasks(m->options.inflight, ret);
 }
 
 /* -- start and end -- */
@@ -218,7 +227,7 @@ clear(Mount *m, DacsaKeeper *keeper)
 static int
 serve(Mount *m, const DacsaKeeperOptions *options, const char *fuse_options)
 {
-  const DacsaLivesOptions viewer = {is_wanted, start_viewer, m};
+  const DacsaLivesOptions viewer = {is_wanted, start_viewer, tell_tasks, DACSA_LIVES_HANG_US, m};
   g_autoptr(GError) error = NULL;
   DacsaKeeper *keeper = NULL;
   int lock;

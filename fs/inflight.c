@@ -1,5 +1,6 @@
 /* A slot a thread, each on a cache line of its own: the number of the request it has read last.
- * Those are even; an odd number is that of one that has been answered. */
+ * Those are even; an odd number is that of one that has been answered. Only the slot's own thread
+ * writes there. */
 #include "fs/inflight.h"
 
 #include "snap/error.h"
@@ -8,16 +9,20 @@
 #include <stdalign.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define ANSWERED UINT64_C(1)
+#define SLOTS (DACSA_INFLIGHT_CHANNEL + 1)
 
 struct DacsaInflight {
   struct {
     alignas(64) _Atomic uint64_t last;
-  } slots[DACSA_INFLIGHT_THREADS];
+    _Atomic pid_t thread; /* 0: none of the viewer that is there now */
+    atomic_bool waits;    /* for the keeper */
+  } slots[SLOTS];
 };
 
-G_STATIC_ASSERT(sizeof(DacsaInflight) == 4096);
+G_STATIC_ASSERT(SLOTS <= DACSA_TASKS_MAX);
 
 bool
 dacsa_inflight_new(DacsaInflight **ret, GError **error)
@@ -39,6 +44,21 @@ dacsa_inflight_free(DacsaInflight *inflight)
 }
 
 void
+dacsa_inflight_renew(DacsaInflight *inflight)
+{
+  for (unsigned i = 0; i < SLOTS; i++)
+    atomic_store(&inflight->slots[i].thread, 0);
+}
+
+void
+dacsa_inflight_attach(DacsaInflight *inflight, unsigned thread)
+{
+  atomic_fetch_or(&inflight->slots[thread].last, ANSWERED);
+  atomic_store(&inflight->slots[thread].waits, false);
+  atomic_store(&inflight->slots[thread].thread, gettid());
+}
+
+void
 dacsa_inflight_begin(DacsaInflight *inflight, unsigned thread, uint64_t unique)
 {
   atomic_store(&inflight->slots[thread].last, unique);
@@ -48,6 +68,30 @@ void
 dacsa_inflight_end(DacsaInflight *inflight, unsigned thread)
 {
   atomic_fetch_or(&inflight->slots[thread].last, ANSWERED);
+}
+
+void
+dacsa_inflight_wait(DacsaInflight *inflight, bool waits)
+{
+  const pid_t self = gettid();
+
+  for (unsigned i = 0; i < SLOTS; i++)
+    if (atomic_load(&inflight->slots[i].thread) == self)
+      atomic_store(&inflight->slots[i].waits, waits);
+}
+
+void
+dacsa_inflight_tasks(const DacsaInflight *inflight, DacsaTask ret[DACSA_TASKS_MAX])
+{
+  for (unsigned i = 0; i < DACSA_TASKS_MAX; i++) {
+    ret[i] = (DacsaTask){0};
+    if (i >= SLOTS || atomic_load(&inflight->slots[i].waits))
+      continue;
+    const uint64_t last = atomic_load(&inflight->slots[i].last);
+    const pid_t thread = atomic_load(&inflight->slots[i].thread);
+    if (!(last & ANSWERED) && thread > 0)
+      ret[i] = (DacsaTask){last, thread};
+  }
 }
 
 size_t

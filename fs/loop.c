@@ -219,6 +219,7 @@ serve_requests(void *data)
   struct fuse_buf buf = {0};
   int n = 1;
 
+  dacsa_inflight_attach(loop->options->inflight, thread->number);
   while (!fuse_session_exited(loop->session) && (n > 0 || n == -EINTR || n == -EAGAIN)) {
     n = fuse_session_receive_buf(loop->session, &buf);
     if (n >= (int)sizeof(struct fuse_in_header))

@@ -26,6 +26,7 @@
 typedef struct {
   int channel;
   uint32_t number;
+  DacsaInflight *inflight;
   DacsaRegistry *registry;
   DacsaTree *tree;
   GMutex lock; /* of what follows */
@@ -40,7 +41,7 @@ typedef struct {
 
 /* Sends and waits for the reply: 0 or a positive errno. */
 static int
-request(Viewer *v, const char *verb, const char *vm, const char *name)
+ask(Viewer *v, const char *verb, const char *vm, const char *name)
 {
   g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&v->lock);
   uint64_t sequence = dacsa_message_sequence(v->number, ++v->n_requests);
@@ -57,6 +58,16 @@ request(Viewer *v, const char *verb, const char *vm, const char *name)
       g_cond_wait(&v->replied, &v->lock);
   g_hash_table_remove(v->replies, key);
   return reply == 0 ? EIO : (int)reply - 1;
+}
+
+/* As long as the keeper takes is not how long this viewer does. */
+static int
+request(Viewer *v, const char *verb, const char *vm, const char *name)
+{
+  dacsa_inflight_wait(v->inflight, true);
+  const int errsv = ask(v, verb, vm, name);
+  dacsa_inflight_wait(v->inflight, false);
+  return errsv;
 }
 
 static int
@@ -239,14 +250,18 @@ channel_thread(void *data)
   Viewer *v = data;
   bool open = true;
 
-  while (open) {
+  dacsa_inflight_attach(v->inflight, DACSA_INFLIGHT_CHANNEL);
+  for (uint64_t count = 1; open; count++) {
     g_autoptr(DacsaMessage) message = NULL;
     g_autoptr(GError) error = NULL;
 
-    if (dacsa_channel_receive(v->channel, &message, &error))
+    if (dacsa_channel_receive(v->channel, &message, &error)) {
+      dacsa_inflight_begin(v->inflight, DACSA_INFLIGHT_CHANNEL, 2 * count);
       on_message(v, message);
-    else
+      dacsa_inflight_end(v->inflight, DACSA_INFLIGHT_CHANNEL);
+    } else {
       open = g_error_matches(error, DACSA_ERROR, DACSA_ERROR_BAD_DATA);
+    }
   }
   g_mutex_lock(&v->lock);
   v->keeper_gone = true;
@@ -306,7 +321,8 @@ ignore_signals(void)
 int
 dacsa_viewer_run(int fuse, int channel, const DacsaViewerOptions *options)
 {
-  Viewer v = {.number = options->number, .registry = dacsa_registry_new()};
+  Viewer v = {
+      .number = options->number, .inflight = options->inflight, .registry = dacsa_registry_new()};
   const DacsaTreeOptions tree = {v.registry, options->group, options->show_all, CACHE_BYTES,
                                  options->since_us};
   const DacsaFuseActions actions = {action_take, action_drop, action_refresh, &v};

@@ -188,6 +188,18 @@ keep_tighter(DacsaCgroupLimit **tightest, DacsaCgroupLimit *limit)
   dacsa_cgroup_limit_free(limit);
 }
 
+/* Cuts off the last part of a directory's name; false: it is the hierarchy's topmost, or NULL. */
+static bool
+to_parent(char *directory, size_t mountpoint)
+{
+  char *slash = directory ? strrchr(directory, '/') : NULL;
+
+  if (!slash || (size_t)(slash - directory) < mountpoint)
+    return false;
+  *slash = '\0';
+  return true;
+}
+
 DacsaCgroupLimit *
 dacsa_cgroup_tightest(const char *root, pid_t pid, DacsaCgroupKind kind)
 {
@@ -199,15 +211,29 @@ dacsa_cgroup_tightest(const char *root, pid_t pid, DacsaCgroupKind kind)
     g_autofree char *directory =
         file->kind == kind ? find_directory(root, pid, file->controller, &mountpoint) : NULL;
 
-    while (directory) {
-      keep_tighter(&tightest, read_limit(root, directory, file));
-      char *slash = strrchr(directory, '/');
-      if (!slash || (size_t)(slash - directory) < mountpoint)
-        break;
-      *slash = '\0';
-    }
+    do
+      if (directory)
+        keep_tighter(&tightest, read_limit(root, directory, file));
+    while (to_parent(directory, mountpoint));
   }
   return tightest;
+}
+
+char *
+dacsa_cgroup_dies_together(const char *root, pid_t pid)
+{
+  size_t mountpoint = 0;
+  g_autofree char *directory = find_directory(root, pid, "", &mountpoint);
+
+  do {
+    g_autofree char *path =
+        directory ? g_build_filename(directory, "memory.oom.group", NULL) : NULL;
+    uint64_t group;
+
+    if (path && dacsa_hostfile_limit(root, path, &group) && group == 1)
+      return g_steal_pointer(&path);
+  } while (to_parent(directory, mountpoint));
+  return NULL;
 }
 
 static bool

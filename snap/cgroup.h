@@ -31,6 +31,11 @@ DacsaCgroupLimit *dacsa_cgroup_tightest(const char *root, pid_t pid, DacsaCgroup
 /* What is left below the limit. */
 uint64_t dacsa_cgroup_room(const DacsaCgroupLimit *limit);
 
+/* The file by which the kernel, where it kills one process of the cgroup for want of memory, kills
+ * all of them (memory.oom.group of version 2), for the process's cgroup or one above; owned. NULL:
+ * none says so. root: see snap/hostfile.h. */
+char *dacsa_cgroup_dies_together(const char *root, pid_t pid);
+
 /* Moves a process from its control group to that of process `to`, where systemd watches them: in
  * version 2, and in systemd's own hierarchy beside version 1. What memory it has stays charged to
  * the old one. root: see snap/hostfile.h. NOT_FOUND, OS: it is gone, or this is not allowed. */

@@ -14,8 +14,9 @@
 
 struct DacsaCollapser {
   DacsaFleet *fleet;
-  GHashTable *turns; /* VM's name -> Turn, owned */
-  unsigned running;
+  GHashTable *turns;  /* VM's name -> Turn, owned */
+  GHashTable *passes; /* VM's name -> Pass, which is its worker's */
+  unsigned running;   /* passes that nobody has ended */
   bool is_impossible; /* on this host; told already */
 };
 
@@ -23,33 +24,29 @@ struct DacsaCollapser {
 typedef struct {
   DacsaCollapser *collapser;
   char *vm;
-  guint delay_ms;      /* of the timer, or of the one before */
-  guint timer;         /* GSource id, or 0 */
-  bool is_due;         /* and waits for others to end */
-  bool again;          /* one is wanted after the one under way */
-  DacsaWorker *worker; /* NULL: no pass is under way */
+  guint delay_ms; /* of the timer, or of the one before */
+  guint timer;    /* GSource id, or 0 */
+  bool is_due;    /* and waits for others to end */
+  bool again;     /* one is wanted after the one under way */
 } Turn;
+
+/* A pass, for as long as its worker is there: one that was killed may be in a call for long yet. */
+typedef struct {
+  DacsaCollapser *collapser; /* NULL: that is gone */
+  char *vm;
+  DacsaWorker *worker; /* NULL: it is done, or was ended */
+  pid_t ended;         /* that worker's, where it was; else 0 */
+} Pass;
 
 static gboolean on_timer(void *data);
 
 /* -- turns -- */
-
-/* The pid of the worker that ends, or 0. */
-static pid_t
-turn_end_pass(Turn *turn)
-{
-  if (!turn->worker)
-    return 0;
-  turn->collapser->running--;
-  return dacsa_worker_end(g_steal_pointer(&turn->worker));
-}
 
 static void
 turn_free(void *data)
 {
   Turn *turn = data;
 
-  turn_end_pass(turn);
   if (turn->timer)
     g_source_remove(turn->timer);
   g_free(turn->vm);
@@ -99,44 +96,104 @@ tell(const char *vm, const DacsaCollapsed *c)
 static void start_due(DacsaCollapser *self);
 
 static void
-pass_done(GVariant *payload, const GError *error, void *data)
+pass_free(Pass *pass)
 {
-  Turn *turn = data;
+  g_free(pass->vm);
+  g_free(pass);
+}
+
+/* When the next one follows, if one does. */
+static void
+plan_next(Turn *turn, bool complete)
+{
   DacsaCollapser *self = turn->collapser;
   const DacsaVm *vm = dacsa_fleet_find(self->fleet, turn->vm);
-  g_auto(DacsaCollapsed) collapsed = {0};
-  bool ok = payload && dacsa_collapsed_from_variant(payload, &collapsed, NULL);
 
-  turn->worker = NULL;
-  self->running--;
-  if (ok)
-    tell(turn->vm, &collapsed);
-  if (g_error_matches(error, DACSA_ERROR, DACSA_ERROR_UNSUPPORTED)) {
-    g_message("huge pages that snapshots split stay split: %s", error->message);
-    self->is_impossible = true;
-    g_hash_table_remove_all(self->turns);
-    return;
-  }
   if (!vm || !vm->running)
     g_hash_table_remove(self->turns, turn->vm);
   else if (turn->again)
     turn_wait(turn, FIRST_MS);
-  else if (vm->snapshots->len > 0 || !ok || collapsed.stopped)
+  else if (vm->snapshots->len > 0 || !complete)
     turn_wait(turn, MIN(turn->delay_ms * 2, LAST_MS));
   else
     g_hash_table_remove(self->turns, turn->vm);
+}
+
+/* Unless it was ended. */
+static void
+pass_done(GVariant *payload, const GError *error, void *data)
+{
+  Pass *pass = data;
+  DacsaCollapser *self = pass->collapser;
+  Turn *turn = g_hash_table_lookup(self->turns, pass->vm);
+  g_auto(DacsaCollapsed) collapsed = {0};
+  bool ok = payload && dacsa_collapsed_from_variant(payload, &collapsed, NULL);
+
+  pass->worker = NULL;
+  self->running--;
+  if (ok)
+    tell(pass->vm, &collapsed);
+  if (g_error_matches(error, DACSA_ERROR, DACSA_ERROR_UNSUPPORTED)) {
+    if (!self->is_impossible)
+      g_message("huge pages that snapshots split stay split: %s", error->message);
+    self->is_impossible = true;
+    g_hash_table_remove_all(self->turns);
+  } else if (turn) {
+    plan_next(turn, ok && !collapsed.stopped);
+  }
   start_due(self);
+}
+
+/* replied: it is done, or was ended; else it died. */
+static void
+pass_ended(pid_t worker, bool replied, void *data)
+{
+  Pass *pass = data;
+  DacsaCollapser *self = pass->collapser;
+
+  (void)worker;
+  if (self && !replied)
+    pass_done(NULL, NULL, pass);
+  if (self) {
+    g_hash_table_remove(self->passes, pass->vm);
+    start_due(self);
+  }
+  pass_free(pass);
+}
+
+static void
+end_pass(Pass *pass)
+{
+  if (!pass->worker)
+    return;
+  pass->collapser->running--;
+  pass->ended = dacsa_worker_end(g_steal_pointer(&pass->worker));
 }
 
 static void
 start_pass(Turn *turn, DacsaVm *vm)
 {
+  DacsaCollapser *self = turn->collapser;
+  Pass *pass = g_new0(Pass, 1);
   g_autoptr(GError) error = NULL;
 
-  if (dacsa_worker_start_expendable(pass_job, vm->probe, pass_done, turn, &turn->worker, &error))
-    turn->collapser->running++;
-  else
+  pass->collapser = self;
+  pass->vm = g_strdup(turn->vm);
+  if (dacsa_worker_start_expendable(pass_job, vm->probe, pass_done, pass_ended, pass, &pass->worker,
+                                    &error)) {
+    g_hash_table_insert(self->passes, pass->vm, pass);
+    self->running++;
+  } else {
+    pass_free(pass);
     turn_wait(turn, LAST_MS);
+  }
+}
+
+/* One whose last pass is not gone yet waits for that. */
+static bool
+is_startable(const Turn *turn)
+{
+  return turn->is_due && !g_hash_table_contains(turn->collapser->passes, turn->vm);
 }
 
 /* A VM that is being snapshotted is told of again when that is over. */
@@ -149,10 +206,10 @@ start_due(DacsaCollapser *self)
   g_hash_table_iter_init(&iter, self->turns);
   while (self->running < MAX_AT_ONCE && g_hash_table_iter_next(&iter, NULL, &value)) {
     Turn *turn = value;
-    DacsaVm *vm = turn->is_due ? dacsa_fleet_find(self->fleet, turn->vm) : NULL;
 
-    if (!turn->is_due)
+    if (!is_startable(turn))
       continue;
+    DacsaVm *vm = dacsa_fleet_find(self->fleet, turn->vm);
     turn->is_due = false;
     if (!vm || !vm->running || !vm->probe || vm->taking)
       g_hash_table_iter_remove(&iter);
@@ -181,14 +238,26 @@ dacsa_collapser_new(DacsaFleet *fleet)
 
   self->fleet = fleet;
   self->turns = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, turn_free);
+  self->passes = g_hash_table_new(g_str_hash, g_str_equal);
   return self;
 }
 
 void
 dacsa_collapser_free(DacsaCollapser *self)
 {
+  GHashTableIter iter;
+  void *value;
+
   if (!self)
     return;
+  g_hash_table_iter_init(&iter, self->passes);
+  while (g_hash_table_iter_next(&iter, NULL, &value)) {
+    Pass *pass = value;
+
+    end_pass(pass);
+    pass->collapser = NULL;
+  }
+  g_hash_table_unref(self->passes);
   g_hash_table_unref(self->turns);
   g_free(self);
 }
@@ -207,7 +276,8 @@ dacsa_collapser_note(DacsaCollapser *self, const DacsaVm *vm)
     turn->vm = g_strdup(name);
     g_hash_table_insert(self->turns, turn->vm, turn);
   }
-  if (turn->worker)
+  const Pass *pass = g_hash_table_lookup(self->passes, name);
+  if (pass && pass->worker)
     turn->again = true;
   else if (!turn->is_due)
     turn_wait(turn, FIRST_MS);
@@ -216,12 +286,13 @@ dacsa_collapser_note(DacsaCollapser *self, const DacsaVm *vm)
 pid_t
 dacsa_collapser_yield(DacsaCollapser *self, const DacsaVm *vm)
 {
-  Turn *turn = self ? g_hash_table_lookup(self->turns, vm->address->name) : NULL;
+  Pass *pass = self ? g_hash_table_lookup(self->passes, vm->address->name) : NULL;
 
-  if (!turn)
+  if (!self)
     return 0;
-  const pid_t worker = turn_end_pass(turn);
+  if (pass)
+    end_pass(pass);
   g_hash_table_remove(self->turns, vm->address->name);
   start_due(self);
-  return worker;
+  return pass ? pass->ended : 0;
 }

@@ -18,6 +18,6 @@ void dacsa_collapser_free(DacsaCollapser *collapser);
 void dacsa_collapser_note(DacsaCollapser *collapser, const DacsaVm *vm);
 
 /* One is about to be taken: a pass over the VM ends. Its worker, which whoever takes it has to wait
- * for (dacsa_worker_await): until then it may hold the lock that a fork needs. 0: none is under
- * way. */
+ * for (dacsa_worker_await): until then it may hold the lock that a fork needs. Also that of a pass
+ * that was ended for an earlier take and still holds on. 0: there is none. */
 pid_t dacsa_collapser_yield(DacsaCollapser *collapser, const DacsaVm *vm);

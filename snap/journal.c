@@ -210,29 +210,33 @@ write_whole(int fd, const char *text, size_t len, GError **error)
          dacsa_fail_errno(error, n < 0 ? errno : ENOSPC, "cannot write a take's journal");
 }
 
-/* It has no name before it is complete. Without fsync: nothing of this is left after a power cut.
- */
+/* It has no name that counts before it is complete; a file that has none at all, AppArmor would not
+ * let be given one (security/apparmor/path.c: "deleted entry"). What one that was killed had begun
+ * is begun anew. Without fsync: nothing of this is left after a power cut. */
 bool
 dacsa_journal_save(const DacsaJournal *self, const char *state_path, int *ret_fd, GError **error)
 {
   g_autofree char *path = dacsa_state_file(state_path, self->address->name, self->snapshot, SUFFIX);
+  g_autofree char *unfinished = g_strconcat(path, DACSA_STATE_UNFINISHED, NULL);
   g_autofree char *text = to_text(self);
-  int fd = open(state_path, O_WRONLY | O_TMPFILE | O_APPEND | O_CLOEXEC, 0600);
 
+  unlink(unfinished);
+  int fd = open(unfinished, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
   if (fd < 0)
-    return dacsa_fail_errno(error, errno, "cannot write into %s", state_path);
-  g_autofree char *unnamed = g_strdup_printf("/proc/self/fd/%d", fd);
+    return dacsa_fail_errno(error, errno, "cannot make %s", unfinished);
   bool ok = write_whole(fd, text, strlen(text), error);
-  if (ok && linkat(AT_FDCWD, unnamed, AT_FDCWD, path, AT_SYMLINK_FOLLOW) < 0)
+  if (ok && renameat2(AT_FDCWD, unfinished, AT_FDCWD, path, RENAME_NOREPLACE) < 0)
     ok = errno == EEXIST
              ? dacsa_fail(error, DACSA_ERROR_BUSY,
                           "an earlier snapshot of this name is being cleaned up; try again")
              : dacsa_fail_errno(error, errno, "cannot write %s", path);
-  if (ok)
+  if (ok) {
     *ret_fd = fd;
-  else
-    close(fd);
-  return ok;
+    return true;
+  }
+  unlink(unfinished);
+  close(fd);
+  return false;
 }
 
 bool

@@ -18,7 +18,7 @@
 
 #define MAX_WAITING 128u /* requests for a probe; the viewer has fewer threads */
 
-static void replace_viewer(DacsaKeeper *self);
+static void lose_viewer(DacsaKeeper *self);
 
 struct DacsaKeeper {
   GMainLoop *loop;
@@ -33,7 +33,7 @@ struct DacsaKeeper {
   DacsaLives *lives; /* of the viewer */
   DacsaLifeEnd end;  /* of the last of them */
   int channel;
-  guint channel_source;
+  guint channel_source, end_source;
   bool is_ready;
   void (*ready)(void *data);
   void *ready_data;
@@ -55,6 +55,7 @@ on_kept(DacsaKept *kept, void *data)
 {
   DacsaKeeper *self = data;
 
+  dacsa_lives_allow(self->lives, dacsa_layout_ram_bytes(kept->record->layout));
   dacsa_teller_snapshot(self->teller, kept);
   note_collapse(self, kept->record->vm);
   dacsa_cost_wake(self->cost);
@@ -253,7 +254,7 @@ on_request(gint fd, GIOCondition condition, void *data)
     if (g_error_matches(error, DACSA_ERROR, DACSA_ERROR_BAD_DATA))
       return G_SOURCE_CONTINUE;
     self->channel_source = 0;
-    replace_viewer(self);
+    lose_viewer(self);
     return G_SOURCE_REMOVE;
   }
   if (strcmp(message->verb, "ready") == 0)
@@ -275,33 +276,46 @@ start_viewer(DacsaKeeper *self, GError **error)
   return true;
 }
 
-/* The viewer is gone. If it has crashed the next one is told all that this one knew; what it had
- * asked for is done, but nobody waits for it. */
-static void
-replace_viewer(DacsaKeeper *self)
+/* If it has crashed the next one is told all that this one knew; what it had asked for is done, but
+ * nobody waits for it. */
+static gboolean
+on_viewer_ended(gint fd, GIOCondition condition, void *data)
 {
+  DacsaKeeper *self = data;
   g_autofree char *how = NULL;
   g_autoptr(GError) error = NULL;
 
-  dacsa_teller_listen(self->teller, -1, 0);
-  close(self->channel);
-  self->channel = -1;
+  (void)fd;
+  (void)condition;
+  self->end_source = 0;
   self->end = dacsa_lives_end(self->lives, &how);
   if (self->end == DACSA_LIFE_DONE || !self->is_ready) {
     g_main_loop_quit(self->loop);
-    return;
+    return G_SOURCE_REMOVE;
   }
   dacsa_log(DACSA_LOG_VIEWER, G_LOG_LEVEL_WARNING, NULL, NULL, -1, "the viewer %s; %s", how,
             self->end == DACSA_LIFE_CRASHED ? "another one is started"
                                             : "it does so too often, so this is the end");
   if (self->end == DACSA_LIFE_CRASHED && start_viewer(self, &error)) {
     dacsa_teller_everything(self->teller, self->fleet);
-    return;
+    return G_SOURCE_REMOVE;
   }
   if (error)
     g_warning("%s", error->message);
   self->end = DACSA_LIFE_HOPELESS;
   g_main_loop_quit(self->loop);
+  return G_SOURCE_REMOVE;
+}
+
+/* It has closed its channel; its end comes when it has let go of all else, which may take a disk's
+ * time. */
+static void
+lose_viewer(DacsaKeeper *self)
+{
+  dacsa_teller_listen(self->teller, -1, 0);
+  close(self->channel);
+  self->channel = -1;
+  self->end_source = g_unix_fd_add(dacsa_lives_kill(self->lives), G_IO_IN, on_viewer_ended, self);
 }
 
 /* -- what the schedule wants: requests that nobody waits for -- */
@@ -436,8 +450,8 @@ dacsa_keeper_free(DacsaKeeper *self)
 {
   if (!self)
     return;
-  if (self->channel_source)
-    g_source_remove(self->channel_source);
+  g_clear_handle_id(&self->channel_source, g_source_remove);
+  g_clear_handle_id(&self->end_source, g_source_remove);
   if (self->channel >= 0)
     close(self->channel);
   dacsa_takes_free(self->takes);

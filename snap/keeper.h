@@ -33,8 +33,8 @@ typedef enum {
   DACSA_KEEPER_LOST,      /* viewers crash, or are killed, too fast, or none can be started */
 } DacsaKeeperEnd;
 
-/* Starts a viewer, and another one whenever it crashes, and serves them until there is nothing to
- * serve, or they crash too fast. */
+/* Starts a viewer, and another one whenever it crashes or hangs, and serves them until there is
+ * nothing to serve, or they crash too fast. */
 DacsaKeeperEnd dacsa_keeper_run(DacsaKeeper *keeper, const DacsaLivesOptions *viewer);
 
 /* ready is called when the first viewer serves requests. */

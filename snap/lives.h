@@ -1,8 +1,11 @@
 /*
- * The viewer's lives. It may crash of what a guest made up; the mount goes on with another one, as
- * long as there is something to serve and they do not crash faster than that helps.
+ * The viewer's lives. It may crash of what a guest made up, or hang; the mount goes on with another
+ * one, as long as there is something to serve and they do not crash faster than that helps. It runs
+ * in the default GMainContext, and never waits for a viewer.
  */
 #pragma once
+
+#include "snap/watchdog.h"
 
 #include <glib.h>
 #include <stdbool.h>
@@ -13,6 +16,17 @@
 #define DACSA_LIVES_MAX 30u
 #define DACSA_LIVES_US (60 * G_USEC_PER_SEC)
 
+/*
+ * A viewer hangs that has been at one thing for so long (snap/watchdog.h), and a tenth of it more
+ * for each GiB, rounded up, of the largest snapshot's RAM, to 64 GiB. An honest guest's answers
+ * take seconds. A hostile guest's are bounded by what they may read (parsers/work.h): 16 Mi reads,
+ * and 16 Mi more for each GiB, at most 1 Gi. Most cost 0.2 us of a processor's time, one of a page
+ * that is not cached 1.6 us; here each has 4 us at least.
+ */
+#ifndef DACSA_LIVES_HANG_US /* tests build a dacsa with less */
+#define DACSA_LIVES_HANG_US (600 * G_USEC_PER_SEC)
+#endif
+
 typedef struct DacsaLives DacsaLives;
 
 typedef struct {
@@ -21,6 +35,9 @@ typedef struct {
   /* Starts the viewer with that number, 1 for the first, none twice. It takes channel, its end of a
    * pair (snap/channel.h). -1, with errno: it could not be started. */
   pid_t (*start)(int channel, uint32_t number, void *data);
+  /* What the viewer says that it works on. */
+  void (*tasks)(DacsaTask ret[DACSA_TASKS_MAX], void *data);
+  int64_t hang_us; /* DACSA_LIVES_HANG_US */
   void *data;
 } DacsaLivesOptions;
 
@@ -41,6 +58,13 @@ bool dacsa_lives_start(DacsaLives *lives, int *ret_channel,
 /* The number of the one that was started last; 0: none was. */
 uint32_t dacsa_lives_number(const DacsaLives *lives);
 
-/* The viewer has closed its channel: it is ended, if it has not ended yet, and reaped. *ret_how:
- * how it ended, in words; owned. */
+/* There is a snapshot with so much RAM: answers about it may take longer. */
+void dacsa_lives_allow(DacsaLives *lives, uint64_t ram_bytes);
+
+/* The viewer has closed its channel: it is killed, if it has not ended yet. Returns what is
+ * readable when it has ended: borrowed, until dacsa_lives_end. One that hangs is killed unasked,
+ * which closes its channel. */
+int dacsa_lives_kill(DacsaLives *lives);
+
+/* The viewer has ended: it is reaped. *ret_how: how it ended, in words; owned. */
 DacsaLifeEnd dacsa_lives_end(DacsaLives *lives, char **ret_how);

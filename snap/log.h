@@ -17,7 +17,7 @@ typedef enum {
   DACSA_LOG_TAKEN_UP,  /* one that an earlier daemon left is shown again */
   DACSA_LOG_RECOVERED, /* who took it was killed; the VM is as it was */
   DACSA_LOG_COLLAPSED, /* a pass over a VM's huge pages is over: snap/collapse.h */
-  DACSA_LOG_VIEWER,    /* the viewer crashed; of no VM and no snapshot */
+  DACSA_LOG_VIEWER,    /* the viewer crashed, or hung; of no VM and no snapshot */
 } DacsaLogEvent;
 
 /* Fields: MESSAGE_ID, DACSA_VM, DACSA_SNAPSHOT, and where pause_us >= 0 DACSA_PAUSE_US. The line is

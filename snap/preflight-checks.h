@@ -11,6 +11,7 @@ char *dacsa_preflight_user_namespace(const DacsaPreflight *p);
 char *dacsa_preflight_capabilities(const DacsaPreflight *p);
 char *dacsa_preflight_confined(const DacsaPreflight *p);
 char *dacsa_preflight_attach(const DacsaPreflight *p);
+char *dacsa_preflight_signal(const DacsaPreflight *p);
 
 /* snap/preflight-qemu.c: the QEMU process and what it is doing. */
 char *dacsa_preflight_elf(const DacsaPreflight *p);
@@ -39,6 +40,7 @@ char *dacsa_preflight_overcommit(const DacsaPreflight *p);
 char *dacsa_preflight_cgroup_memory(const DacsaPreflight *p);
 char *dacsa_preflight_cgroup_waits(const DacsaPreflight *p);
 char *dacsa_preflight_host_memory(const DacsaPreflight *p);
+char *dacsa_preflight_cgroup_group(const DacsaPreflight *p);
 char *dacsa_preflight_cgroup_copies(const DacsaPreflight *p);
 char *dacsa_preflight_host_copies(const DacsaPreflight *p);
 

@@ -114,3 +114,17 @@ dacsa_preflight_attach(const DacsaPreflight *p)
   return g_strdup_printf("the kernel does not let dacsa trace QEMU (%s)",
                          g_strerror(p->attach_errno));
 }
+
+/* QEMU is stopped while it is made to fork, and its child is killed where the snapshot is dropped.
+ */
+char *
+dacsa_preflight_signal(const DacsaPreflight *p)
+{
+  g_autofree char *label = p->signal_errno ? own_label(p) : NULL;
+
+  if (!p->signal_errno)
+    return NULL;
+  return label ? g_strdup_printf("dacsa is confined (%s) and may not send signals to QEMU", label)
+               : g_strdup_printf("dacsa may not send signals to QEMU (%s)",
+                                 g_strerror(p->signal_errno));
+}

@@ -203,6 +203,20 @@ dacsa_preflight_cgroup_waits(const DacsaPreflight *p)
                          limit->file);
 }
 
+/* The snapshot is the first that the kernel takes; but not alone (mm/memcontrol.c,
+ * mem_cgroup_get_oom_group). */
+char *
+dacsa_preflight_cgroup_group(const DacsaPreflight *p)
+{
+  g_autofree char *file = dacsa_cgroup_dies_together(p->root, p->monitor->pid);
+
+  if (!file)
+    return NULL;
+  return g_strdup_printf("where memory runs short the kernel would kill QEMU with its snapshot (%s "
+                         "is 1)",
+                         file);
+}
+
 char *
 dacsa_preflight_cgroup_copies(const DacsaPreflight *p)
 {

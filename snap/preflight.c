@@ -30,6 +30,9 @@ static const struct {
      "SELinux: process ptrace)"},
     {dacsa_preflight_attach, false, false, ANY,
      "see the audit log; QEMU's own profile may have to allow it (AppArmor: ptrace (tracedby))"},
+    {dacsa_preflight_signal, false, false, FORK,
+     "run `dacsa mount` unconfined and with CAP_KILL, or let its profile send signals and QEMU's "
+     "receive them (AppArmor: signal (send) peer=..., signal (receive) peer=...)"},
     {dacsa_preflight_elf, false, false, FORK, "run the VM with a QEMU built for this x86-64 host"},
     {dacsa_preflight_gadgets, false, false, FORK,
      "name the monitor socket of a 64-bit QEMU that made the socket itself"},
@@ -62,6 +65,8 @@ static const struct {
     {dacsa_preflight_cgroup_memory, true, false, FORK, MEMORY},
     {dacsa_preflight_cgroup_waits, true, false, FORK,
      "turn it on (0 into memory.oom_control), or lift the limit"},
+    {dacsa_preflight_cgroup_group, true, false, FORK,
+     "write 0 to it (systemd: OOMPolicy=continue for the VM's unit)"},
     {dacsa_preflight_host_memory, true, false, FORK, "drop snapshots, or free memory"},
     {dacsa_preflight_cgroup_copies, false, true, FORK, MEMORY},
     {dacsa_preflight_host_copies, false, true, FORK, "drop snapshots, or free memory"},

@@ -18,6 +18,7 @@ typedef struct {
   const GArray *vmas;     /* DacsaHostVma of the QEMU process; NULL: they cannot be read */
   const GArray *ram_hvas; /* uint64_t: one address in each block of guest RAM */
   int attach_errno; /* why /proc/PID/mem, which asks for the right to trace, does not open; or 0 */
+  int signal_errno; /* why QEMU cannot be sent a signal; or 0 */
   bool has_gadgets;
   uint64_t ram_bytes; /* of the guest; 0: not known */
 } DacsaPreflight;

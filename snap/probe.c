@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -159,6 +160,13 @@ attach_errno(pid_t pid)
   return mem < 0 && (errsv == EACCES || errsv == EPERM) ? errsv : 0;
 }
 
+/* Why it cannot be sent a signal, or 0. */
+static int
+signal_errno(pid_t pid)
+{
+  return kill(pid, 0) < 0 && (errno == EACCES || errno == EPERM) ? errno : 0;
+}
+
 /* The C library has both; a statically linked QEMU has them in its own code. */
 static void
 find_gadgets(DacsaProbe *probe, const GArray *host)
@@ -226,8 +234,14 @@ dacsa_probe_monitor(DacsaMonitor *monitor, const char *const *methods, DacsaProb
   collect_vmas(probe, host, hvas);
   find_gadgets(probe, host);
   bool has_gadgets = probe->gadgets.syscall_ret && probe->gadgets.restorer;
-  const DacsaPreflight preflight = {
-      "", monitor, host, hvas, denied, has_gadgets, dacsa_layout_ram_bytes(probe->layout)};
+  const DacsaPreflight preflight = {.root = "",
+                                    .monitor = monitor,
+                                    .vmas = host,
+                                    .ram_hvas = hvas,
+                                    .attach_errno = denied,
+                                    .signal_errno = signal_errno(probe->pid),
+                                    .has_gadgets = has_gadgets,
+                                    .ram_bytes = dacsa_layout_ram_bytes(probe->layout)};
   GPtrArray *findings = dacsa_preflight_run(&preflight);
   const DacsaMethod *method =
       dacsa_verdict_reach(findings, methods, dacsa_preflight_copy_bytes(&preflight));

@@ -207,9 +207,28 @@ await_all_of(DacsaVm *vm, void *data)
   }
 }
 
+/* A worker has saved its record, and there was no time to hear of it. */
+static void
+drop_unheard(DacsaShelf *self)
+{
+  g_autoptr(GPtrArray) records = dacsa_state_load(self->state_path);
+
+  for (guint i = 0; i < records->len; i++) {
+    const DacsaRecord *record = g_ptr_array_index(records, i);
+    int pidfd;
+
+    if (!dacsa_kept_open(record, &pidfd))
+      continue;
+    if (syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0) == 0)
+      dacsa_state_remove(self->state_path, record->vm, record->name);
+    close(pidfd);
+  }
+}
+
 void
 dacsa_shelf_drop_all(DacsaShelf *self)
 {
   dacsa_fleet_foreach(self->options.fleet, drop_all_of, self);
+  drop_unheard(self);
   dacsa_fleet_foreach(self->options.fleet, await_all_of, self);
 }

@@ -40,5 +40,6 @@ int dacsa_shelf_drop(DacsaShelf *shelf, DacsaKept *kept, DacsaEnd end, const cha
 /* Removes the tombstone of that name; false: there is none. */
 bool dacsa_shelf_forget(DacsaShelf *shelf, DacsaVm *vm, const char *name);
 
-/* Drops all, and waits for their end. */
+/* Drops all, also those that only their records tell of, and waits for the end of those it keeps.
+ */
 void dacsa_shelf_drop_all(DacsaShelf *shelf);

@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #define SUFFIX ".snapshot"
-#define UNFINISHED ".new"
 #define MAX_NAME 200u /* bytes */
 
 char *
@@ -41,14 +40,28 @@ dacsa_state_open(const char *path, int *ret_lock, GError **error)
   return true;
 }
 
+/* What those who were killed had begun to write, and what the daemon told. */
+static void
+remove_remains(const char *path)
+{
+  g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+  const char *name;
+
+  while (dir && (name = g_dir_read_name(dir))) {
+    g_autofree char *file = g_build_filename(path, name, NULL);
+
+    if (strcmp(name, "log") == 0 || g_str_has_suffix(name, DACSA_STATE_UNFINISHED))
+      unlink(file);
+  }
+}
+
 void
 dacsa_state_close(const char *path, int lock)
 {
   g_autoptr(GPtrArray) records = dacsa_state_load(path);
-  g_autofree char *log = g_build_filename(path, "log", NULL);
 
   if (records->len == 0) {
-    unlink(log);
+    remove_remains(path);
     rmdir(path);
     rmdir(DACSA_STATE_ROOT);
   }
@@ -92,7 +105,7 @@ dacsa_state_load_files(const char *path, const char *suffix, void *(*load)(const
 bool
 dacsa_state_is_name(const char *vm, const char *name)
 {
-  g_autofree char *longest = dacsa_state_file("", vm, name, SUFFIX UNFINISHED);
+  g_autofree char *longest = dacsa_state_file("", vm, name, SUFFIX DACSA_STATE_UNFINISHED);
 
   if (name[0] == '\0' || name[0] == '.' || strlen(name) > MAX_NAME || strchr(name, '/') ||
       strcmp(name, "status") == 0 || strcmp(name, "latest") == 0 ||
@@ -109,7 +122,7 @@ dacsa_state_save(const char *path, const DacsaRecord *record, GError **error)
 {
   g_autofree char *file = record_path(path, record->vm, record->name);
   g_autofree char *text = dacsa_record_to_text(record);
-  g_autofree char *unfinished = g_strconcat(file, UNFINISHED, NULL);
+  g_autofree char *unfinished = g_strconcat(file, DACSA_STATE_UNFINISHED, NULL);
   g_autoptr(GError) cause = NULL;
 
   unlink(unfinished); /* of one that was killed: it would be written over, not cut off */

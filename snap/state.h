@@ -6,6 +6,9 @@
 
 #define DACSA_STATE_ROOT "/run/dacsa" /* of all mounts */
 
+/* What is added to the name of a file there that is not complete yet. */
+#define DACSA_STATE_UNFINISHED ".new"
+
 /* The path for a mount point (an absolute path); owned. */
 char *dacsa_state_path(const char *mountpoint);
 

@@ -291,6 +291,27 @@ find_vm(Take *self, GError **error)
 }
 
 static bool
+check_wanted(const Take *self, GError **error)
+{
+  return !g_atomic_int_get(self->options->unwanted) ||
+         dacsa_fail(error, DACSA_ERROR_BUSY, "it came too late, and was dropped");
+}
+
+/* Asked again once the record is there: who did not find it may have said so in between. */
+static bool
+publish(const Take *self, const DacsaRecord *record, GError **error)
+{
+  const DacsaTakeOptions *options = self->options;
+
+  if (!check_wanted(self, error) || !dacsa_state_save(options->state_path, record, error))
+    return false;
+  if (check_wanted(self, error))
+    return true;
+  dacsa_state_remove(options->state_path, record->vm, record->name);
+  return false;
+}
+
+static bool
 take_locked(Take *self, DacsaRecord **ret, GError **error)
 {
   g_autoptr(DacsaRecord) record = NULL;
@@ -303,7 +324,7 @@ take_locked(Take *self, DacsaRecord **ret, GError **error)
   if (!record)
     return dacsa_fail(error, DACSA_ERROR_BUSY,
                       "the VM's memory map kept changing: try again when it has booted");
-  if (!dacsa_state_save(self->options->state_path, record, error)) {
+  if (!publish(self, record, error)) {
     kill(record->child, SIGKILL);
     return false;
   }

@@ -10,11 +10,12 @@ typedef void (*DacsaTakeFailedEarly)(const GError *error, void *data);
 /* All borrowed. */
 typedef struct {
   const DacsaVmAddress *address;
-  const DacsaProbe *probe;           /* of that VM */
-  const char *const *methods;        /* as given to dacsa_probe_run */
-  const char *name;                  /* of the snapshot */
-  const char *state_path;            /* where its journal and its record are to be */
-  bool scheduled;                    /* see snap/record.h */
+  const DacsaProbe *probe;    /* of that VM */
+  const char *const *methods; /* as given to dacsa_probe_run */
+  const char *name;           /* of the snapshot */
+  const char *state_path;     /* where its journal and its record are to be */
+  bool scheduled;             /* see snap/record.h */
+  const gint *unwanted; /* atomic, and may change at any time: not 0, nobody wants it any more */
   DacsaTakeFailedEarly failed_early; /* may be NULL */
   void *data;
 } DacsaTakeOptions;
@@ -23,7 +24,7 @@ typedef struct {
  * Takes a snapshot, and saves its record: owned. *ret_vmas, owned: DacsaForkVma, what was changed
  * of QEMU's and is to be verified; NULL: nothing. The VM is resumed whatever happens, and before
  * this returns. If the process is killed before, a journal is left that tells snap/recover.h what
- * to put right.
+ * to put right. Of an unwanted one nothing is left; who says so afterwards finds its record.
  */
 bool dacsa_take(const DacsaTakeOptions *options, DacsaRecord **ret, GArray **ret_vmas,
                 GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -11,6 +11,7 @@
 #include "snap/worker.h"
 
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #define TAKE_US (30 * G_USEC_PER_SEC)
@@ -29,6 +30,7 @@ struct DacsaTakes {
   DacsaShelf *shelf;
   DacsaCollapser *collapser;
   GPtrArray *rescues; /* Job: recoveries under way; borrowed */
+  gint *unwanted;     /* shared with the workers: not 0, no snapshot is wanted any more */
 };
 
 /* A take, or the recovery after one. */
@@ -66,6 +68,10 @@ dacsa_takes_new(const char *state_path, DacsaTakesOver over, void *data)
 {
   DacsaTakes *self = g_new0(DacsaTakes, 1);
 
+  self->unwanted = mmap(NULL, sizeof(*self->unwanted), PROT_READ | PROT_WRITE,
+                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (self->unwanted == MAP_FAILED)
+    g_error("no memory for a page"); /* as where there is none for anything else */
   self->state_path = g_strdup(state_path);
   self->over = over;
   self->data = data;
@@ -79,6 +85,7 @@ dacsa_takes_free(DacsaTakes *self)
   if (!self)
     return;
   g_ptr_array_unref(self->rescues);
+  munmap(self->unwanted, sizeof(*self->unwanted));
   g_free(self->state_path);
   g_free(self);
 }
@@ -138,10 +145,24 @@ verify(const Task *task, const GArray *vmas)
   dacsa_vmlock_release(probe->pid, lock);
 }
 
+/* The daemon has ended without this take. If no other serves its mount, the state directory was
+ * left for the take's sake alone. */
 static void
-run_task(int reply_fd, void *data)
+leave_nothing(const Task *task, const GError *error)
 {
-  Task *task = data;
+  const char *state_path = task->takes->state_path;
+  int lock;
+
+  if (error)
+    dacsa_log(DACSA_LOG_REFUSED, G_LOG_LEVEL_MESSAGE, task->request->vm, task->request->name, -1,
+              "%s", error->message);
+  if (dacsa_state_open(state_path, &lock, NULL))
+    dacsa_state_close(state_path, lock);
+}
+
+static void
+run_take(Task *task)
+{
   const DacsaVm *vm = task->vm;
   const DacsaTakeOptions options = {.address = vm->address,
                                     .probe = vm->probe,
@@ -149,25 +170,36 @@ run_task(int reply_fd, void *data)
                                     .name = task->request->name,
                                     .state_path = task->takes->state_path,
                                     .scheduled = task->request->scheduled,
+                                    .unwanted = task->takes->unwanted,
                                     .failed_early = failed_early,
                                     .data = task};
   g_autoptr(DacsaRecord) record = NULL;
   g_autoptr(GArray) vmas = NULL;
   g_autoptr(GError) error = NULL;
+  bool ok = false;
+
+  if (task->after && !dacsa_worker_await(task->after, YIELD_MS))
+    dacsa_fail(&error, DACSA_ERROR_BUSY, "QEMU's huge pages are being worked on: try again");
+  else
+    ok = dacsa_take(&options, &record, &vmas, &error);
+  if (task->reply_fd >= 0) {
+    g_autofree char *text = ok ? dacsa_record_to_text(record) : NULL;
+
+    dacsa_worker_reply(task->reply_fd, ok ? g_variant_new_string(text) : NULL, ok ? NULL : error);
+  }
+  if (g_atomic_int_get(options.unwanted))
+    leave_nothing(task, error);
+  else if (vmas)
+    verify(task, vmas);
+}
+
+static void
+run_task(int reply_fd, void *data)
+{
+  Task *task = data;
 
   task->reply_fd = reply_fd;
-  if (task->after && !dacsa_worker_await(task->after, YIELD_MS)) {
-    dacsa_fail(&error, DACSA_ERROR_BUSY, "QEMU's huge pages are being worked on: try again");
-    dacsa_worker_reply(reply_fd, NULL, error);
-    return;
-  }
-  bool ok = dacsa_take(&options, &record, &vmas, &error);
-  if (task->reply_fd < 0)
-    return;
-  g_autofree char *text = ok ? dacsa_record_to_text(record) : NULL;
-  dacsa_worker_reply(reply_fd, ok ? g_variant_new_string(text) : NULL, ok ? NULL : error);
-  if (vmas)
-    verify(task, vmas);
+  run_take(task);
 }
 
 /* -- its end -- */
@@ -440,6 +472,8 @@ void
 dacsa_takes_end(DacsaTakes *self, bool all)
 {
   await_rescues(self, LAST_RESCUE_MS);
-  if (all)
-    await_takes(self);
+  if (!all)
+    return;
+  await_takes(self);
+  g_atomic_int_set(self->unwanted, 1);
 }

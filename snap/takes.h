@@ -38,5 +38,7 @@ void dacsa_takes_begin(DacsaTakes *takes, DacsaFleet *fleet, DacsaShelf *shelf,
 bool dacsa_takes_start(DacsaTakes *takes, DacsaVm *vm, const DacsaTakeRequest *request,
                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Waits, within reason, for recoveries; with all set also until no snapshot is being taken. */
+/* Waits, within reason, for recoveries; with all set also until no snapshot is being taken. Then
+ * what is not over in time goes on for the sake of its VM alone: its worker, which may be the only
+ * one left, drops what it makes. Who calls it drops what has a record. */
 void dacsa_takes_end(DacsaTakes *takes, bool all);

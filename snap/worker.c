@@ -278,9 +278,9 @@ dacsa_worker_start(DacsaWorkerJob job, void *job_data, gint64 deadline_us, Dacsa
 
 bool
 dacsa_worker_start_expendable(DacsaWorkerJob job, void *job_data, DacsaWorkerDone done,
-                              void *done_data, DacsaWorker **ret, GError **error)
+                              DacsaWorkerEnded ended, void *data, DacsaWorker **ret, GError **error)
 {
-  *ret = start(job, job_data, 0, done, NULL, done_data, error);
+  *ret = start(job, job_data, 0, done, ended, data, error);
   return *ret != NULL;
 }
 

@@ -36,15 +36,17 @@ bool dacsa_worker_start(DacsaWorkerJob job, void *job_data, gint64 deadline_us,
 bool dacsa_worker_start_watched(DacsaWorkerJob job, void *job_data, gint64 deadline_us,
                                 DacsaWorkerDone done, DacsaWorkerEnded ended, void *data,
                                 GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/* The same for a job that takes as long as it takes, and that may be ended before: there is no
- * deadline, and it ends when the caller's process does. *ret is the worker's, good until done is
- * called or dacsa_worker_end is. */
+
+/* The same, with ended too, for a job that takes as long as it takes, and that may be ended before:
+ * there is no deadline, and it ends when the caller's process does. *ret is the worker's, good
+ * until done or ended is called or dacsa_worker_end is. */
 bool dacsa_worker_start_expendable(DacsaWorkerJob job, void *job_data, DacsaWorkerDone done,
-                                   void *done_data, DacsaWorker **ret,
+                                   DacsaWorkerEnded ended, void *data, DacsaWorker **ret,
                                    GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Kills it, wherever it is: done is not called any more. It is gone as soon as the kernel has
- * finished the system call it was in; the pid is for dacsa_worker_await. */
+/* Kills it, wherever it is: done is not called any more, but ended is, as if it had replied. It is
+ * gone as soon as the kernel has finished the system call it was in; the pid is for
+ * dacsa_worker_await. */
 pid_t dacsa_worker_end(DacsaWorker *worker);
 
 /* In another worker: waits until one is gone that was ended. false: it is not in time. */

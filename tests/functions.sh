@@ -211,15 +211,23 @@ use_kernel() {
 }
 
 # start_guest NAME [QEMU ARGS]: the test guest, booted, at its prompt. kernel_args=... are for its kernel.
+# Once in some hundred times an emulated guest hangs as it boots, before anything of ours has touched it: that one is
+# started again.
 start_guest() {
-  local name=$1
+  local name=$1 arguments
   shift
   truncate -s 256M "$tmp/$name.truth" # sparse; the guest writes there what it says of itself
-  start_qemu "$name" -smp 2 -kernel "$guest_images/vmlinuz" -initrd "$guest_images/initramfs.gz" \
-    -append "console=ttyS0 quiet loglevel=0 ${kernel_args:-}" \
-    -drive "if=none,id=truth,format=raw,file=$tmp/$name.truth" \
-    -device virtio-blk-pci,drive=truth,serial=truth "$@"
-  await_guest "$name"
+  arguments=(-smp 2 -kernel "$guest_images/vmlinuz" -initrd "$guest_images/initramfs.gz"
+    -append "console=ttyS0 quiet loglevel=0 ${kernel_args:-}"
+    -drive "if=none,id=truth,format=raw,file=$tmp/$name.truth"
+    -device "virtio-blk-pci,drive=truth,serial=truth" "$@")
+  start_qemu "$name" "${arguments[@]}"
+  if ! wait_for 60 guest_is_ready "$name"; then
+    echo "the guest $name hangs as it boots: once more" >&2
+    stop_guest "$name"
+    start_qemu "$name" "${arguments[@]}"
+    await_guest "$name"
+  fi
 }
 
 # start_debian NAME [QEMU ARGS]: the same kernel with a full Debian (tests/guest/build-debian). What it

@@ -50,10 +50,10 @@ drop_shown() {
   done
 }
 
-# start_kill STEP-OR-AFTER NUMBER [PID...]: kill-at; its line goes to $tmp/killed.
+# start_kill MODE NUMBER [PID-OR-COMMAND...]: kill-at; its line goes to $tmp/killed. Its command has STATE_DIR.
 start_kill() {
   : >"$tmp/killed"
-  "$kill_at" "$dacsa_pid" "$(state_dir)" "$@" >"$tmp/killed" &
+  STATE_DIR=$(state_dir) "$kill_at" "$dacsa_pid" "$(state_dir)" "$@" >"$tmp/killed" &
   killer=$!
   wait_for 10 grep -q ready "$tmp/killed" || fail "kill-at is not ready"
 }

@@ -2,12 +2,14 @@
  * kill-at KEEPER STATE-DIR step N [PID...]
  * kill-at KEEPER STATE-DIR after MICROSECONDS [PID...]
  * kill-at KEEPER STATE-DIR run N COMMAND
+ * kill-at KEEPER STATE-DIR resumed N COMMAND
  * kill-at KEEPER STATE-DIR recovery N M
  *
  * Kills the worker that takes the next snapshot, and before it each PID: at the N-th stop at the
  * entry or the exit of a system call, counted from when the take's journal is there (step), or that
- * long after (after). Or runs a command while the worker stands still at that stop, and then lets
- * it go on (run). Prints `ready` when it may be taken, then one line:
+ * long after (after). Or runs a command while the worker stands still at that stop, counted from
+ * when the journal has the chain (run) or tells that the VM runs again (resumed), and then lets it
+ * go on. Prints `ready` when it may be taken, then one line:
  *
  *   killed N entry|exit CALL-NUMBER       or: after MICROSECONDS
  *   ran N entry|exit CALL-NUMBER
@@ -36,7 +38,8 @@ static const char *state_dir;
 static pid_t keeper;
 static pid_t others[MAX_PIDS];
 static int n_others;
-static const char *command; /* or NULL */
+static const char *command;      /* or NULL */
+static const char *awaited_line; /* of the journal, before its worker counts; NULL: none */
 
 static void
 die(const char *what)
@@ -71,16 +74,16 @@ journal_worker(void)
 {
   char path[4096], line[4096];
   int worker = 0;
-  bool has_chain = false;
+  bool has_line = !awaited_line;
   FILE *file = find_journal(path, sizeof(path)) ? fopen(path, "r") : NULL;
 
   while (file && fgets(line, sizeof(line), file)) {
     sscanf(line, "worker=%d", &worker);
-    has_chain = has_chain || strcmp(line, "[chain]\n") == 0;
+    has_line = has_line || strcmp(line, awaited_line) == 0;
   }
   if (file)
     fclose(file);
-  return has_chain || !command ? worker : 0;
+  return has_line ? worker : 0;
 }
 
 static void
@@ -241,14 +244,18 @@ int
 main(int argc, char **argv)
 {
   if (argc < 5 || argc - 5 > MAX_PIDS) {
-    fputs(
-        "usage: kill-at KEEPER STATE-DIR step|after|run|recovery NUMBER [PID...|COMMAND|NUMBER]\n",
-        stderr);
+    fputs("usage: kill-at KEEPER STATE-DIR step|after|run|resumed|recovery NUMBER "
+          "[PID...|COMMAND|NUMBER]\n",
+          stderr);
     return 2;
   }
   keeper = atoi(argv[1]);
   state_dir = argv[2];
-  command = strcmp(argv[3], "run") == 0 ? argv[5] : NULL;
+  if (strcmp(argv[3], "run") == 0)
+    awaited_line = "[chain]\n";
+  else if (strcmp(argv[3], "resumed") == 0)
+    awaited_line = "not_ours=true\n";
+  command = awaited_line ? argv[5] : NULL;
   const bool recovery = strcmp(argv[3], "recovery") == 0 && argc > 5;
   for (int i = 5; i < argc && !command && !recovery; i++)
     others[n_others++] = atoi(argv[i]);

@@ -2,6 +2,7 @@
 #include "check.h"
 
 #include "snap/journal.h"
+#include "snap/state.h"
 
 #include <glib/gstdio.h>
 #include <string.h>
@@ -143,6 +144,24 @@ test_twice(void)
   g_assert_false(there->ran);
 }
 
+/* What a take that was killed had begun to write is neither a journal nor in the way of the next.
+ */
+static void
+test_unfinished(void)
+{
+  g_auto(Fixture) f;
+  g_autofree char *path = NULL;
+  g_autofree char *text = g_strnfill(100000, '#');
+
+  set_up(&f);
+  path = g_build_filename(f.dir, "a%20vm%2F1@s.taking" DACSA_STATE_UNFINISHED, NULL);
+  g_assert_true(g_file_set_contents(path, text, -1, NULL));
+  g_assert_false(dacsa_journal_exists(f.dir, "a vm/1", "s"));
+  close(save(&f, true));
+  g_autoptr(DacsaJournal) journal = dacsa_journal_find(f.dir, "a vm/1", "s");
+  g_assert_true(journal->ran);
+}
+
 static void
 test_cut_short(void)
 {
@@ -170,6 +189,7 @@ main(int argc, char **argv)
   g_test_add_func("/journal/written", test_written);
   g_test_add_func("/journal/chains", test_chains);
   g_test_add_func("/journal/twice", test_twice);
+  g_test_add_func("/journal/unfinished", test_unfinished);
   g_test_add_func("/journal/cut-short", test_cut_short);
   return g_test_run();
 }

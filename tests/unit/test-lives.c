@@ -5,9 +5,13 @@
 #include "snap/lives.h"
 
 #include <errno.h>
+#include <glib-unix.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
+
+#define HANG_US (100 * 1000)
 
 typedef struct {
   bool is_wanted;
@@ -15,7 +19,9 @@ typedef struct {
   int status;   /* with this */
   bool lingers; /* it closes its channel and stays */
   bool fails;   /* there is no process to be had */
+  bool hangs;   /* it computes for ever, its channel open */
   uint32_t number;
+  pid_t pid;
 } Fake;
 
 static bool
@@ -34,9 +40,11 @@ start(int channel, uint32_t number, void *data)
     errno = EAGAIN;
     return -1;
   }
-  pid_t pid = fork();
-  if (pid != 0)
-    return pid;
+  fake->pid = fork();
+  if (fake->pid != 0)
+    return fake->pid;
+  for (volatile bool hangs = fake->hangs; hangs;)
+    ;
   if (fake->signal)
     raise(fake->signal);
   close(channel);
@@ -45,12 +53,33 @@ start(int channel, uint32_t number, void *data)
   _exit(fake->status);
 }
 
+/* One that hangs has been at the same thing all the time. */
+static void
+tell_tasks(DacsaTask ret[DACSA_TASKS_MAX], void *data)
+{
+  const Fake *fake = data;
+
+  memset(ret, 0, sizeof(DacsaTask) * DACSA_TASKS_MAX);
+  if (fake->hangs)
+    ret[7] = (DacsaTask){4, fake->pid};
+}
+
 static DacsaLives *
 lives_of(Fake *fake)
 {
-  const DacsaLivesOptions options = {is_wanted, start, fake};
+  const DacsaLivesOptions options = {is_wanted, start, tell_tasks, HANG_US, fake};
 
   return dacsa_lives_new(&options);
+}
+
+/* Waits for it: the main loop does that in the keeper. */
+static DacsaLifeEnd
+end(DacsaLives *lives, char **ret_how)
+{
+  struct pollfd ended = {.fd = dacsa_lives_kill(lives), .events = POLLIN};
+
+  g_assert_cmpint(poll(&ended, 1, -1), ==, 1);
+  return dacsa_lives_end(lives, ret_how);
 }
 
 /* Starts one, waits until it has closed its channel, and ends it. */
@@ -64,7 +93,7 @@ live(DacsaLives *lives, char **ret_how)
   CHECK_OK(dacsa_lives_start(lives, &channel, &error), error);
   CHECK_FAILS(dacsa_channel_receive(channel, &message, &error), error, DACSA_ERROR_NOT_FOUND);
   close(channel);
-  return dacsa_lives_end(lives, ret_how);
+  return end(lives, ret_how);
 }
 
 static void
@@ -113,6 +142,41 @@ test_too_many(void)
   }
 }
 
+static gboolean
+on_closed(gint fd, GIOCondition condition, void *data)
+{
+  bool *is_closed = data;
+
+  (void)condition;
+  close(fd);
+  *is_closed = true;
+  return G_SOURCE_REMOVE;
+}
+
+/* One that is at one thing for too long is killed unasked, and then it is as if it had crashed. */
+static void
+test_hangs(void)
+{
+  Fake fake = {.is_wanted = true, .hangs = true};
+  g_autoptr(DacsaLives) lives = lives_of(&fake);
+
+  dacsa_lives_allow(lives, 1000);
+  for (uint32_t i = 1; i <= 3; i++) {
+    g_autofree char *how = NULL;
+    g_autoptr(GError) error = NULL;
+    bool is_closed = false;
+    int channel;
+
+    CHECK_OK(dacsa_lives_start(lives, &channel, &error), error);
+    g_unix_fd_add(channel, G_IO_HUP, on_closed, &is_closed);
+    while (!is_closed)
+      g_main_context_iteration(NULL, TRUE);
+    g_assert_cmpint(end(lives, &how), ==, DACSA_LIFE_CRASHED);
+    g_assert_nonnull(strstr(how, "hung, and was killed: "));
+    g_assert_cmpuint(fake.number, ==, i);
+  }
+}
+
 static void
 test_no_process(void)
 {
@@ -134,6 +198,7 @@ main(int argc, char **argv)
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/lives/ends", test_ends);
   g_test_add_func("/lives/too-many", test_too_many);
+  g_test_add_func("/lives/hangs", test_hangs);
   g_test_add_func("/lives/no-process", test_no_process);
   return g_test_run();
 }

@@ -34,7 +34,7 @@ typedef struct {
   char *root;
   FakeMonitor monitor;
   GArray *vmas, *ram_hvas;
-  int attach_errno;
+  int attach_errno, signal_errno;
   bool has_gadgets;
   uint64_t ram_bytes;
 } Fixture;
@@ -130,8 +130,14 @@ tear_down(Fixture *f, const void *data)
 static GPtrArray *
 run(Fixture *f)
 {
-  const DacsaPreflight preflight = {f->root,         &f->monitor.monitor, f->vmas,     f->ram_hvas,
-                                    f->attach_errno, f->has_gadgets,      f->ram_bytes};
+  const DacsaPreflight preflight = {.root = f->root,
+                                    .monitor = &f->monitor.monitor,
+                                    .vmas = f->vmas,
+                                    .ram_hvas = f->ram_hvas,
+                                    .attach_errno = f->attach_errno,
+                                    .signal_errno = f->signal_errno,
+                                    .has_gadgets = f->has_gadgets,
+                                    .ram_bytes = f->ram_bytes};
 
   return dacsa_preflight_run(&preflight);
 }
@@ -515,6 +521,34 @@ test_no_oom_killer(Fixture *f, const void *data)
   check_refused(f, NULL);
 }
 
+/* In QEMU's cgroup or one above it the kernel kills all or none. */
+static void
+test_dies_together(Fixture *f, const void *data)
+{
+  (void)data;
+  fake_host_put(f->root, "/proc/self/mountinfo", "30 1 0:25 / /cg rw - cgroup2 cgroup2 rw\n");
+  fake_host_put(f->root, "/proc/4242/cgroup", "0::/vms/vm\n");
+  fake_host_put(f->root, "/cg/vms/vm/memory.oom.group", "0\n");
+  fake_host_put(f->root, "/cg/vms/memory.oom.group", "0\n");
+  fake_host_put(f->root, "/cg/others/memory.oom.group", "1\n");
+  check_refused(f, NULL);
+  fake_host_put(f->root, "/cg/vms/memory.oom.group", "1\n");
+  check_refused(f, "kill QEMU with its snapshot (/cg/vms/memory.oom.group is 1)");
+  fake_host_put(f->root, "/cg/vms/vm/memory.oom.group", "1\n");
+  check_refused(f, "(/cg/vms/vm/memory.oom.group is 1)");
+}
+
+static void
+test_signal(Fixture *f, const void *data)
+{
+  (void)data;
+  f->signal_errno = EPERM;
+  check_refused(f, "dacsa may not send signals to QEMU (Operation not permitted)");
+  f->signal_errno = EACCES;
+  fake_host_put(f->root, "/proc/self/attr/apparmor/current", "dacsa (enforce)\n");
+  check_refused(f, "dacsa is confined (dacsa (enforce)) and may not send signals");
+}
+
 static void
 test_overcommit(Fixture *f, const void *data)
 {
@@ -617,6 +651,8 @@ main(int argc, char **argv)
   ADD("tasks", test_tasks);
   ADD("memory", test_memory);
   ADD("no-oom-killer", test_no_oom_killer);
+  ADD("dies-together", test_dies_together);
+  ADD("signal", test_signal);
   ADD("overcommit", test_overcommit);
   ADD("copy-memory", test_copy_memory);
   ADD("copy-commit", test_copy_commit);

@@ -296,8 +296,9 @@ test_expendable(void)
   g_auto(Result) r = {.loop = g_main_loop_new(NULL, FALSE)};
   DacsaWorker *worker;
 
-  CHECK_OK(dacsa_worker_start_expendable(job_tells_its_score, NULL, done, &r, &worker, &error),
-           error);
+  CHECK_OK(
+      dacsa_worker_start_expendable(job_tells_its_score, NULL, done, NULL, &r, &worker, &error),
+      error);
   g_main_loop_run(r.loop);
   g_assert_cmpstr(r.payload, ==, "'1000'");
   finish();
@@ -320,7 +321,7 @@ test_end(void)
   g_auto(Result) r = {.loop = g_main_loop_new(NULL, FALSE)};
   DacsaWorker *worker;
 
-  CHECK_OK(dacsa_worker_start_expendable(job_waits, NULL, done, &r, &worker, &error), error);
+  CHECK_OK(dacsa_worker_start_expendable(job_waits, NULL, done, NULL, &r, &worker, &error), error);
   g_assert_false(dacsa_worker_await(getpid(), 0));
   const pid_t pid = dacsa_worker_end(worker);
   g_assert_true(dacsa_worker_await(pid, 10000));
@@ -344,7 +345,7 @@ test_ends_with_its_starter(void)
     dup2(fds[1], STDIN_FILENO);
     close(fds[0]);
     close(fds[1]);
-    _exit(dacsa_worker_start_expendable(job_waits, NULL, done, NULL, &worker, NULL) ? 0 : 1);
+    _exit(dacsa_worker_start_expendable(job_waits, NULL, done, NULL, NULL, &worker, NULL) ? 0 : 1);
   }
   int status;
 
