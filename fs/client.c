@@ -22,6 +22,31 @@ dacsa_client_check_mount(const char *mount)
                         mount, mount);
 }
 
+bool
+dacsa_client_begin(const DacsaClientCommand *command, int *argc, char ***argv, char **ret_mount,
+                   int *ret_status)
+{
+  g_autofree char *mount = NULL;
+  const GOptionEntry entries[] = {
+      {"mount", 0, 0, G_OPTION_ARG_FILENAME, &mount, "where dacsa is mounted [/dacsa]", "DIR"},
+      {NULL, 0, 0, 0, NULL, NULL, NULL}};
+
+  if (!dacsa_cmd_parse(command->name, command->parameters, command->summary, entries, argc, argv,
+                       ret_status))
+    return false;
+  if (*argc - 1 < command->min || *argc - 1 > command->max) {
+    *ret_status = dacsa_cmd_usage(command->name, "%s", command->usage);
+    return false;
+  }
+  if (!mount)
+    mount = g_strdup(DACSA_DEFAULT_MOUNT);
+  *ret_status = dacsa_client_check_mount(mount);
+  if (*ret_status != 0)
+    return false;
+  *ret_mount = g_steal_pointer(&mount);
+  return true;
+}
+
 static gint
 compare_names(gconstpointer a, gconstpointer b)
 {
@@ -81,12 +106,9 @@ dacsa_client_each_row(const char *path, const char *with, DacsaClientRowFunc fun
   g_autofree char *text = dacsa_client_read(path);
   g_autoptr(JsonParser) parser = json_parser_new_immutable();
 
-  for (char *line = text, *end; *line; line = end) {
-    end = strchr(line, '\n');
-    if (end)
-      *end++ = '\0';
-    else
-      end = line + strlen(line);
+  for (char *rest = text; rest && *rest;) {
+    const char *line = strsep(&rest, "\n");
+
     if ((!with || strstr(line, with)) && json_parser_load_from_data(parser, line, -1, NULL) &&
         JSON_NODE_HOLDS_OBJECT(json_parser_get_root(parser)))
       func(json_node_get_object(json_parser_get_root(parser)), data);

@@ -8,6 +8,18 @@
 /* Checks that there is a dacsa mount there: 0, or the exit status after telling what is amiss. */
 int dacsa_client_check_mount(const char *mount);
 
+/* A command with one option, --mount. */
+typedef struct {
+  const char *name, *parameters, *summary; /* as dacsa_cmd_parse has them */
+  int min, max;                            /* arguments that it takes */
+  const char *usage;                       /* what is said where it gets fewer or more */
+} DacsaClientCommand;
+
+/* Parses its command line, and checks that there is a mount: *ret_mount (owned). false: the exit
+ * status is in *ret_status, and what is amiss has been told. */
+bool dacsa_client_begin(const DacsaClientCommand *command, int *argc, char ***argv,
+                        char **ret_mount, int *ret_status) G_GNUC_WARN_UNUSED_RESULT;
+
 /* Names in a directory, sorted, without those that are no directories (VMs, snapshots). Owned. */
 GPtrArray *dacsa_client_directories(const char *path);
 

@@ -43,21 +43,20 @@ check_vm(const char *mount, const char *vm)
 int
 dacsa_cmd_check(int argc, char **argv)
 {
-  g_autofree char *given = NULL;
-  const GOptionEntry entries[] = {
-      {"mount", 0, 0, G_OPTION_ARG_FILENAME, &given, "where dacsa is mounted [/dacsa]", "DIR"},
-      {NULL, 0, 0, 0, NULL, NULL, NULL}};
+  static const DacsaClientCommand command = {
+      .name = "check",
+      .parameters = "[VM...]",
+      .summary =
+          "Says of each VM, without touching it, whether it can be snapshotted; if not, why, "
+          "and what\nhelps. Exit status 1 if one cannot.",
+      .min = 0,
+      .max = G_MAXINT,
+  };
+  g_autofree char *mount = NULL;
   bool all = true;
   int status;
 
-  if (!dacsa_cmd_parse("check", "[VM...]",
-                       "Says of each VM, without touching it, whether it can be snapshotted; if "
-                       "not, why, and what\nhelps. Exit status 1 if one cannot.",
-                       entries, &argc, &argv, &status))
-    return status;
-  const char *mount = given ? given : DACSA_DEFAULT_MOUNT;
-  status = dacsa_client_check_mount(mount);
-  if (status != 0)
+  if (!dacsa_client_begin(&command, &argc, &argv, &mount, &status))
     return status;
   g_autoptr(GPtrArray) vms = dacsa_client_directories(mount);
   for (int i = 1; i < argc; i++)

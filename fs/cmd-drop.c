@@ -31,20 +31,18 @@ drop(const char *mount, const char *what)
 int
 dacsa_cmd_drop(int argc, char **argv)
 {
-  g_autofree char *given = NULL;
-  const GOptionEntry entries[] = {
-      {"mount", 0, 0, G_OPTION_ARG_FILENAME, &given, "where dacsa is mounted [/dacsa]", "DIR"},
-      {NULL, 0, 0, 0, NULL, NULL, NULL}};
+  static const DacsaClientCommand command = {
+      .name = "drop",
+      .parameters = "VM/NAME...",
+      .summary = "Removes snapshots and frees what they hold.",
+      .min = 1,
+      .max = G_MAXINT,
+      .usage = "name a snapshot as VM/NAME",
+  };
+  g_autofree char *mount = NULL;
   int status;
 
-  if (!dacsa_cmd_parse("drop", "VM/NAME...", "Removes snapshots and frees what they hold.", entries,
-                       &argc, &argv, &status))
-    return status;
-  const char *mount = given ? given : DACSA_DEFAULT_MOUNT;
-  if (argc < 2)
-    return dacsa_cmd_usage("drop", "name a snapshot as VM/NAME");
-  status = dacsa_client_check_mount(mount);
-  if (status != 0)
+  if (!dacsa_client_begin(&command, &argc, &argv, &mount, &status))
     return status;
   for (int i = 1; i < argc && status != 2; i++) {
     int one = drop(mount, argv[i]);

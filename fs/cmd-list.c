@@ -54,23 +54,19 @@ list_vm(const char *mount, const char *vm)
 int
 dacsa_cmd_list(int argc, char **argv)
 {
-  g_autofree char *given = NULL;
-  const GOptionEntry entries[] = {
-      {"mount", 0, 0, G_OPTION_ARG_FILENAME, &given, "where dacsa is mounted [/dacsa]", "DIR"},
-      {NULL, 0, 0, 0, NULL, NULL, NULL}};
+  static const DacsaClientCommand command = {
+      .name = "list",
+      .parameters = "[VM]",
+      .summary = "Shows the VMs and their snapshots: when each was taken, how long the VM was "
+                 "paused,\nand what copy-on-write costs the host now.",
+      .min = 0,
+      .max = 1,
+      .usage = "name one VM at the most",
+  };
+  g_autofree char *mount = NULL;
   int status;
 
-  if (!dacsa_cmd_parse(
-          "list", "[VM]",
-          "Shows the VMs and their snapshots: when each was taken, how long the VM was "
-          "paused,\nand what copy-on-write costs the host now.",
-          entries, &argc, &argv, &status))
-    return status;
-  const char *mount = given ? given : DACSA_DEFAULT_MOUNT;
-  if (argc > 2)
-    return dacsa_cmd_usage("list", "name one VM at the most");
-  status = dacsa_client_check_mount(mount);
-  if (status != 0)
+  if (!dacsa_client_begin(&command, &argc, &argv, &mount, &status))
     return status;
   g_autoptr(GPtrArray) vms = dacsa_client_directories(mount);
   if (argc == 2 && !g_ptr_array_find_with_equal_func(vms, argv[1], g_str_equal, NULL))

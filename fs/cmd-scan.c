@@ -37,6 +37,20 @@ typedef struct {
   char *tmpdir;
 } Scan;
 
+static void
+scan_clear(Scan *scan)
+{
+  g_free(scan->mount);
+  g_free(scan->cache);
+  g_strfreev(scan->databases);
+  g_strfreev(scan->rules);
+  g_strfreev(scan->exclude);
+  g_array_unref(scan->targets);
+  g_free(scan->tmpdir);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Scan, scan_clear)
+
 static int
 fail(const GError *error)
 {
@@ -263,16 +277,21 @@ find_targets(const Scan *scan, int n, char **words, GError **error)
                     "there is no snapshot; take one with dacsa snapshot VM");
 }
 
-/* Absolute names: the child sees no others. */
+/* An absolute name: the child sees no others. */
 static void
-make_absolute(GStrv paths)
+make_absolute(char **path)
 {
-  for (size_t i = 0; paths && paths[i]; i++) {
-    char *absolute = g_canonicalize_filename(paths[i], NULL);
+  char *absolute = g_canonicalize_filename(*path, NULL);
 
-    g_free(paths[i]);
-    paths[i] = absolute;
-  }
+  g_free(*path);
+  *path = absolute;
+}
+
+static void
+make_all_absolute(GStrv paths)
+{
+  for (size_t i = 0; paths && paths[i]; i++)
+    make_absolute(&paths[i]);
 }
 
 /* The databases that are meant; `none` stands for none. */
@@ -298,8 +317,8 @@ scan_as_told(Scan *scan, int n, char **words)
   if (scan->jobs < 0 || scan->jobs > MAX_JOBS)
     return dacsa_cmd_usage("scan", "--jobs %d: give a number from 1 to %d", scan->jobs, MAX_JOBS);
   choose_databases(scan);
-  make_absolute(scan->databases);
-  make_absolute(scan->rules);
+  make_all_absolute(scan->databases);
+  make_all_absolute(scan->rules);
   if (!scan->databases && !scan->rules)
     return dacsa_cmd_usage("scan", "with --database none give --rules");
   if (scan->jobs == 0)
@@ -314,7 +333,7 @@ scan_as_told(Scan *scan, int n, char **words)
 int
 dacsa_cmd_scan(int argc, char **argv)
 {
-  Scan scan = {.targets = NULL};
+  g_auto(Scan) scan = {.targets = dacsa_scan_targets_new()};
   const GOptionEntry entries[] = {
       {"mount", 0, 0, G_OPTION_ARG_FILENAME, &scan.mount, "where dacsa is mounted [/dacsa]", "DIR"},
       {"database", 'd', 0, G_OPTION_ARG_FILENAME_ARRAY, &scan.databases,
@@ -346,20 +365,7 @@ dacsa_cmd_scan(int argc, char **argv)
     return status;
   if (!scan.mount)
     scan.mount = g_strdup(DACSA_DEFAULT_MOUNT);
-  if (scan.mount[0] != '/') {
-    char *absolute = g_canonicalize_filename(scan.mount, NULL);
-
-    g_free(scan.mount);
-    scan.mount = absolute;
-  }
-  scan.targets = dacsa_scan_targets_new();
-  status = scan_as_told(&scan, argc - 1, argv + 1);
-  g_array_unref(scan.targets);
-  g_free(scan.mount);
-  g_free(scan.cache);
-  g_strfreev(scan.exclude);
-  g_strfreev(scan.databases);
-  g_strfreev(scan.rules);
-  g_free(scan.tmpdir);
-  return status;
+  if (scan.mount[0] != '/')
+    make_absolute(&scan.mount);
+  return scan_as_told(&scan, argc - 1, argv + 1);
 }

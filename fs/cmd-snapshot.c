@@ -101,22 +101,19 @@ explain_unknown_vm(const char *mount, const char *vm)
 int
 dacsa_cmd_snapshot(int argc, char **argv)
 {
-  g_autofree char *given = NULL;
-  const GOptionEntry entries[] = {
-      {"mount", 0, 0, G_OPTION_ARG_FILENAME, &given, "where dacsa is mounted [/dacsa]", "DIR"},
-      {NULL, 0, 0, 0, NULL, NULL, NULL}};
+  static const DacsaClientCommand command = {
+      .name = "snapshot",
+      .parameters = "VM [NAME]",
+      .summary = "Takes a snapshot of a VM and prints its path and how long the VM was paused.\n"
+                 "NAME is the time in UTC unless given.",
+      .min = 1,
+      .max = 2,
+      .usage = "name one VM, and a NAME if you like",
+  };
+  g_autofree char *mount = NULL;
   int status;
 
-  if (!dacsa_cmd_parse("snapshot", "VM [NAME]",
-                       "Takes a snapshot of a VM and prints its path and how long the VM was "
-                       "paused.\nNAME is the time in UTC unless given.",
-                       entries, &argc, &argv, &status))
-    return status;
-  const char *mount = given ? given : DACSA_DEFAULT_MOUNT;
-  if (argc < 2 || argc > 3)
-    return dacsa_cmd_usage("snapshot", "name one VM, and a NAME if you like");
-  status = dacsa_client_check_mount(mount);
-  if (status != 0)
+  if (!dacsa_client_begin(&command, &argc, &argv, &mount, &status))
     return status;
   g_autofree char *name =
       argc == 3 ? g_strdup(argv[2]) : dacsa_record_default_name(g_get_real_time());

@@ -218,7 +218,6 @@ dacsa_registry_remove_snapshot(DacsaRegistry *registry, const char *vm_name, con
 {
   g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&registry->lock);
   Vm *vm = find_vm(registry, vm_name);
-
   guint i;
   const DacsaSnapshot *s = find_snapshot(vm, name, &i);
 

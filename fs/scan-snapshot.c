@@ -136,14 +136,13 @@ scan_unit(Scan *scan, DacsaScanUnit *unit)
   dacsa_scan_job_count(scan->job, &counts);
   *slices = (gint)count_slices(unit);
   for (guint i = 1; i < count_slices(unit); i++) {
-    Task *task = g_new0(Task, 1);
+    const Task task = {.unit = unit, .slice = i, .slices = slices};
 
-    *task = (Task){.unit = unit, .slice = i, .slices = slices};
     g_mutex_lock(&scan->lock);
     scan->left++;
     scan->total++;
     g_mutex_unlock(&scan->lock);
-    g_thread_pool_push(scan->pool, task, NULL);
+    g_thread_pool_push(scan->pool, g_memdup2(&task, sizeof(task)), NULL);
   }
   scan_slice(scan, unit, 0, slices);
 }
@@ -264,44 +263,38 @@ run_phase(Scan *scan, GPtrArray *tasks, const char *what)
     fputs("\r\033[K", stderr);
 }
 
-static Task *
-task_new(void)
+static void
+add_task(GPtrArray *tasks, Task task)
 {
-  return g_new0(Task, 1);
+  g_ptr_array_add(tasks, g_memdup2(&task, sizeof(task)));
+}
+
+static void
+add_processes(const Scan *scan, GPtrArray *tasks)
+{
+  const GArray *pids = scan->target->pids;
+  g_autofree char *path = g_build_filename(scan->target->path, "processes", NULL);
+  g_autoptr(GPtrArray) names = pids ? NULL : dacsa_client_directories(path);
+
+  for (guint i = 0; names && i < names->len; i++)
+    add_task(tasks, (Task){.pid = g_strdup(g_ptr_array_index(names, i))});
+  for (guint i = 0; pids && i < pids->len; i++)
+    add_task(tasks, (Task){.pid = g_strdup_printf("%u", g_array_index(pids, uint32_t, i))});
 }
 
 static GPtrArray *
 memory_tasks(const Scan *scan)
 {
   GPtrArray *tasks = g_ptr_array_new();
-  g_autofree char *path = g_build_filename(scan->target->path, "processes", NULL);
-  g_autoptr(GPtrArray) names = scan->target->pids ? NULL : dacsa_client_directories(path);
 
-  for (guint i = 0; names && i < names->len; i++) {
-    Task *task = task_new();
-
-    task->pid = g_strdup(g_ptr_array_index(names, i));
-    g_ptr_array_add(tasks, task);
-  }
-  for (guint i = 0; scan->target->pids && i < scan->target->pids->len; i++) {
-    Task *task = task_new();
-
-    task->pid = g_strdup_printf("%u", g_array_index(scan->target->pids, uint32_t, i));
-    g_ptr_array_add(tasks, task);
-  }
+  add_processes(scan, tasks);
+  if (scan->target->pids)
+    return tasks;
   /* A guest whose system is not known has no processes, but may be infected all the same. */
-  if (!scan->target->pids && (scan->options->physmem || tasks->len == 0)) {
-    Task *task = task_new();
-
-    task->physmem = true;
-    g_ptr_array_add(tasks, task);
-  }
-  for (guint i = 0; !scan->target->pids && i < scan->modules->len; i++) {
-    Task *task = task_new();
-
-    task->module = g_ptr_array_index(scan->modules, i);
-    g_ptr_array_add(tasks, task);
-  }
+  if (scan->options->physmem || tasks->len == 0)
+    add_task(tasks, (Task){.physmem = true});
+  for (guint i = 0; i < scan->modules->len; i++)
+    add_task(tasks, (Task){.module = g_ptr_array_index(scan->modules, i)});
   return tasks;
 }
 
@@ -313,19 +306,11 @@ last_tasks(const Scan *scan, GPtrArray *gathers)
   DacsaScanGather *gather;
 
   while ((gather = g_async_queue_try_pop(scan->gathers))) {
-    Task *task = task_new();
-
-    task->gather = gather;
-    g_ptr_array_add(tasks, task);
+    add_task(tasks, (Task){.gather = gather});
     g_ptr_array_add(gathers, gather);
   }
-
-  for (guint i = 0; i < dacsa_scan_files_count(scan->files); i++) {
-    Task *task = task_new();
-
-    task->file = i;
-    g_ptr_array_add(tasks, task);
-  }
+  for (guint i = 0; i < dacsa_scan_files_count(scan->files); i++)
+    add_task(tasks, (Task){.file = i});
   return tasks;
 }
 

@@ -112,13 +112,37 @@ add_process(const char *snapshot_path, const char *word, const char *pid, GArray
   return true;
 }
 
+/* The name of the snapshot that the parts are of, which is there. Owned. */
+static bool
+find_snapshot(const char *mount, char *const *parts, char **ret, GError **error)
+{
+  const char *vm = parts[0];
+  g_autofree char *vm_path = g_build_filename(mount, vm, NULL);
+  g_autofree char *name =
+      parts[1] && strcmp(parts[1], "latest") != 0 ? g_strdup(parts[1]) : newest(mount, vm);
+
+  if (!is_directory(vm_path))
+    return dacsa_fail(error, DACSA_ERROR_NOT_FOUND, "there is no VM %s; see dacsa list", vm);
+  if (!name)
+    return dacsa_fail(error, DACSA_ERROR_NOT_FOUND,
+                      "%s has no snapshot yet; take one with dacsa snapshot %s", vm, vm);
+  g_autofree char *path = g_build_filename(vm_path, name, NULL);
+  if (!is_directory(path))
+    return dacsa_fail(error, DACSA_ERROR_NOT_FOUND, "there is no snapshot %s/%s; see dacsa list",
+                      vm, name);
+  if (was_dropped(path))
+    return dacsa_fail(error, DACSA_ERROR_NOT_FOUND,
+                      "the snapshot %s/%s was dropped; see dacsa list", vm, name);
+  *ret = g_steal_pointer(&name);
+  return true;
+}
+
 bool
 dacsa_scan_target_add(const char *mount, const char *word, GArray *targets, GError **error)
 {
   g_auto(GStrv) parts = split(mount, word);
   const guint n = g_strv_length(parts);
-  g_autofree char *vm_path = n > 0 ? g_build_filename(mount, parts[0], NULL) : NULL;
-  g_autofree char *link = n > 0 ? newest(mount, parts[0]) : NULL;
+  g_autofree char *snapshot = NULL;
   bool is_new;
 
   if (n == 0 && word[0] != '/')
@@ -126,20 +150,8 @@ dacsa_scan_target_add(const char *mount, const char *word, GArray *targets, GErr
   if (n == 0)
     return dacsa_fail(error, DACSA_ERROR_NOT_FOUND,
                       "%s is not a VM, snapshot or process in %s; see dacsa list", word, mount);
-  if (!is_directory(vm_path))
-    return dacsa_fail(error, DACSA_ERROR_NOT_FOUND, "there is no VM %s; see dacsa list", parts[0]);
-  const char *snapshot = n > 1 && strcmp(parts[1], "latest") != 0 ? parts[1] : link;
-  if (!snapshot)
-    return dacsa_fail(error, DACSA_ERROR_NOT_FOUND,
-                      "%s has no snapshot yet; take one with dacsa snapshot %s", parts[0],
-                      parts[0]);
-  g_autofree char *path = g_build_filename(vm_path, snapshot, NULL);
-  if (!is_directory(path))
-    return dacsa_fail(error, DACSA_ERROR_NOT_FOUND, "there is no snapshot %s/%s; see dacsa list",
-                      parts[0], snapshot);
-  if (was_dropped(path))
-    return dacsa_fail(error, DACSA_ERROR_NOT_FOUND,
-                      "the snapshot %s/%s was dropped; see dacsa list", parts[0], snapshot);
+  if (!find_snapshot(mount, parts, &snapshot, error))
+    return false;
   if (n > 2 && (strcmp(parts[2], "processes") != 0 || n > 4))
     return dacsa_fail(error, DACSA_ERROR_BAD_DATA,
                       "%s: only snapshots and their processes are scanned", word);

@@ -105,16 +105,10 @@ read_map(DacsaScanUnit *unit, GError **error)
 
   if (!g_file_get_contents(path, &text, NULL, error))
     return false;
-  for (char *line = text, *end; *line; line = end) {
-    end = strchr(line, '\n');
-    if (end)
-      *end++ = '\0';
-    else
-      end = line + strlen(line);
-    if (!add_map_line(unit, line))
+  for (char *rest = text; rest && *rest;)
+    if (!add_map_line(unit, strsep(&rest, "\n")))
       return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "%s: there is a line that makes no sense",
                         path);
-  }
   return true;
 }
 

@@ -6,10 +6,8 @@
 #include "snap/error.h"
 #include "snap/pagecache.h"
 #include "snap/physmem.h"
+#include "snap/rollup.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #define PAGECACHE_BYTES (4u << 20)
@@ -213,16 +211,13 @@ dacsa_snapshot_private_bytes(const DacsaSnapshot *s, uint64_t *ret)
 {
   char text[4096];
   ssize_t n = pread(s->rollup, text, sizeof(text) - 1, 0);
-  uint64_t clean, dirty;
+  DacsaRollup rollup;
 
   if (n <= 0)
     return false;
   text[n] = '\0';
-  const char *clean_at = strstr(text, "Private_Clean:");
-  const char *dirty_at = strstr(text, "Private_Dirty:");
-  if (!clean_at || !dirty_at || sscanf(clean_at, "Private_Clean: %" SCNu64, &clean) != 1 ||
-      sscanf(dirty_at, "Private_Dirty: %" SCNu64, &dirty) != 1)
+  if (!dacsa_rollup_parse(text, &rollup))
     return false;
-  *ret = (clean + dirty) * 1024;
+  *ret = rollup.private_bytes;
   return true;
 }

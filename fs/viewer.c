@@ -114,20 +114,31 @@ tell_ready(void *data)
 
 /* -- messages from the keeper -- */
 
-static bool
-read_record(int fd, DacsaRecord **ret, GError **error)
+/* The record whose file comes with a message, as its first descriptor. Owned; NULL: there is none,
+ * or it is damaged, which is told. */
+static DacsaRecord *
+take_record(DacsaMessage *message)
 {
+  const int fd = dacsa_message_steal_fd(message, 0);
   g_autoptr(GByteArray) text = g_byte_array_new();
+  g_autoptr(GError) error = NULL;
+  DacsaRecord *record = NULL;
   uint8_t buf[16384];
   ssize_t n;
 
+  if (fd < 0)
+    return NULL;
   while ((n = read(fd, buf, sizeof(buf))) > 0 && text->len < MAX_RECORD)
     g_byte_array_append(text, buf, (guint)n);
-  return dacsa_record_from_text((const char *)text->data, text->len, ret, error);
+  close(fd);
+  if (!dacsa_record_from_text((const char *)text->data, text->len, &record, &error))
+    g_warning("%s/%s: %s", dacsa_message_get(message, "vm"), dacsa_message_get(message, "name"),
+              error->message);
+  return record;
 }
 
 static void
-on_vm(Viewer *v, const DacsaMessage *message)
+on_vm(Viewer *v, DacsaMessage *message)
 {
   int64_t serial, since;
 
@@ -143,8 +154,9 @@ on_vm(Viewer *v, const DacsaMessage *message)
 }
 
 static void
-on_vm_gone(Viewer *v, const char *name)
+on_vm_gone(Viewer *v, DacsaMessage *message)
 {
+  const char *name = dacsa_message_get(message, "name");
   g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&v->lock);
 
   dacsa_registry_remove_vm(v->registry, name);
@@ -154,19 +166,13 @@ on_vm_gone(Viewer *v, const char *name)
 static void
 on_snapshot(Viewer *v, DacsaMessage *message)
 {
-  g_autoptr(DacsaRecord) record = NULL;
-  g_autoptr(GError) error = NULL;
   int64_t serial, time;
 
   if (message->n_fds != 4 ||
       !dacsa_message_get_number(message, "serial", 1, DACSA_SERIAL_MAX, &serial) ||
       !dacsa_message_get_number(message, "time", 0, UINT32_MAX, &time))
     return;
-  const int fd = dacsa_message_steal_fd(message, 0);
-  if (!read_record(fd, &record, &error))
-    g_warning("%s/%s: %s", dacsa_message_get(message, "vm"), dacsa_message_get(message, "name"),
-              error->message);
-  close(fd);
+  g_autoptr(DacsaRecord) record = take_record(message);
   if (!record)
     return;
   const DacsaSnapshotFds fds = {dacsa_message_steal_fd(message, 1),
@@ -180,17 +186,9 @@ on_snapshot(Viewer *v, DacsaMessage *message)
 static void
 on_buried(Viewer *v, DacsaMessage *message)
 {
-  g_autoptr(DacsaRecord) record = NULL;
-  g_autoptr(GError) error = NULL;
-  const int fd = dacsa_message_steal_fd(message, 0);
+  g_autoptr(DacsaRecord) record = take_record(message);
   int64_t serial, dropped, bytes;
 
-  if (fd < 0)
-    return;
-  if (!read_record(fd, &record, &error))
-    g_warning("%s/%s: %s", dacsa_message_get(message, "vm"), dacsa_message_get(message, "name"),
-              error->message);
-  close(fd);
   if (!record || !dacsa_message_get_number(message, "serial", 1, DACSA_SERIAL_MAX, &serial) ||
       !dacsa_message_get_number(message, "dropped_us", 0, INT64_MAX, &dropped) ||
       !dacsa_message_get_number(message, "private_bytes", 0, INT64_MAX, &bytes))
@@ -202,7 +200,7 @@ on_buried(Viewer *v, DacsaMessage *message)
 }
 
 static void
-on_reply(Viewer *v, const DacsaMessage *message)
+on_reply(Viewer *v, DacsaMessage *message)
 {
   gint64 number = g_ascii_strtoll(dacsa_message_get(message, "errno"), NULL, 10);
   void *key = GSIZE_TO_POINTER(message->sequence);
@@ -215,31 +213,42 @@ on_reply(Viewer *v, const DacsaMessage *message)
 }
 
 static void
-on_message(Viewer *v, DacsaMessage *message)
+on_dropped(Viewer *v, DacsaMessage *message)
 {
-  const char *name = dacsa_message_get(message, "name");
-  const char *vm = dacsa_message_get(message, "vm");
   uint32_t serial;
 
-  if (strcmp(message->verb, "vm") == 0) {
-    on_vm(v, message);
-  } else if (strcmp(message->verb, "vm-gone") == 0) {
-    on_vm_gone(v, name);
-  } else if (strcmp(message->verb, "snapshot") == 0) {
-    on_snapshot(v, message);
-  } else if (strcmp(message->verb, "buried") == 0) {
-    on_buried(v, message);
-  } else if (strcmp(message->verb, "dropped") == 0) {
-    if (dacsa_registry_remove_snapshot(v->registry, vm, name, &serial))
-      dacsa_tree_forget(v->tree, serial);
-  } else if (strcmp(message->verb, "reply") == 0) {
-    on_reply(v, message);
-  } else if (strcmp(message->verb, "all") == 0) {
-    g_mutex_lock(&v->lock);
-    v->told = true;
-    g_cond_broadcast(&v->replied);
-    g_mutex_unlock(&v->lock);
-  }
+  if (dacsa_registry_remove_snapshot(v->registry, dacsa_message_get(message, "vm"),
+                                     dacsa_message_get(message, "name"), &serial))
+    dacsa_tree_forget(v->tree, serial);
+}
+
+/* The end of what there was when this viewer started. */
+static void
+on_all(Viewer *v, DacsaMessage *message)
+{
+  g_autoptr(GMutexLocker) lock = g_mutex_locker_new(&v->lock);
+
+  (void)message;
+  v->told = true;
+  g_cond_broadcast(&v->replied);
+}
+
+/* What the keeper tells (snap/teller.c). Other verbs are passed over. */
+static const struct {
+  const char *verb;
+  void (*handle)(Viewer *v, DacsaMessage *message);
+} verbs[] = {
+    {"vm", on_vm},         {"vm-gone", on_vm_gone}, {"snapshot", on_snapshot},
+    {"buried", on_buried}, {"dropped", on_dropped}, {"reply", on_reply},
+    {"all", on_all},
+};
+
+static void
+on_message(Viewer *v, DacsaMessage *message)
+{
+  for (size_t i = 0; i < G_N_ELEMENTS(verbs); i++)
+    if (strcmp(message->verb, verbs[i].verb) == 0)
+      verbs[i].handle(v, message);
 }
 
 /* Reads the channel until the keeper is gone; then the mount can take no more snapshots, but what

@@ -1,5 +1,6 @@
 /* /proc/cpuinfo (arch/x86/kernel/cpu/proc.c, show_cpuinfo), from each CPU's struct cpuinfo_x86. */
 #include "parsers/linux/system.h"
+#include "parsers/linux/vcpus.h"
 #include "snap/error.h"
 
 #define MAX_CPUS 8192u /* CONFIG_NR_CPUS */
@@ -129,22 +130,6 @@ read_online(Machine *m, GError **error)
   return true;
 }
 
-/* per_cpu(cpu_info, cpu). */
-static bool
-cpu_info(const DacsaLinux *l, uint32_t cpu, uint64_t *ret, GError **error)
-{
-  const uint64_t offsets = dacsa_linux_symbol(l, S_PER_CPU_OFFSET);
-  const uint64_t info = dacsa_linux_symbol(l, S_CPU_INFO);
-  uint64_t offset;
-
-  if (offsets == 0 || info == 0)
-    return dacsa_fail(error, DACSA_ERROR_UNSUPPORTED, "the kernel has no cpu_info");
-  if (!dacsa_mem_read_u64(l->memory, offsets + (uint64_t)cpu * 8, &offset, error))
-    return false;
-  *ret = info + offset;
-  return true;
-}
-
 /* CPUs of one package are siblings. */
 static void
 read_packages(Machine *m)
@@ -152,7 +137,7 @@ read_packages(Machine *m)
   for (guint i = 0; i < m->cpus->len; i++) {
     uint64_t info, package = UINT64_MAX;
 
-    if (!cpu_info(m->l, g_array_index(m->cpus, uint32_t, i), &info, NULL) ||
+    if (!dacsa_linux_per_cpu(m->l, S_CPU_INFO, g_array_index(m->cpus, uint32_t, i), &info, NULL) ||
         !dacsa_linux_get(m->l, info, M_CPU_PACKAGE, &package, NULL))
       package = UINT64_MAX;
     g_array_append_val(m->packages, package);
@@ -399,7 +384,7 @@ dacsa_linux_cpuinfo(DacsaGuest *guest, GString *out, GError **error)
       break;
     }
 
-    if (cpu_info(l, cpu, &c.info, &cause))
+    if (dacsa_linux_per_cpu(l, S_CPU_INFO, cpu, &c.info, &cause))
       append_cpu(&c);
     else
       note(l, cause->message);

@@ -54,7 +54,7 @@ same "$(grep -c '^#[a-z-]*=' "$root/examples/dacsa.conf")" "$(wc -l <"$tmp/keys"
 
 # Every name in the tree.
 page dacsa-tree.7 >"$tmp/page"
-grep -oE '(DIRECTORY|GENERATED|SYSTEM_TEXT|PROCESS_TEXT)\("[a-z.]+"|\{"[a-z.]+", DACSA_ROW' "$root/fs/nodes.c" |
+grep -oE '(DIRECTORY|GENERATED|RUNS|SYSTEM_TEXT|PROCESS_TEXT)\("[a-z.]+"|\{"[a-z.]+", DACSA_ROW' "$root/fs/nodes.c" |
   cut -d '"' -f 2 | sort -u >"$tmp/names"
 [ "$(wc -l <"$tmp/names")" -gt 40 ] || fail "names in the table of nodes: $(cat "$tmp/names")"
 while read -r name; do

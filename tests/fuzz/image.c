@@ -203,6 +203,16 @@ image_load(const char *path)
   return image;
 }
 
+Image *
+image_load_given(void)
+{
+  const char *path = g_getenv("FUZZ_IMAGE");
+
+  if (!path)
+    g_error("FUZZ_IMAGE names no recorded guest (tests/cases/fuzz.sh makes one)");
+  return image_load(path);
+}
+
 /* -- changes -- */
 
 uint8_t *

@@ -16,8 +16,9 @@ typedef struct {
   DacsaMem *phys;  /* the memory */
 } Image;
 
-/* Ends the program where it cannot: these are tools of tests. */
+/* Each ends the program where it cannot: these are tools of tests. */
 Image *image_load(const char *path);
+Image *image_load_given(void); /* the one that FUZZ_IMAGE names */
 /* Takes registers, layout (copied) and the pages' content from phys. */
 void image_save(const char *path, const char *registers, const DacsaLayout *layout,
                 const GArray *opening, const GArray *facts, DacsaMem *phys);

@@ -78,7 +78,8 @@ fake_record(const char *vm, const char *name, int64_t taken_us)
 void
 fake_snapshot_add_record(DacsaRegistry *registry, DacsaRecord *record, int memory)
 {
-  static const char rollup[] = "Rss: 100 kB\nPrivate_Clean:         4 kB\nPrivate_Dirty:  8 kB\n";
+  static const char rollup[] = "Rss: 100 kB\nPss_Anon: 9 kB\nPrivate_Clean:         4 kB\n"
+                               "Private_Dirty:  8 kB\nAnonymous: 9 kB\n";
   const DacsaSnapshotFds fds = {memory, file_with("", 0), file_with(rollup, strlen(rollup))};
 
   dacsa_registry_add_snapshot(registry, (DacsaSnapshotNumber){next_serial(), 0}, record, fds);

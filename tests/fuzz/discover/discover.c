@@ -11,16 +11,6 @@
 
 static Image *image;
 
-static void
-start(void)
-{
-  const char *path = g_getenv("FUZZ_IMAGE");
-
-  if (!path)
-    g_error("FUZZ_IMAGE names no recorded guest (tests/cases/fuzz.sh makes one)");
-  image = image_load(path);
-}
-
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -31,7 +21,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
   DacsaGuest *guest;
 
   if (!image)
-    start();
+    image = image_load_given();
   /* Without registers, every eighth time. */
   g_autoptr(GArray) cpus = dacsa_cpus_parse(fuzz_take(&in, 1) % 8 == 7 ? "" : image->registers);
   const DacsaGuestSource source = {image->phys, cpus, errors, memo, 0};

@@ -17,11 +17,7 @@ static GArray *cpus;
 static void
 start(void)
 {
-  const char *path = g_getenv("FUZZ_IMAGE");
-
-  if (!path)
-    g_error("FUZZ_IMAGE names no recorded guest (tests/cases/fuzz.sh makes one)");
-  image = image_load(path);
+  image = image_load_given();
   cpus = dacsa_cpus_parse(image->registers);
   memo = dacsa_guest_memo_new();
 }
