@@ -209,7 +209,7 @@ handle_request(DacsaKeeper *self, DacsaMessage *message)
     take(self, vm, request);
   } else if (strcmp(request->verb, "drop") == 0) {
     drop(self, vm, request);
-  } else if (is_refresh && vm && vm->running && !vm->taking) {
+  } else if (is_refresh && vm && (vm->running || vm->unreachable) && !vm->taking) {
     dacsa_fleet_probe(self->fleet, vm, request->sequence);
   } else {
     dacsa_teller_reply(self->teller, request->sequence, NULL);
@@ -381,8 +381,14 @@ bool
 dacsa_keeper_new(const DacsaKeeperOptions *options, DacsaKeeper **ret, GError **error)
 {
   DacsaKeeper *self = g_new0(DacsaKeeper, 1);
-  const DacsaFleetOptions fleet = {
-      options->uri, options->qmp, options->policies, on_vm_changed, on_vm_gone, on_vm_probed, self};
+  const DacsaFleetOptions fleet = {.uri = options->uri,
+                                   .qmp = options->qmp,
+                                   .qmp_awaited = options->qmp_awaited,
+                                   .policies = options->policies,
+                                   .changed = on_vm_changed,
+                                   .gone = on_vm_gone,
+                                   .probed = on_vm_probed,
+                                   .data = self};
 
   self->loop = g_main_loop_new(NULL, FALSE);
   self->channel = -1;
