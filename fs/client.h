@@ -8,6 +8,11 @@
 /* Checks that there is a dacsa mount there: 0, or the exit status after telling what is amiss. */
 int dacsa_client_check_mount(const char *mount);
 
+/* Whether the error is that of a mount whose daemon has ended; tells that, and what helps: the exit
+ * status. */
+bool dacsa_client_is_end(int errsv);
+int dacsa_client_tell_end(const char *mount);
+
 /* Names in a directory, sorted, without those that are no directories (VMs, snapshots). Owned. */
 GPtrArray *dacsa_client_directories(const char *path);
 
