@@ -247,7 +247,7 @@ read_value(GKeyFile *file, size_t i, DacsaConfig *ret, GError **error)
     return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "%s", cause->message);
   if (keys[i].kind == LIST && !(*list)[0])
     return check_not_empty("", error);
-  return check_key(ret, i, error);
+  return keys[i].kind == SWITCH || check_key(ret, i, error);
 }
 
 bool
