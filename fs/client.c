@@ -2,24 +2,55 @@
 #include "fs/client.h"
 
 #include "fs/commands.h"
+#include "snap/mountpoint.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
-#define FUSE_SUPER_MAGIC 0x65735546 /* linux/magic.h */
+/* Where the kernel does not tell, it is believed. */
+static bool
+is_mount_root(const char *path)
+{
+  struct statx st;
+
+  return statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, 0, &st) < 0 ||
+         !(st.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) ||
+         st.stx_attributes & STATX_ATTR_MOUNT_ROOT;
+}
+
+bool
+dacsa_client_is_end(int errsv)
+{
+  return errsv == ENOTCONN || errsv == ECONNABORTED;
+}
+
+int
+dacsa_client_tell_end(const char *mount)
+{
+  return dacsa_cmd_fail("the daemon of %s has ended; start `dacsa mount %s` again: its snapshots "
+                        "wait for that",
+                        mount, mount);
+}
 
 int
 dacsa_client_check_mount(const char *mount)
 {
   struct statfs fs;
-  struct stat st;
 
-  if (stat(mount, &st) == 0 && statfs(mount, &fs) == 0 && fs.f_type == FUSE_SUPER_MAGIC)
+  if (!dacsa_mountpoint_is_ours(mount))
+    return dacsa_cmd_fail("dacsa is not mounted on %s; start `dacsa mount %s`, or name another "
+                          "mount with --mount",
+                          mount, mount);
+  if (!is_mount_root(mount))
+    return dacsa_cmd_fail("%s is in a mount of dacsa; name the mount point with --mount", mount);
+  /* This is always asked of the daemon, never answered by the kernel from what it knows. */
+  if (statfs(mount, &fs) == 0)
     return 0;
-  return dacsa_cmd_fail("nothing is mounted on %s; start `dacsa mount %s`, or name another with "
-                        "--mount",
-                        mount, mount);
+  return dacsa_client_is_end(errno) ? dacsa_client_tell_end(mount)
+                                    : dacsa_cmd_fail("%s: %s", mount, g_strerror(errno));
 }
 
 bool

@@ -20,6 +20,11 @@ typedef struct {
 bool dacsa_client_begin(const DacsaClientCommand *command, int *argc, char ***argv,
                         char **ret_mount, int *ret_status) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Whether the error is that of a mount whose daemon has ended; tells that, and what helps: the exit
+ * status. */
+bool dacsa_client_is_end(int errsv);
+int dacsa_client_tell_end(const char *mount);
+
 /* Names in a directory, sorted, without those that are no directories (VMs, snapshots). Owned. */
 GPtrArray *dacsa_client_directories(const char *path);
 

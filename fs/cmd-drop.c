@@ -25,6 +25,8 @@ drop(const char *mount, const char *what)
     return dacsa_cmd_fail("%s is not a snapshot; see dacsa list", name);
   if (errno == EACCES || errno == EPERM)
     return dacsa_cmd_fail("dropping a snapshot needs root; try again with sudo");
+  if (dacsa_client_is_end(errno))
+    return dacsa_client_tell_end(mount);
   return dacsa_cmd_fail("%s: %s; see the log of dacsa mount", name, g_strerror(errno));
 }
 

@@ -328,6 +328,7 @@ mount_as_told(const DacsaConfig *config, gid_t group, bool foreground, const cha
     return dacsa_cmd_fail("--host-cow-limit %s is no amount", config->host_cow_limit);
   const DacsaKeeperOptions options = {.uri = strcmp(uri, "none") == 0 ? NULL : uri,
                                       .qmp = (const char *const *)config->qmp,
+                                      .qmp_awaited = config->qmp_of_file,
                                       .state_path = state_path,
                                       .policies = policies,
                                       .host_cow_limit = host_cow_limit,

@@ -79,6 +79,8 @@ explain(const char *mount, const char *vm, const char *name, int errsv)
                           name);
   if (errsv == EACCES || errsv == EPERM)
     return dacsa_cmd_fail("taking a snapshot needs root; try again with sudo");
+  if (dacsa_client_is_end(errsv))
+    return dacsa_client_tell_end(mount);
   if (reason)
     return dacsa_cmd_fail("%s cannot be snapshotted: %s; %s", vm, reason, remedy ? remedy : "");
   if (last)

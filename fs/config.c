@@ -6,9 +6,11 @@
 
 #include <grp.h>
 #include <string.h>
+#include <sys/un.h>
 
 #define GROUP "mount"
 #define MAX_BYTES (1u << 20)
+#define MAX_SOCKET (sizeof(((struct sockaddr_un *)0)->sun_path) - 1)
 
 static bool
 check_group(const char *value, GError **error)
@@ -98,8 +100,11 @@ dacsa_config_check_qmp(const char *value, GError **error)
 {
   const char *equals = strchr(value, '=');
 
-  return (equals && equals != value && equals[1] != '\0') ||
-         dacsa_fail(error, DACSA_ERROR_BAD_DATA, "%s: write NAME=SOCKET", value);
+  if (!equals || equals == value || equals[1] == '\0')
+    return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "%s: write NAME=SOCKET", value);
+  return strlen(equals + 1) <= MAX_SOCKET ||
+         dacsa_fail(error, DACSA_ERROR_BAD_DATA, "%s: a socket's path has at most %zu bytes", value,
+                    MAX_SOCKET);
 }
 
 /* A list's values, or the one there is. */
@@ -242,7 +247,7 @@ read_value(GKeyFile *file, size_t i, DacsaConfig *ret, GError **error)
     return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "%s", cause->message);
   if (keys[i].kind == LIST && !(*list)[0])
     return check_not_empty("", error);
-  return check_key(ret, i, error);
+  return keys[i].kind == SWITCH || check_key(ret, i, error);
 }
 
 bool
@@ -295,6 +300,7 @@ dacsa_config_load(const char *path, DacsaConfig *ret, GError **error)
 void
 dacsa_config_complete(DacsaConfig *config, DacsaConfig *file)
 {
+  config->qmp_of_file = !config->qmp;
   for (size_t i = 0; i < N_KEYS; i++) {
     void **to = &G_STRUCT_MEMBER(void *, config, keys[i].offset);
 

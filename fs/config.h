@@ -13,7 +13,8 @@
 /* NULL and false: not told. The types are those of GOption. */
 typedef struct {
   char *connect;
-  char **qmp; /* NAME=SOCKET, NULL-terminated */
+  char **qmp;       /* NAME=SOCKET, NULL-terminated */
+  bool qmp_of_file; /* that list is the file's */
   char *group;
   char *options; /* of FUSE */
   /* Of snap/policy.h: [VM=]VALUE. */

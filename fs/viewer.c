@@ -57,7 +57,7 @@ ask(Viewer *v, const char *verb, const char *vm, const char *name)
     while ((reply = GPOINTER_TO_UINT(g_hash_table_lookup(v->replies, key))) == 0 && !v->keeper_gone)
       g_cond_wait(&v->replied, &v->lock);
   g_hash_table_remove(v->replies, key);
-  return reply == 0 ? EIO : (int)reply - 1;
+  return reply == 0 ? ENOTCONN : (int)reply - 1; /* there is no keeper to ask */
 }
 
 /* As long as the keeper takes is not how long this viewer does. */

@@ -5,12 +5,13 @@
 #include "snap/error.h"
 #include "snap/libvirt.h"
 #include "snap/procmaps.h"
+#include "snap/sockets.h"
 #include "snap/worker.h"
 
-#include <errno.h>
 #include <glib-unix.h>
+#include <inttypes.h>
 #include <string.h>
-#include <sys/inotify.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -18,14 +19,14 @@
 #define RETRY_MS 250
 #define MAX_SERIAL ((1u << 24) - 1) /* inode numbers have room for no more */
 #define RETRIES 40                  /* of a probe of a VM that is just starting */
+#define SOCKETS_S 30                /* so often they are looked for unasked */
 
 struct DacsaFleet {
   DacsaFleetOptions options; /* uri and qmp are not looked at after dacsa_fleet_new */
   GHashTable *vms;           /* name -> DacsaVm, owned */
   uint32_t last_serial;
   DacsaLibvirt *libvirt;
-  int inotify; /* of the directories of the QMP sockets */
-  guint inotify_source;
+  DacsaSockets *sockets; /* of --qmp */
 };
 
 /* A probe under way, or to be tried again. */
@@ -37,6 +38,7 @@ typedef struct {
 } Probe;
 
 static void start_probe(DacsaFleet *self, DacsaVm *vm, uint64_t sequence, guint tries);
+static void look_at_socket(DacsaFleet *self, DacsaVm *vm, bool by_clock);
 
 static Probe *
 probe_new(DacsaFleet *fleet, const char *vm, uint64_t sequence, guint tries)
@@ -62,6 +64,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Probe, probe_free)
 static void
 tell_changed(DacsaFleet *self, DacsaVm *vm)
 {
+  vm->listed = true;
   self->options.changed(vm, self->options.data);
 }
 
@@ -87,9 +90,12 @@ dacsa_fleet_foreach(DacsaFleet *self, void (*func)(DacsaVm *vm, void *data), voi
 void
 dacsa_fleet_forget_if_empty(DacsaFleet *self, DacsaVm *vm)
 {
-  if (vm->running || vm->snapshots->len > 0 || vm->tombstones->len > 0 || vm->probing || vm->taking)
+  if (vm->running || vm->awaited || vm->snapshots->len > 0 || vm->tombstones->len > 0 ||
+      vm->probing || vm->taking)
     return;
-  self->options.gone(vm, self->options.data);
+  if (vm->listed)
+    self->options.gone(vm, self->options.data);
+  vm->listed = false;
   /* One that --qmp names may come back at its socket. */
   if (!vm->address->socket)
     g_hash_table_remove(self->vms, vm->address->name);
@@ -109,6 +115,7 @@ vm_stopped(DacsaFleet *self, DacsaVm *vm)
   g_clear_pointer(&vm->unreachable, g_free);
   g_clear_pointer(&vm->last_error, g_free);
   tell_changed(self, vm);
+  look_at_socket(self, vm, false); /* another may have come while this one was thought to run */
   dacsa_fleet_forget_if_empty(self, vm);
 }
 
@@ -248,7 +255,9 @@ retry_probe(void *data)
   g_autoptr(Probe) probe = data;
   DacsaVm *vm = dacsa_fleet_find(probe->fleet, probe->vm);
 
-  if (vm && !vm->probing)
+  if (vm && vm->probing)
+    g_timeout_add(RETRY_MS, retry_probe, g_steal_pointer(&probe));
+  else if (vm)
     start_probe(probe->fleet, vm, 0, probe->tries);
   return G_SOURCE_REMOVE;
 }
@@ -265,9 +274,12 @@ take_result(DacsaFleet *self, DacsaVm *vm, GVariant *payload, const GError *erro
     set_probe(self, vm, g_steal_pointer(&result));
     return true;
   }
-  if (vm->running) {
+  if (vm->running || vm->awaited) {
+    const bool is_there =
+        vm->running || !g_error_matches(error, DACSA_ERROR, DACSA_ERROR_NOT_FOUND);
+
     g_free(vm->unreachable);
-    vm->unreachable = g_strdup(bad ? bad->message : error->message);
+    vm->unreachable = is_there ? g_strdup(bad ? bad->message : error->message) : NULL;
   }
   return false;
 }
@@ -284,14 +296,18 @@ probe_done(GVariant *payload, const GError *error, void *data)
   vm->probing = false;
   if (!take_result(self, vm, payload, error) && probe->tries > 0 && !vm->probe)
     g_timeout_add(RETRY_MS, retry_probe, probe_new(self, probe->vm, 0, probe->tries - 1));
-  if (vm->running)
+  if (vm->running || vm->awaited)
     tell_changed(self, vm);
+  if (!vm->running && probe->tries == RETRIES)
+    dacsa_fleet_outlive(vm); /* what was taken up before this could tell */
   self->options.probed(vm, probe->sequence, vm->running ? NULL : error, self->options.data);
   /* It may have ended since it was looked at, before it was watched. */
   if (vm->running && vm->probe && !dacsa_procmaps_is_process(vm->probe->pid, vm->probe->start_time))
     vm_stopped(self, vm);
-  else
+  else {
+    look_at_socket(self, vm, false); /* it may be another by now */
     dacsa_fleet_forget_if_empty(self, vm);
+  }
 }
 
 static void
@@ -345,30 +361,59 @@ on_libvirt_changed(void *data)
   }
 }
 
-static gboolean
-on_socket_dir(gint fd, GIOCondition condition, void *data)
+/* Which file it is: QEMU makes it anew. Owned; NULL: there is none. */
+static char *
+read_socket_life(const char *path)
+{
+  struct stat st;
+
+  if (stat(path, &st) < 0)
+    return NULL;
+  return g_strdup_printf("%" PRIu64 ":%" PRIu64 "@%" PRIu64 ".%09" PRIu64, (uint64_t)st.st_dev,
+                         (uint64_t)st.st_ino, (uint64_t)st.st_ctim.tv_sec,
+                         (uint64_t)st.st_ctim.tv_nsec);
+}
+
+/* Whether it is another file, or none, since it was last asked. */
+static bool
+has_new_socket(DacsaVm *vm)
+{
+  g_autofree char *last = vm->socket_life;
+
+  vm->socket_life = read_socket_life(vm->address->socket);
+  return g_strcmp0(vm->socket_life, last) != 0;
+}
+
+/* Has a --qmp VM that does not run probed if there is a socket; for some time, if it is a new one:
+ * QEMU makes it before it listens. */
+static void
+look_at_socket(DacsaFleet *self, DacsaVm *vm, bool by_clock)
+{
+  if (!vm->address->socket || vm->running || vm->probing)
+    return;
+  const bool is_new = has_new_socket(vm);
+  if (vm->socket_life && (is_new || by_clock))
+    start_probe(self, vm, 0, is_new ? RETRIES : 0);
+  if (vm->socket_life || !vm->unreachable)
+    return;
+  g_clear_pointer(&vm->unreachable, g_free);
+  tell_changed(self, vm);
+}
+
+static void
+on_sockets(bool by_clock, void *data)
 {
   DacsaFleet *self = data;
   GHashTableIter iter;
   void *value;
-  char buf[8192];
 
-  (void)condition;
-  if (read(fd, buf, sizeof(buf)) < 0 && errno != EAGAIN)
-    return G_SOURCE_CONTINUE;
-  /* Which socket it was does not matter: there are few, and a probe is cheap. */
   g_hash_table_iter_init(&iter, self->vms);
-  while (g_hash_table_iter_next(&iter, NULL, &value)) {
-    DacsaVm *vm = value;
-
-    if (vm->address->socket && !vm->running && !vm->probing &&
-        g_file_test(vm->address->socket, G_FILE_TEST_EXISTS))
-      start_probe(self, vm, 0, RETRIES);
-  }
-  return G_SOURCE_CONTINUE;
+  while (g_hash_table_iter_next(&iter, NULL, &value))
+    look_at_socket(self, value, by_clock);
 }
 
-/* A --qmp VM, looked at at once: what is mistyped is told before anything is mounted. */
+/* A --qmp VM. Unless it is awaited it is looked at at once: what is mistyped is told before
+ * anything is mounted. */
 static bool
 add_qmp(DacsaFleet *self, const char *spec, GError **error)
 {
@@ -382,14 +427,17 @@ add_qmp(DacsaFleet *self, const char *spec, GError **error)
   if (g_hash_table_contains(self->vms, name))
     return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "--qmp %s: the name is taken; choose another",
                       spec);
-  g_autofree char *dir = g_path_get_dirname(equals + 1);
   DacsaVm *vm = add_vm(self, dacsa_vm_address_new(name, equals + 1, NULL, NULL));
+  dacsa_sockets_add(self->sockets, equals + 1);
+  vm->awaited = self->options.qmp_awaited;
+  if (vm->awaited)
+    return true;
+  vm->socket_life = read_socket_life(vm->address->socket);
   if (!dacsa_probe_run(vm->address, dacsa_vm_methods(vm), &probe, &cause))
     return dacsa_fail(error, (DacsaError)cause->code,
                       "--qmp %s: %s; start QEMU with -qmp unix:%s,server=on,wait=off", name,
                       cause->message, equals + 1);
   set_probe(self, vm, g_steal_pointer(&probe));
-  inotify_add_watch(self->inotify, dir, IN_CREATE | IN_MOVED_TO);
   return true;
 }
 
@@ -402,7 +450,7 @@ dacsa_fleet_new(const DacsaFleetOptions *options, DacsaFleet **ret, GError **err
 
   self->options = *options;
   self->vms = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)dacsa_vm_free);
-  self->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+  self->sockets = dacsa_sockets_new(SOCKETS_S, on_sockets, self);
   for (size_t i = 0; ok && options->qmp && options->qmp[i]; i++)
     ok = add_qmp(self, options->qmp[i], error);
   if (ok && options->uri) {
@@ -422,18 +470,21 @@ dacsa_fleet_new(const DacsaFleetOptions *options, DacsaFleet **ret, GError **err
 }
 
 static void
-tell_one(DacsaVm *vm, void *data)
+start_one(DacsaVm *vm, void *data)
 {
   tell_changed(data, vm);
+  look_at_socket(data, vm, false);
+  if (vm->awaited && !vm->socket_life)
+    g_message("%s: nothing listens at %s; it is waited for", vm->address->name,
+              vm->address->socket);
 }
 
 void
 dacsa_fleet_start(DacsaFleet *self)
 {
-  dacsa_fleet_foreach(self, tell_one, self);
+  dacsa_fleet_foreach(self, start_one, self);
   if (self->libvirt)
     on_libvirt_changed(self);
-  self->inotify_source = g_unix_fd_add(self->inotify, G_IO_IN, on_socket_dir, self);
 }
 
 DacsaVm *
@@ -451,9 +502,7 @@ dacsa_fleet_free(DacsaFleet *self)
   if (!self)
     return;
   dacsa_libvirt_free(self->libvirt);
-  if (self->inotify_source)
-    g_source_remove(self->inotify_source);
-  close(self->inotify);
+  dacsa_sockets_free(self->sockets);
   g_hash_table_unref(self->vms);
   g_free(self);
 }

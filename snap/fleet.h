@@ -12,6 +12,7 @@ typedef struct DacsaFleet DacsaFleet;
 typedef struct {
   const char *uri;                          /* libvirt; NULL: none */
   const char *const *qmp;                   /* NAME=SOCKET, NULL-terminated; may be NULL */
+  bool qmp_awaited;                         /* those need not be there: see snap/vm.h */
   DacsaPolicies policies;                   /* its lists outlive the fleet */
   void (*changed)(DacsaVm *vm, void *data); /* what its status says has changed */
   void (*gone)(DacsaVm *vm, void *data);    /* it has ended and nothing of it is left */
@@ -20,12 +21,13 @@ typedef struct {
   void *data;
 } DacsaFleetOptions;
 
-/* Connects to libvirt and looks at every --qmp VM once, so that what is mistyped fails here. */
+/* Connects to libvirt and looks at every --qmp VM once, unless they are awaited, so that what is
+ * mistyped fails here. */
 bool dacsa_fleet_new(const DacsaFleetOptions *options, DacsaFleet **ret,
                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void dacsa_fleet_free(DacsaFleet *fleet);
 
-/* Tells of every VM there is, and from then on of every change. */
+/* Tells of every VM there is, and from then on of every change. Awaited ones are looked at. */
 void dacsa_fleet_start(DacsaFleet *fleet);
 
 /* NULL: no such VM. */

@@ -258,8 +258,14 @@ bool
 dacsa_keeper_new(const DacsaKeeperOptions *options, DacsaKeeper **ret, GError **error)
 {
   DacsaKeeper *self = g_new0(DacsaKeeper, 1);
-  const DacsaFleetOptions fleet = {
-      options->uri, options->qmp, options->policies, on_vm_changed, on_vm_gone, on_vm_probed, self};
+  const DacsaFleetOptions fleet = {.uri = options->uri,
+                                   .qmp = options->qmp,
+                                   .qmp_awaited = options->qmp_awaited,
+                                   .policies = options->policies,
+                                   .changed = on_vm_changed,
+                                   .gone = on_vm_gone,
+                                   .probed = on_vm_probed,
+                                   .data = self};
 
   self->loop = g_main_loop_new(NULL, FALSE);
   self->channel = -1;

@@ -16,6 +16,7 @@ typedef struct DacsaKeeper DacsaKeeper;
 typedef struct {
   const char *uri;            /* libvirt; NULL: none */
   const char *const *qmp;     /* NAME=SOCKET, NULL-terminated; may be NULL */
+  bool qmp_awaited;           /* those need not be there yet */
   const char *state_path;     /* see snap/state.h */
   DacsaPolicies policies;     /* its lists outlive the keeper */
   DacsaAmount host_cow_limit; /* of all snapshots together; of the host's memory */
@@ -23,7 +24,8 @@ typedef struct {
   bool drop_on_exit;          /* else snapshots stay for the next daemon */
 } DacsaKeeperOptions;
 
-/* Connects to libvirt and looks at every --qmp VM once, so that what is mistyped fails here. */
+/* Connects to libvirt and looks at every --qmp VM once, unless they are awaited, so that what is
+ * mistyped fails here. */
 bool dacsa_keeper_new(const DacsaKeeperOptions *options, DacsaKeeper **ret,
                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

@@ -12,11 +12,10 @@
 
 #define MAX_READ (1u << 20)
 
-/* Whether the file system on top at the path is dacsa's, in this mount namespace: proc(5),
- * /proc/PID/mountinfo. By its device number: what else is mounted there, below or above, and how
- * the path is spelled, does not matter. Its daemon may be dead, so it is asked nothing. */
-static bool
-is_mounted(const char *path)
+/* In this mount namespace: proc(5), /proc/PID/mountinfo. By its device number: what else is mounted
+ * there, below or above, and how the path is spelled, does not matter. */
+bool
+dacsa_mountpoint_is_ours(const char *path)
 {
   struct statx st;
   g_autofree char *text = NULL;
@@ -42,7 +41,7 @@ dacsa_mountpoint_mount(const char *path, const char *options, int *ret_fd, GErro
   struct stat st;
 
   /* A mount of ours that is still there is a dead daemon's: the caller holds the lock. */
-  while (is_mounted(path) && umount2(path, MNT_DETACH) == 0)
+  while (dacsa_mountpoint_is_ours(path) && umount2(path, MNT_DETACH) == 0)
     ;
   if (stat(path, &st) < 0)
     return dacsa_fail(error, DACSA_ERROR_NOT_FOUND, "%s: %s; make the directory first", path,
@@ -75,6 +74,6 @@ dacsa_mountpoint_mount(const char *path, const char *options, int *ret_fd, GErro
 void
 dacsa_mountpoint_unmount(const char *path)
 {
-  if (is_mounted(path) && umount2(path, 0) < 0 && errno == EBUSY)
+  if (dacsa_mountpoint_is_ours(path) && umount2(path, 0) < 0 && errno == EBUSY)
     umount2(path, MNT_DETACH);
 }

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -163,22 +164,45 @@ dacsa_qmp_receive(DacsaQmp *qmp, int64_t deadline, JsonNode **ret, GError **erro
   }
 }
 
+/* One that nobody serves has room for a client or two: who comes then waits for it in connect(2).
+ */
 static bool
-socket_connect(DacsaQmp *qmp, const char *path, GError **error)
+connect_in_time(int fd, const struct sockaddr_un *address, int64_t deadline, GError **error)
+{
+  const int ms = MAX(1, remaining_ms(deadline)); /* 0 is for ever */
+  const struct timeval patience = {ms / 1000, ms % 1000 * 1000}, endless = {0, 0};
+
+  if (deadline >= 0)
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+  const bool ok = connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0;
+  const int errsv = errno;
+  setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &endless, sizeof(endless));
+  if (ok)
+    return true;
+  if (errsv == EAGAIN)
+    return dacsa_fail(error, DACSA_ERROR_BUSY, "%s: others wait for it, and nobody serves it",
+                      address->sun_path);
+  return dacsa_fail(
+      error, errsv == ENOENT || errsv == ECONNREFUSED ? DACSA_ERROR_NOT_FOUND : DACSA_ERROR_OS,
+      "%s: %s", address->sun_path, g_strerror(errsv));
+}
+
+static bool
+socket_connect(DacsaQmp *qmp, const char *path, int64_t deadline, GError **error)
 {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   struct ucred peer;
   socklen_t len = sizeof(peer);
 
   if (strlen(path) >= sizeof(address.sun_path))
-    return dacsa_fail(error, DACSA_ERROR_NOT_FOUND, "%s: a socket's path has at most %zu bytes",
+    return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "%s: a socket's path has at most %zu bytes",
                       path, sizeof(address.sun_path) - 1);
   strcpy(address.sun_path, path);
   qmp->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (qmp->fd < 0)
     return dacsa_fail_errno(error, errno, "cannot make a socket");
-  if (connect(qmp->fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-    return dacsa_fail(error, DACSA_ERROR_NOT_FOUND, "%s: %s", path, g_strerror(errno));
+  if (!connect_in_time(qmp->fd, &address, deadline, error))
+    return false;
   if (getsockopt(qmp->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
     return dacsa_fail_errno(error, errno, "%s: cannot tell whose socket it is", path);
   qmp->peer = peer.pid;
@@ -195,7 +219,7 @@ dacsa_qmp_connect(const char *path, int64_t deadline, DacsaQmp **ret, GError **e
   qmp->fd = -1;
   qmp->input = g_string_new(NULL);
   qmp->id = g_strdup_printf("dacsa-%d-%" PRIx64, (int)getpid(), (uint64_t)g_get_monotonic_time());
-  if (!socket_connect(qmp, path, error))
+  if (!socket_connect(qmp, path, deadline, error))
     return false;
   /* QEMU accepts a second client only when the first is gone, and greets at once. */
   if (!read_object(qmp, deadline, &greeting, &cause))

@@ -127,7 +127,7 @@ dacsa_requests_handle(const DacsaRequests *self, DacsaMessage *message)
     take(self, vm, request);
   } else if (strcmp(request->verb, "drop") == 0) {
     drop(self, vm, request);
-  } else if (is_refresh && vm && vm->running && !vm->taking) {
+  } else if (is_refresh && vm && (vm->running || vm->unreachable) && !vm->taking) {
     dacsa_fleet_probe(self->fleet, vm, request->sequence);
   } else {
     dacsa_teller_reply(self->teller, request->sequence, NULL);

@@ -303,8 +303,11 @@ dacsa_takes_begin(DacsaTakes *self, DacsaFleet *fleet, DacsaShelf *shelf, DacsaC
 static bool
 check(const DacsaVm *vm, const DacsaTakeRequest *request, GError **error)
 {
-  if (!vm || !vm->running)
-    return dacsa_fail(error, DACSA_ERROR_NOT_FOUND, "the VM is not running");
+  if (!vm)
+    return dacsa_fail(error, DACSA_ERROR_NOT_FOUND, "there is no such VM");
+  g_autofree char *absence = vm->running ? NULL : dacsa_vm_absence(vm);
+  if (absence)
+    return dacsa_fail(error, DACSA_ERROR_UNSUPPORTED, "%s", absence);
   if (!vm->probe)
     return dacsa_fail(error, DACSA_ERROR_BUSY, "%s",
                       vm->unreachable ? vm->unreachable : "the VM is just starting: try again");

@@ -191,12 +191,11 @@ dacsa_teller_dropped(DacsaTeller *self, const DacsaRecord *record, const char *w
   send_message(self, message);
 }
 
-/* One that runs no more, and has and gets no snapshot, is not listed, even if its socket is
- * watched. A snapshot that is being dropped is not shown again. */
+/* A snapshot that is being dropped is not shown again. */
 static void
 tell_of_vm(DacsaVm *vm, void *data)
 {
-  if (!vm->running && !vm->taking && vm->snapshots->len == 0 && vm->tombstones->len == 0)
+  if (!vm->listed)
     return;
   dacsa_teller_vm(data, vm);
   for (guint i = 0; i < vm->snapshots->len; i++) {

@@ -41,6 +41,7 @@ dacsa_vm_free(DacsaVm *vm)
   dacsa_probe_free(vm->probe);
   g_free(vm->unreachable);
   g_free(vm->last_error);
+  g_free(vm->socket_life);
   g_free(vm);
 }
 
@@ -100,15 +101,36 @@ schedule_line(GString *text, const DacsaVm *vm)
 }
 
 char *
+dacsa_vm_absence(const DacsaVm *vm)
+{
+  if (vm->unreachable)
+    return g_strdup(vm->unreachable);
+  return vm->awaited ? g_strdup_printf("nothing listens at %s", vm->address->socket)
+                     : g_strdup("the VM is not running");
+}
+
+static void
+absent_lines(GString *text, const DacsaVm *vm)
+{
+  g_autofree char *reason = dacsa_vm_absence(vm);
+  g_autofree char *remedy =
+      vm->awaited
+          ? g_strdup_printf("start QEMU with -qmp unix:%s,server=on,wait=off", vm->address->socket)
+          : g_strdup("start it");
+
+  line(text, "state", vm->unreachable ? "unreachable" : vm->awaited ? "not running" : "gone");
+  line(text, "snapshot", "impossible");
+  line(text, "reason", reason);
+  line(text, "remedy", remedy);
+}
+
+char *
 dacsa_vm_status(const DacsaVm *vm)
 {
   GString *text = g_string_new(NULL);
 
   if (!vm->running) {
-    line(text, "state", "gone");
-    line(text, "snapshot", "impossible");
-    line(text, "reason", "the VM is not running");
-    line(text, "remedy", "start it");
+    absent_lines(text, vm);
     return g_string_free(text, FALSE);
   }
   line(text, "state", vm->unreachable ? "unreachable" : vm->probe ? vm->probe->state : "starting");

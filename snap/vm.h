@@ -55,15 +55,18 @@ typedef struct {
   int64_t since_us;   /* UNIX time when it became known */
   DacsaPolicy policy; /* what its operator wants */
   DacsaProbe *probe;  /* the latest; NULL: none succeeded yet */
-  char *unreachable;  /* why the latest probe failed; NULL: it did not */
+  char *unreachable;  /* why the latest probe failed; NULL: it did not, or nobody was there */
   char *last_error;   /* why the latest snapshot failed; NULL: it did not, or there was none */
-  bool running;       /* false: shut down, and listed only for its snapshots */
+  bool awaited;       /* its operator's configuration names its socket: listed in any case */
+  bool running; /* false: not there, or shut down; listed only for its snapshots, or awaited */
+  bool listed;  /* somebody has been told of it */
   bool probing;
-  unsigned taking;       /* snapshots under way: one, but where one hangs and another is tried */
-  GPtrArray *waiting;    /* DacsaMessage: requests that wait for the probe under way */
-  int pidfd;             /* of QEMU, or -1 */
-  guint watch;           /* GSource id: QEMU ended */
-  GPtrArray *snapshots;  /* DacsaKept, oldest first */
+  unsigned taking;      /* snapshots under way: one, but where one hangs and another is tried */
+  GPtrArray *waiting;   /* DacsaMessage: requests that wait for the probe under way */
+  char *socket_life;    /* which file its socket was when it was last tried; NULL: there was none */
+  int pidfd;            /* of QEMU, or -1 */
+  guint watch;          /* GSource id: QEMU ended */
+  GPtrArray *snapshots; /* DacsaKept, oldest first */
   GPtrArray *tombstones; /* DacsaTombstone, the oldest end first */
   DacsaVmCost cost;
   int64_t next_snapshot_us; /* UNIX time of the next of its schedule; 0: it has none */
@@ -77,6 +80,9 @@ const char *const *dacsa_vm_methods(const DacsaVm *vm);
 
 /* The text of the `status` file; owned. */
 char *dacsa_vm_status(const DacsaVm *vm);
+
+/* Why there is no QEMU to be snapshotted, of a VM that does not run; owned. */
+char *dacsa_vm_absence(const DacsaVm *vm);
 
 /* NULL: no such snapshot, no such tombstone. */
 DacsaTombstone *dacsa_vm_find_tombstone(const DacsaVm *vm, const char *name);

@@ -26,9 +26,9 @@ refused '1: a key before'
 expect_error 1 'no-such-file' "$DACSA" mount --config "$tmp/no-such-file" "$mnt"
 
 # The example, with all of its keys switched on, is understood up to what this host has not.
-sed 's/^#\([a-z-]*=\)/\1/; s/^qmp=.*/qmp=web=\/nonexistent\/web.qmp/; s/^connect=.*/connect=none/' \
-  "$root/examples/dacsa.conf" >"$tmp/dacsa.conf"
-expect_error 1 '/nonexistent/web.qmp' "$DACSA" mount --config "$tmp/dacsa.conf" "$mnt"
+sed 's/^#\([a-z-]*=\)/\1/; s/^connect=.*/connect=none/' "$root/examples/dacsa.conf" >"$tmp/dacsa.conf"
+expect_error 1 '/nonexistent/web.qmp: No such file' \
+  "$DACSA" mount --config "$tmp/dacsa.conf" --qmp web=/nonexistent/web.qmp "$mnt"
 
 start_qemu vm -m 64M
 start_qemu other -m 64M

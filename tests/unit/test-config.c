@@ -49,6 +49,9 @@ test_nothing_told(void)
   }
 }
 
+#define FIFTY "01234567890123456789012345678901234567890123456789"
+#define LONG FIFTY FIFTY FIFTY
+
 /* Each is told with its line, in one line. */
 static void
 test_errors(void)
@@ -69,6 +72,7 @@ test_errors(void)
                {"[mount]\n#\nqmp=a=/x;b\n", "x.conf:3: qmp: b: write NAME=SOCKET"},
                {"[mount]\nqmp=\n", "x.conf:2: qmp: it is empty"},
                {"[mount]\nqmp==/x\n", "x.conf:2: qmp: =/x: write"},
+               {"[mount]\nqmp=a=/" LONG "\n", "x.conf:2: qmp: a=/" LONG ": a socket's path has at"},
                {"[mount]\nqmp=a=/x\nqmp=b=/y\n", "x.conf:3: qmp is in line 2 already; put a ;"},
                {"[mount]\ngroup=no such group\n", "x.conf:2: group: no such group: there is no"},
                {"[mount]\ngroup=-1\n", "x.conf:2: group: -1: there is no"},
@@ -111,6 +115,7 @@ test_command_line_wins(void)
   g_assert_cmpstr(told.connect, ==, "none");
   g_assert_cmpstr(told.group, ==, "0");
   g_assert_cmpstr(told.qmp[0], ==, "a=/x");
+  g_assert_true(told.qmp_of_file);
   g_assert_true(told.show_all);
   g_assert_true(told.drop_on_exit);
 }
@@ -125,6 +130,7 @@ test_list_is_not_mixed(void)
   dacsa_config_complete(&told, &file);
   g_assert_cmpuint(g_strv_length(told.qmp), ==, 1);
   g_assert_cmpstr(told.qmp[0], ==, "b=/y");
+  g_assert_false(told.qmp_of_file);
 }
 
 static void

@@ -3,6 +3,7 @@
 
 #include "snap/qmp.h"
 
+#include <errno.h>
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -284,7 +285,33 @@ test_no_socket(void)
 
   CHECK_FAILS(dacsa_qmp_connect("/nonexistent/qmp", in(PATIENCE), &qmp, &error), error,
               DACSA_ERROR_NOT_FOUND);
-  CHECK_FAILS(dacsa_qmp_connect(longest, in(PATIENCE), &qmp, &error), error, DACSA_ERROR_NOT_FOUND);
+  CHECK_FAILS(dacsa_qmp_connect(longest, in(PATIENCE), &qmp, &error), error, DACSA_ERROR_BAD_DATA);
+}
+
+/* Nobody accepts, and as many wait for that as can: one more fails in time, too. */
+static void
+test_full(void)
+{
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  g_autofree char *directory = g_dir_make_tmp("dacsa-test-XXXXXX", NULL);
+  g_autofree char *path = g_build_filename(directory, "qmp", NULL);
+  g_autoptr(GError) error = NULL;
+  DacsaQmp *qmp = NULL;
+  int fds[3];
+
+  g_strlcpy(address.sun_path, path, sizeof(address.sun_path));
+  for (size_t i = 0; i < G_N_ELEMENTS(fds); i++)
+    fds[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | (i > 0 ? SOCK_NONBLOCK : 0), 0);
+  g_assert_cmpint(bind(fds[0], (struct sockaddr *)&address, sizeof(address)), ==, 0);
+  g_assert_cmpint(listen(fds[0], 0), ==, 0);
+  g_assert_cmpint(connect(fds[1], (struct sockaddr *)&address, sizeof(address)), ==, 0);
+  g_assert_cmpint(connect(fds[2], (struct sockaddr *)&address, sizeof(address)), ==, -1);
+  g_assert_cmpint(errno, ==, EAGAIN);
+  CHECK_FAILS(dacsa_qmp_connect(path, in(30000), &qmp, &error), error, DACSA_ERROR_BUSY);
+  for (size_t i = 0; i < G_N_ELEMENTS(fds); i++)
+    close(fds[i]);
+  g_unlink(path);
+  g_rmdir(directory);
 }
 
 /* What an earlier client had asked for is answered to the next one. */
@@ -320,6 +347,7 @@ main(int argc, char **argv)
   g_test_add_func("/qmp/no-connection", test_no_connection);
   g_test_add_func("/qmp/closed-in-between", test_closed_in_between);
   g_test_add_func("/qmp/no-socket", test_no_socket);
+  g_test_add_func("/qmp/full", test_full);
   g_test_add_func("/qmp/foreign-replies", test_foreign_replies);
   return g_test_run();
 }

@@ -1,0 +1,184 @@
+/* Files that appear, in directories that do so before them, and again. */
+#include "check.h"
+
+#include "snap/sockets.h"
+
+#include <errno.h>
+#include <glib/gstdio.h>
+#include <unistd.h>
+
+typedef struct {
+  DacsaSockets *sockets;
+  char *tmp, *upper, *lower, *path; /* each in the one before */
+  unsigned looks, looks_by_clock;
+  bool found; /* by the latest */
+} Fixture;
+
+static void
+look(bool by_clock, void *data)
+{
+  Fixture *f = data;
+
+  f->looks++;
+  f->looks_by_clock += by_clock;
+  f->found = g_file_test(f->path, G_FILE_TEST_EXISTS);
+}
+
+static void
+set_up(Fixture *f, const void *clock_s)
+{
+  f->tmp = g_dir_make_tmp("test-sockets-XXXXXX", NULL);
+  f->upper = g_build_filename(f->tmp, "upper", NULL);
+  f->lower = g_build_filename(f->upper, "lower", NULL);
+  f->path = g_build_filename(f->lower, "vm.qmp", NULL);
+  f->sockets = dacsa_sockets_new(GPOINTER_TO_UINT(clock_s), look, f);
+}
+
+static void
+tear_down(Fixture *f, const void *clock_s)
+{
+  (void)clock_s;
+  dacsa_sockets_free(f->sockets);
+  g_unlink(f->path);
+  g_rmdir(f->lower);
+  g_rmdir(f->upper);
+  g_rmdir(f->tmp);
+  g_free(f->tmp);
+  g_free(f->upper);
+  g_free(f->lower);
+  g_free(f->path);
+}
+
+/* A test that waits in vain is ended by its deadline. */
+static void
+await_look(const Fixture *f)
+{
+  const unsigned before = f->looks;
+
+  while (f->looks == before)
+    g_main_context_iteration(NULL, TRUE);
+}
+
+static void
+await_found(const Fixture *f)
+{
+  while (!f->found)
+    g_main_context_iteration(NULL, TRUE);
+}
+
+static void
+make(const char *dir)
+{
+  g_assert_cmpint(g_mkdir(dir, 0700), ==, 0);
+}
+
+static void
+make_file(Fixture *f)
+{
+  f->found = false;
+  g_assert_true(g_file_set_contents(f->path, "", 0, NULL));
+}
+
+static void
+test_there(Fixture *f, const void *data)
+{
+  (void)data;
+  make(f->upper);
+  make(f->lower);
+  dacsa_sockets_add(f->sockets, f->path);
+  make_file(f);
+  await_found(f);
+  g_assert_cmpint(g_unlink(f->path), ==, 0);
+  make_file(f);
+  await_found(f);
+}
+
+static void
+test_step_by_step(Fixture *f, const void *data)
+{
+  (void)data;
+  dacsa_sockets_add(f->sockets, f->path);
+  make(f->upper);
+  await_look(f);
+  make(f->lower);
+  await_look(f);
+  make_file(f);
+  await_found(f);
+}
+
+static void
+test_at_once(Fixture *f, const void *data)
+{
+  (void)data;
+  dacsa_sockets_add(f->sockets, f->path);
+  make(f->upper);
+  make(f->lower);
+  make_file(f);
+  await_found(f);
+}
+
+/* As systemd does with a RuntimeDirectory=. */
+static void
+test_made_anew(Fixture *f, const void *data)
+{
+  (void)data;
+  make(f->upper);
+  make(f->lower);
+  dacsa_sockets_add(f->sockets, f->path);
+  for (int i = 0; i < 3; i++) {
+    make_file(f);
+    await_found(f);
+    g_assert_cmpint(g_unlink(f->path), ==, 0);
+    g_assert_cmpint(g_rmdir(f->lower), ==, 0);
+    await_look(f);
+    g_assert_cmpint(g_rmdir(f->upper), ==, 0);
+    make(f->upper);
+    await_look(f);
+    make(f->lower);
+  }
+}
+
+/* One that is made elsewhere and moved there. */
+static void
+test_moved(Fixture *f, const void *data)
+{
+  g_autofree char *aside = g_build_filename(f->tmp, "aside", NULL);
+
+  (void)data;
+  make(f->upper);
+  make(f->lower);
+  dacsa_sockets_add(f->sockets, f->path);
+  g_assert_cmpint(g_rename(f->upper, aside), ==, 0);
+  g_assert_cmpint(g_rename(aside, f->upper), ==, 0);
+  g_assert_cmpint(g_rename(f->lower, aside), ==, 0);
+  await_look(f);
+  make(f->lower);
+  make_file(f);
+  await_found(f);
+  g_assert_cmpint(g_rmdir(aside), ==, 0);
+}
+
+static void
+test_clock(Fixture *f, const void *data)
+{
+  (void)data;
+  dacsa_sockets_add(f->sockets, f->path);
+  await_look(f);
+  g_assert_cmpuint(f->looks_by_clock, ==, 1);
+}
+
+#define ADD(name, clock_s)                                                                         \
+  g_test_add("/sockets/" #name, Fixture, GUINT_TO_POINTER(clock_s), set_up, test_##name, tear_down)
+
+int
+main(int argc, char **argv)
+{
+  g_test_init(&argc, &argv, NULL);
+  ADD(there, 0);
+  ADD(step_by_step, 0);
+  ADD(at_once, 0);
+  ADD(made_anew, 0);
+  ADD(moved, 0);
+  ADD(clock, 1);
+  return g_test_run();
+}
