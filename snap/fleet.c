@@ -29,26 +29,24 @@ struct DacsaFleet {
   DacsaSockets *sockets; /* of --qmp */
 };
 
-/* A probe under way, or to be tried again. */
+/* A probe under way. */
 typedef struct {
   DacsaFleet *fleet;
   char *vm;
   uint64_t sequence; /* of the request; 0: nobody asked */
-  guint tries;       /* still to be made, if it fails */
 } Probe;
 
-static void start_probe(DacsaFleet *self, DacsaVm *vm, uint64_t sequence, guint tries);
+static void start_probe(DacsaFleet *self, DacsaVm *vm, uint64_t sequence);
 static void look_at_socket(DacsaFleet *self, DacsaVm *vm, bool by_clock);
 
 static Probe *
-probe_new(DacsaFleet *fleet, const char *vm, uint64_t sequence, guint tries)
+probe_new(DacsaFleet *fleet, const char *vm, uint64_t sequence)
 {
   Probe *probe = g_new0(Probe, 1);
 
   probe->fleet = fleet;
   probe->vm = g_strdup(vm);
   probe->sequence = sequence;
-  probe->tries = tries;
   return probe;
 }
 
@@ -252,19 +250,34 @@ probe_job(int reply_fd, void *data)
 static gboolean
 retry_probe(void *data)
 {
-  g_autoptr(Probe) probe = data;
-  DacsaVm *vm = dacsa_fleet_find(probe->fleet, probe->vm);
+  const VmWatch *retry = data;
 
-  if (vm && vm->probing)
-    g_timeout_add(RETRY_MS, retry_probe, g_steal_pointer(&probe));
-  else if (vm)
-    start_probe(probe->fleet, vm, 0, probe->tries);
+  if (retry->vm->probing)
+    return G_SOURCE_CONTINUE;
+  retry->vm->retry = 0;
+  start_probe(retry->fleet, retry->vm, 0);
   return G_SOURCE_REMOVE;
 }
 
-/* Keeps what the worker found: false, with the reason in the VM's status, where it found nothing.
- */
+static void
+plan_retry(DacsaFleet *self, DacsaVm *vm)
+{
+  if (vm->tries == 0 || vm->retry)
+    return;
+  VmWatch *retry = g_new(VmWatch, 1);
+  *retry = (VmWatch){self, vm};
+  vm->tries--;
+  vm->retry = g_timeout_add_full(G_PRIORITY_DEFAULT, RETRY_MS, retry_probe, retry, g_free);
+}
+
 static bool
+nobody_listens(const GError *error)
+{
+  return g_error_matches(error, DACSA_ERROR, DACSA_ERROR_NOT_FOUND);
+}
+
+/* Keeps what the worker found; the reason is in the VM's status, where it found nothing. */
+static void
 take_result(DacsaFleet *self, DacsaVm *vm, GVariant *payload, const GError *error)
 {
   g_autoptr(DacsaProbe) result = NULL;
@@ -272,16 +285,14 @@ take_result(DacsaFleet *self, DacsaVm *vm, GVariant *payload, const GError *erro
 
   if (payload && dacsa_probe_from_variant(payload, &result, &bad)) {
     set_probe(self, vm, g_steal_pointer(&result));
-    return true;
+    return;
   }
   if (vm->running || vm->awaited) {
-    const bool is_there =
-        vm->running || !g_error_matches(error, DACSA_ERROR, DACSA_ERROR_NOT_FOUND);
+    const bool is_there = vm->running || !nobody_listens(error);
 
     g_free(vm->unreachable);
     vm->unreachable = is_there ? g_strdup(bad ? bad->message : error->message) : NULL;
   }
-  return false;
 }
 
 static void
@@ -294,12 +305,15 @@ probe_done(GVariant *payload, const GError *error, void *data)
   if (!vm)
     return;
   vm->probing = false;
-  if (!take_result(self, vm, payload, error) && probe->tries > 0 && !vm->probe)
-    g_timeout_add(RETRY_MS, retry_probe, probe_new(self, probe->vm, 0, probe->tries - 1));
+  take_result(self, vm, payload, error);
   if (vm->running || vm->awaited)
     tell_changed(self, vm);
-  if (!vm->running && probe->tries == RETRIES)
-    dacsa_fleet_outlive(vm); /* what was taken up before this could tell */
+  /* What was taken up while this was not known yet. */
+  if (!vm->running && vm->tries == RETRIES && nobody_listens(error))
+    dacsa_fleet_outlive(vm);
+  if (vm->probe)
+    vm->tries = 0;
+  plan_retry(self, vm);
   self->options.probed(vm, probe->sequence, vm->running ? NULL : error, self->options.data);
   /* It may have ended since it was looked at, before it was watched. */
   if (vm->running && vm->probe && !dacsa_procmaps_is_process(vm->probe->pid, vm->probe->start_time))
@@ -311,10 +325,10 @@ probe_done(GVariant *payload, const GError *error, void *data)
 }
 
 static void
-start_probe(DacsaFleet *self, DacsaVm *vm, uint64_t sequence, guint tries)
+start_probe(DacsaFleet *self, DacsaVm *vm, uint64_t sequence)
 {
   g_autoptr(GError) error = NULL;
-  g_autoptr(Probe) probe = probe_new(self, vm->address->name, sequence, tries);
+  g_autoptr(Probe) probe = probe_new(self, vm->address->name, sequence);
 
   vm->probing = true;
   if (dacsa_worker_start(probe_job, vm, PROBE_US, probe_done, probe, &error)) {
@@ -329,7 +343,7 @@ void
 dacsa_fleet_probe(DacsaFleet *self, DacsaVm *vm, uint64_t sequence)
 {
   if (!vm->probing)
-    start_probe(self, vm, sequence, 0);
+    start_probe(self, vm, sequence);
 }
 
 /* -- libvirt and sockets: VMs come and go -- */
@@ -357,7 +371,8 @@ on_libvirt_changed(void *data)
     vm = add_vm(self, address);
     vm->running = true;
     tell_changed(self, vm);
-    start_probe(self, vm, 0, RETRIES);
+    vm->tries = RETRIES;
+    start_probe(self, vm, 0);
   }
 }
 
@@ -392,8 +407,10 @@ look_at_socket(DacsaFleet *self, DacsaVm *vm, bool by_clock)
   if (!vm->address->socket || vm->running || vm->probing)
     return;
   const bool is_new = has_new_socket(vm);
-  if (vm->socket_life && (is_new || by_clock))
-    start_probe(self, vm, 0, is_new ? RETRIES : 0);
+  if (is_new)
+    vm->tries = vm->socket_life ? RETRIES : 0;
+  if (vm->socket_life && (is_new || by_clock) && !vm->retry)
+    start_probe(self, vm, 0);
   if (vm->socket_life || !vm->unreachable)
     return;
   g_clear_pointer(&vm->unreachable, g_free);

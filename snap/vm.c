@@ -30,6 +30,8 @@ dacsa_vm_free(DacsaVm *vm)
     return;
   if (vm->watch)
     g_source_remove(vm->watch);
+  if (vm->retry)
+    g_source_remove(vm->retry);
   if (vm->pidfd >= 0)
     close(vm->pidfd);
   g_ptr_array_unref(vm->snapshots);

@@ -61,6 +61,8 @@ typedef struct {
   bool running; /* false: not there, or shut down; listed only for its snapshots, or awaited */
   bool listed;  /* somebody has been told of it */
   bool probing;
+  guint tries;          /* probes still to be made, while they fail: it is just starting */
+  guint retry;          /* GSource id: of the next */
   unsigned taking;      /* snapshots under way: one, but where one hangs and another is tried */
   GPtrArray *waiting;   /* DacsaMessage: requests that wait for the probe under way */
   char *socket_life;    /* which file its socket was when it was last tried; NULL: there was none */
