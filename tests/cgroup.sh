@@ -15,11 +15,22 @@ cgroup_of() {
   [ -n "$mount" ] && [ -d "$mount$path" ] && echo "$mount$path"
 }
 
-# make_cgroup CONTROLLER FILE...: two below each other, $cgroup/vm; skips where none can be made.
+# giving CONTROLLER DIRECTORY: the nearest that gives it to those below. In version 2 none does that has
+# processes, as a session's scope and a service have.
+giving() {
+  local directory=$2 file=cgroup.subtree_control
+  while [ -e "$directory/$file" ] && ! grep -qw "$1" "$directory/$file"; do
+    directory=${directory%/*}
+  done
+  echo "$directory"
+}
+
+# make_cgroup CONTROLLER FILE...: two below each other, $cgroup/vm, and $home, where this shell is; skips where
+# none can be made.
 make_cgroup() {
   home=$(cgroup_of "$1") || skip "no cgroup has the controller $1"
-  cgroup=$home/$tag-$1
-  mkdir -p "$cgroup/vm" || skip "no cgroup can be made below $home"
+  cgroup=$(giving "$1" "$home")/$tag-$1
+  mkdir -p "$cgroup/vm" || skip "$cgroup cannot be made"
   cleanup_fn remove_cgroup "$cgroup"
   shift
   local file

@@ -20,6 +20,10 @@ guest_images=$(realpath -m "${GUEST_IMAGES:-$root/build-guest}") # build-guest/5
   exit 1
 }
 
+# For hosts that are slow: all deadlines are so many times as long, and it is asked as seldom whether they are over.
+SLOW=${SLOW:-1}
+nap=$(printf '%d.%03d' $((SLOW * 20 / 1000)) $((SLOW * 20 % 1000)))
+
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/dacsa-XXXXXX")
 chmod 711 "$tmp" # libvirt's QEMU, another user, has sockets in it
 mnt=$tmp/mnt
@@ -134,11 +138,11 @@ trap 'exit 129' HUP
 
 # wait_for SECONDS CMD...: asks CMD again and again until it succeeds; false when the time is up.
 wait_for() {
-  local end=$((SECONDS + $1))
+  local end=$((SECONDS + $1 * SLOW))
   shift
   until "$@"; do
     [ $SECONDS -lt $end ] || return 1
-    sleep 0.02
+    sleep "$nap"
   done
 }
 
@@ -210,9 +214,9 @@ use_kernel() {
   [ -e "$guest_images/initramfs.gz" ] || skip "no kernel $1: tests/setup kernels could not get it"
 }
 
-# start_guest NAME [QEMU ARGS]: the test guest, booted, at its prompt. kernel_args=... are for its kernel.
-# Once in some hundred times an emulated guest hangs as it boots, before anything of ours has touched it: that one is
-# started again.
+# start_guest NAME [QEMU ARGS]: the test guest, booted, at its prompt. kernel_args=... are for its kernel. Where
+# there is $guest_images/booted (save_booted), one without arguments goes on from there. Once in some hundred times an
+# emulated guest hangs as it boots, before anything of ours has touched it: that one is started again.
 start_guest() {
   local name=$1 arguments
   shift
@@ -221,6 +225,10 @@ start_guest() {
     -append "console=ttyS0 quiet loglevel=0 ${kernel_args:-}"
     -drive "if=none,id=truth,format=raw,file=$tmp/$name.truth"
     -device "virtio-blk-pci,drive=truth,serial=truth" "$@")
+  if [ $# -eq 0 ] && [ -z "${kernel_args:-}" ] && [ -e "$guest_images/booted" ]; then
+    continue_guest "$name" "${arguments[@]}"
+    return
+  fi
   start_qemu "$name" "${arguments[@]}"
   if ! wait_for 60 guest_is_ready "$name"; then
     echo "the guest $name hangs as it boots: once more" >&2
@@ -230,11 +238,20 @@ start_guest() {
   fi
 }
 
-# start_debian NAME [QEMU ARGS]: the same kernel with a full Debian (tests/guest/build-debian). What it
-# writes to its disk is forgotten.
+# continue_guest NAME QEMU ARGS: from where save_booted left one like it.
+continue_guest() {
+  local state
+  exec {state}<"$guest_images/booted"
+  start_qemu "$@" -incoming "fd:$state"
+  exec {state}<&-
+  wait_for 120 is_running "$1" || fail "the guest $1 does not go on"
+}
+
+# start_debian NAME [QEMU ARGS]: the same kernel with a full Debian (tests/guest/build-debian), or the one that
+# debian_image=... names. What it writes to its disk is forgotten.
 start_debian() {
   kernel_args="userland=debian ${kernel_args:-}" start_guest "$1" -m 768M \
-    -drive "if=none,id=debian,format=raw,file=$guest_images/debian.img,snapshot=on" \
+    -drive "if=none,id=debian,format=raw,file=$guest_images/${debian_image:-debian}.img,snapshot=on" \
     -device virtio-blk-pci,drive=debian,serial=debian "${@:2}"
 }
 
@@ -273,6 +290,20 @@ compare_guest() {
   guest_truth "$name" "$tmp/$name.after" report-brief
   "$root/tests/compare-truth" "$@" "$mnt/$name/now" "$tmp/$name.before" "$tmp/$name.after" ||
     fail "the snapshot of $name differs from what the guest says: $(cat "$mnt/$name/now/errors")"
+}
+
+# save_booted NAME FILE: the state of a guest of start_guest without arguments, which it is ended for.
+save_booted() {
+  socat -u "UNIX-LISTEN:$tmp/$1.state" "CREATE:$2" &
+  wait_for 10 test -S "$tmp/$1.state"
+  qmp "$1" migrate "{\"uri\":\"unix:$tmp/$1.state\"}" >/dev/null
+  wait_for 60 has_status "$1" postmigrate || fail "the state of $1 cannot be saved"
+  stop_guest "$1"
+  wait $!
+}
+
+has_status() {
+  [[ $(qmp "$1" query-status) == *"\"status\": \"$2\""* ]]
 }
 
 await_guest() {
@@ -364,7 +395,7 @@ is_running() {
 # --- libvirt ----------------------------------------------------------------------------------------
 
 virsh() {
-  timeout 60 virsh -q -c qemu:///system "$@"
+  timeout $((60 * SLOW)) virsh -q -c qemu:///system "$@"
 }
 
 libvirt_answers() {
@@ -490,7 +521,7 @@ start_dacsa() {
 
 dacsa_listable() {
   alive "$dacsa_pid" || fail "dacsa mount ended: $(cat "$tmp/dacsa.log")"
-  mounted && timeout 5 ls "$mnt" >/dev/null 2>&1
+  mounted && timeout $((5 * SLOW)) ls "$mnt" >/dev/null 2>&1
 }
 
 mounted() {
@@ -549,7 +580,7 @@ viewer() {
 
 # An open directory is always asked for: the answer is a living viewer's.
 viewer_answers() {
-  [ -n "$(viewer)" ] && timeout 10 ls "$mnt" >/dev/null 2>&1
+  [ -n "$(viewer)" ] && timeout $((10 * SLOW)) ls "$mnt" >/dev/null 2>&1
 }
 
 # crash_viewer SIGNAL: ends the viewer by it, and waits until another one answers. expected_complaints has
@@ -594,7 +625,7 @@ expect_error() {
   local wanted=$1 regex=$2 status=0
   shift 2
   [ "$1" != dacsa ] || set -- "$DACSA" "$2" --mount "$mnt" "${@:3}"
-  timeout 60 "$@" >"$tmp/stdout" 2>"$tmp/stderr" </dev/null || status=$?
+  timeout $((60 * SLOW)) "$@" >"$tmp/stdout" 2>"$tmp/stderr" </dev/null || status=$?
   [ $status = "$wanted" ] && [ "$(wc -l <"$tmp/stderr")" = 1 ] && grep -q '^dacsa: ' "$tmp/stderr" &&
     grep -qiE -- "$regex" "$tmp/stderr" || fail "expected status $wanted and one line like /$regex/ of: $*
 status $status, standard error:

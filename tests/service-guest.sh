@@ -3,8 +3,6 @@
 # needs `tests/setup service`.
 # shellcheck shell=bash disable=SC2016,SC2154
 
-[ -e "$guest_images/debian.img" ] && [ -d "$guest_images/service" ] || skip "there is no such guest: tests/setup service"
-
 # needed_libraries PROGRAM...: files of those it is linked with.
 needed_libraries() {
   ldd "$@" | awk '$2 == "=>" && $3 ~ /^\// { print $3 }' | sort -u
@@ -40,12 +38,16 @@ in_guest_until() {
     fail "in the guest, after $1 s: $2; its journal: $(guest_run vm 'journalctl -n 30 --no-pager')"
 }
 
-# Its own libraries are those it goes on with; what it lacks comes from the disk.
+# link_libraries DIRECTORY: the guest's own libraries are those it goes on with; what it lacks comes from there.
+link_libraries() {
+  in_guest "for lib in $1/*.so*; do name=/usr/lib/x86_64-linux-gnu/\${lib##*/}; [ -e \"\$name\" ] || ln -s \"\$lib\" \"\$name\"; done; ldconfig"
+}
+
 install_in_guest() {
   in_guest 'mkdir /opt/disk && mount -o ro "$(disk_called service)" /opt/disk && cp -r /opt/disk/installed/. /'
-  in_guest 'for lib in /opt/disk/lib/*.so*; do name=/usr/lib/x86_64-linux-gnu/${lib##*/}; [ -e "$name" ] || ln -s "$lib" "$name"; done'
+  link_libraries /opt/disk/lib
   in_guest 'export SYSTEMD_COLORS=0 SYSTEMD_URLIFY=0 SYSTEMD_PAGER=cat'
-  in_guest 'ldconfig; cp /opt/disk/modules/fuse.ko "/usr/lib/modules/$(uname -r)"; depmod 2>/dev/null; systemctl daemon-reload'
+  in_guest 'cp /opt/disk/modules/fuse.ko "/usr/lib/modules/$(uname -r)"; depmod 2>/dev/null; systemctl daemon-reload'
 }
 
 # start_web [SYSTEMD-RUN ARGS]: as libvirt starts one: sandboxed, not root, in a control group of its own.
@@ -58,6 +60,7 @@ start_web() {
 }
 
 start_service_guest() {
+  [ -e "$guest_images/debian.img" ] && [ -d "$guest_images/service" ] || skip "there is no such guest: tests/setup service"
   make_disk
   start_debian vm -drive "if=none,id=service,format=raw,read-only=on,file=$tmp/service.img" \
     -device virtio-blk-pci,drive=service,serial=service

@@ -59,10 +59,12 @@ takes() {
   in_guest 'dacsa snapshot web now >/dev/null && head -c 1M /dacsa/web/now/physmem >/dev/null'
 }
 
+local_profile=/etc/apparmor.d/local/abstractions/libvirt-qemu
+
 start_service_guest
 in_guest 'grep -q apparmor /sys/kernel/security/lsm' || fail "the guest's kernel has no AppArmor"
 in_guest 'cp -r /opt/disk/apparmor.d /etc && mkdir -p /etc/apparmor /etc/apparmor.d/local/abstractions /run/systemd/system/dacsa.service.d'
-in_guest 'touch /etc/apparmor/parser.conf /etc/apparmor.d/local/abstractions/libvirt-qemu'
+in_guest 'touch /etc/apparmor/parser.conf '"$local_profile"
 write_file /etc/apparmor.d/qemu "$qemu_profile"
 load qemu
 start_web -p AppArmorProfile=libvirt-web
@@ -85,17 +87,27 @@ restart_dacsa dacsa
 denied ptrace read dacsa
 same "$(in_guest 'systemctl is-active web')" active "the VM"
 
-# In one that does: it can take snapshots, but not drop them, which is told and leaves it and them as they are.
+# In one that does, but QEMU's profile does not let it send signals there: refused, too.
 write_file /etc/apparmor.d/dacsa "$(dacsa_profile 'ptrace (read, trace) peer=libvirt-*, signal (send) peer=libvirt-*,')"
 load dacsa
-takes
-[[ $(in_guest '! dacsa drop web/now') == *'Input/output error; see the log'* ]] || fail "a drop that is not possible"
+in_guest_until 10 'dacsa check | grep -q "dacsa is confined (dacsa (enforce)) and may not send signals to QEMU; "'
+in_guest '! dacsa snapshot web now 2>/dev/null'
 denied signal receive libvirt-web
-in_guest 'journalctl -u dacsa -q --no-pager | grep -q "web/now: its child cannot be killed: Permission denied"'
-in_guest 'cat /dacsa/web/now/info >/dev/null'
+same "$(in_guest 'systemctl is-active web')" active "the VM"
 
 # QEMU's profile has to accept it; no VM needs to be started again for that.
-write_file /etc/apparmor.d/local/abstractions/libvirt-qemu 'signal (receive) peer=dacsa,'
+write_file "$local_profile" 'signal (receive) peer=dacsa,'
+load qemu
+in_guest_until 10 'dacsa check'
+takes
+
+# If that is taken back, a snapshot cannot be dropped, which is told and leaves it as it is.
+write_file "$local_profile" ''
+load qemu
+[[ $(in_guest '! dacsa drop web/now') == *'Input/output error; see the log'* ]] || fail "a drop that is not possible"
+in_guest 'journalctl -u dacsa -q --no-pager | grep -q "web/now: its child cannot be killed: Permission denied"'
+in_guest 'cat /dacsa/web/now/info >/dev/null'
+write_file "$local_profile" 'signal (receive) peer=dacsa,'
 load qemu
 in_guest 'dacsa drop web/now'
 takes
