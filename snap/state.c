@@ -10,10 +10,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define SUFFIX ".snapshot"
 #define MAX_NAME 200u /* bytes */
+#define LOCK_US G_USEC_PER_SEC
+#define LOCK_NAP_US 10000
 
 char *
 dacsa_state_path(const char *mountpoint)
@@ -23,21 +26,50 @@ dacsa_state_path(const char *mountpoint)
   return g_build_filename(DACSA_STATE_ROOT, name, NULL);
 }
 
+/* The directory that has the name may be another one by now: who ended has removed this one. */
+static bool
+has_name(int fd, const char *path)
+{
+  struct stat opened, named;
+
+  return fstat(fd, &opened) == 0 && stat(path, &named) == 0 && opened.st_dev == named.st_dev &&
+         opened.st_ino == named.st_ino;
+}
+
+/* A process that the last daemon forked just before its end, or that clears up after it, has the
+ * lock for a moment yet. */
+static bool
+lock_in_time(int fd, int64_t deadline)
+{
+  while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+    if (g_get_monotonic_time() > deadline)
+      return false;
+    g_usleep(LOCK_NAP_US);
+  }
+  return true;
+}
+
 bool
 dacsa_state_open(const char *path, int *ret_lock, GError **error)
 {
-  if (g_mkdir_with_parents(path, 0700) < 0)
-    return dacsa_fail_errno(error, errno, "cannot make %s", path);
-  int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0)
-    return dacsa_fail_errno(error, errno, "cannot open %s", path);
-  if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+  const int64_t deadline = g_get_monotonic_time() + LOCK_US;
+
+  for (;;) {
+    if (g_mkdir_with_parents(path, 0700) < 0)
+      return dacsa_fail_errno(error, errno, "cannot make %s", path);
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+      return dacsa_fail_errno(error, errno, "cannot open %s", path);
+    const bool locked = lock_in_time(fd, deadline);
+    if (locked && has_name(fd, path)) {
+      *ret_lock = fd;
+      return true;
+    }
     close(fd);
-    return dacsa_fail(error, DACSA_ERROR_BUSY,
-                      "another dacsa serves this mount point; unmount it first");
+    if (!locked)
+      return dacsa_fail(error, DACSA_ERROR_BUSY,
+                        "another dacsa serves this mount point; unmount it first");
   }
-  *ret_lock = fd;
-  return true;
 }
 
 /* What those who were killed had begun to write, and what the daemon told. */

@@ -13,7 +13,7 @@
 char *dacsa_state_path(const char *mountpoint);
 
 /* Makes the directory, for root alone, and locks it. *ret_lock is owned; the lock ends when it is
- * closed. BUSY: another daemon serves that mount point. */
+ * closed. It is waited for, a second at most. BUSY: another daemon serves that mount point. */
 bool dacsa_state_open(const char *path, int *ret_lock, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Ends what dacsa_state_open began. Without snapshots there is nothing to keep: the directory goes.
