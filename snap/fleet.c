@@ -1,19 +1,15 @@
 /* Finds VMs and keeps an eye on them. */
 #include "snap/fleet.h"
 
-#include "snap/cgroup.h"
 #include "snap/error.h"
 #include "snap/libvirt.h"
 #include "snap/procmaps.h"
 #include "snap/sockets.h"
 #include "snap/worker.h"
 
-#include <glib-unix.h>
 #include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #define PROBE_US (20 * G_USEC_PER_SEC)
 #define RETRY_MS 250
@@ -102,12 +98,7 @@ dacsa_fleet_forget_if_empty(DacsaFleet *self, DacsaVm *vm)
 static void
 vm_stopped(DacsaFleet *self, DacsaVm *vm)
 {
-  if (vm->watch)
-    g_source_remove(vm->watch);
-  vm->watch = 0;
-  if (vm->pidfd >= 0)
-    close(vm->pidfd);
-  vm->pidfd = -1;
+  dacsa_vm_unwatch(vm);
   vm->running = false;
   g_clear_pointer(&vm->probe, dacsa_probe_free);
   g_clear_pointer(&vm->unreachable, g_free);
@@ -117,56 +108,12 @@ vm_stopped(DacsaFleet *self, DacsaVm *vm)
   dacsa_fleet_forget_if_empty(self, vm);
 }
 
-typedef struct {
-  DacsaFleet *fleet;
-  DacsaVm *vm;
-} VmWatch;
-
-/* Who ends a control group ends all in it: systemd that of a unit or scope whose QEMU has ended. So
- * its snapshots, which live on, leave it for ours. */
-void
-dacsa_fleet_outlive(const DacsaVm *vm)
-{
-  for (guint i = 0; i < vm->snapshots->len; i++) {
-    const DacsaKept *kept = g_ptr_array_index(vm->snapshots, i);
-    const bool alive = syscall(SYS_pidfd_send_signal, kept->pidfd, 0, NULL, 0) == 0;
-    g_autoptr(GError) error = NULL;
-
-    if (alive && !dacsa_cgroup_move("", kept->record->child, getpid(), &error))
-      g_message("%s/%s may end with its VM's control group: %s", kept->record->vm,
-                kept->record->name, error->message);
-  }
-}
-
-static gboolean
-on_qemu_exit(gint fd, GIOCondition condition, void *data)
-{
-  VmWatch *watch = data;
-
-  (void)fd;
-  (void)condition;
-  watch->vm->watch = 0;
-  dacsa_fleet_outlive(watch->vm); /* first: it is a race with who empties the group */
-  g_message("%s: QEMU has ended", watch->vm->address->name);
-  vm_stopped(watch->fleet, watch->vm);
-  return G_SOURCE_REMOVE;
-}
-
 static void
-watch_qemu(DacsaFleet *self, DacsaVm *vm)
+on_qemu_ended(DacsaVm *vm, void *data)
 {
-  if (vm->watch)
-    g_source_remove(vm->watch);
-  if (vm->pidfd >= 0)
-    close(vm->pidfd);
-  vm->watch = 0;
-  vm->pidfd = (int)syscall(SYS_pidfd_open, vm->probe->pid, 0);
-  if (vm->pidfd < 0)
-    return;
-  VmWatch *watch = g_new(VmWatch, 1);
-  *watch = (VmWatch){self, vm};
-  vm->watch =
-      g_unix_fd_add_full(G_PRIORITY_DEFAULT, vm->pidfd, G_IO_IN, on_qemu_exit, watch, g_free);
+  dacsa_vm_outlive(vm); /* first: it is a race with who empties the group */
+  g_message("%s: QEMU has ended", vm->address->name);
+  vm_stopped(data, vm);
 }
 
 typedef struct {
@@ -229,7 +176,7 @@ set_probe(DacsaFleet *self, DacsaVm *vm, DacsaProbe *probe)
   vm->running = true;
   g_clear_pointer(&vm->unreachable, g_free);
   if (!same)
-    watch_qemu(self, vm);
+    dacsa_vm_watch(vm, on_qemu_ended, self);
 }
 
 /* -- probing -- */
@@ -247,10 +194,15 @@ probe_job(int reply_fd, void *data)
     dacsa_worker_reply(reply_fd, NULL, error);
 }
 
+typedef struct {
+  DacsaFleet *fleet;
+  DacsaVm *vm;
+} Retry;
+
 static gboolean
 retry_probe(void *data)
 {
-  const VmWatch *retry = data;
+  const Retry *retry = data;
 
   if (retry->vm->probing)
     return G_SOURCE_CONTINUE;
@@ -264,8 +216,8 @@ plan_retry(DacsaFleet *self, DacsaVm *vm)
 {
   if (vm->tries == 0 || vm->retry)
     return;
-  VmWatch *retry = g_new(VmWatch, 1);
-  *retry = (VmWatch){self, vm};
+  Retry *retry = g_new(Retry, 1);
+  *retry = (Retry){self, vm};
   vm->tries--;
   vm->retry = g_timeout_add_full(G_PRIORITY_DEFAULT, RETRY_MS, retry_probe, retry, g_free);
 }
@@ -310,7 +262,7 @@ probe_done(GVariant *payload, const GError *error, void *data)
     tell_changed(self, vm);
   /* What was taken up while this was not known yet. */
   if (!vm->running && vm->tries == RETRIES && nobody_listens(error))
-    dacsa_fleet_outlive(vm);
+    dacsa_vm_outlive(vm);
   if (vm->probe)
     vm->tries = 0;
   plan_retry(self, vm);

@@ -36,10 +36,6 @@ DacsaVm *dacsa_fleet_find(DacsaFleet *fleet, const char *name);
 /* A VM that does not run, for the sake of its snapshots. */
 DacsaVm *dacsa_fleet_add_ended(DacsaFleet *fleet, const char *name, const char *uuid);
 
-/* The snapshots of a VM that has ended leave the control group of its QEMU for this process's: who
- * ends a control group ends all in it. */
-void dacsa_fleet_outlive(const DacsaVm *vm);
-
 /* A number for a VM or a snapshot, from which viewers make inode numbers: 1 to 2^24 - 1, the same
  * again only after all others. */
 uint32_t dacsa_fleet_next_serial(DacsaFleet *fleet);

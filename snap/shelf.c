@@ -116,7 +116,7 @@ dacsa_shelf_put(DacsaShelf *self, DacsaVm *vm, DacsaRecord *record, int pidfd)
   kept->watch =
       g_unix_fd_add_full(G_PRIORITY_DEFAULT, pidfd, G_IO_IN, on_child_exit, watch, g_free);
   if (!vm->running && !vm->probing)
-    dacsa_fleet_outlive(vm);
+    dacsa_vm_outlive(vm);
   self->options.kept(kept, self->options.data);
 }
 

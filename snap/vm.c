@@ -1,9 +1,11 @@
 /* VMs and kept snapshots. */
 #include "snap/vm.h"
 
+#include "snap/cgroup.h"
 #include "snap/channel.h"
 #include "snap/procmaps.h"
 
+#include <glib-unix.h>
 #include <inttypes.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -28,12 +30,8 @@ dacsa_vm_free(DacsaVm *vm)
 {
   if (!vm)
     return;
-  if (vm->watch)
-    g_source_remove(vm->watch);
-  if (vm->retry)
-    g_source_remove(vm->retry);
-  if (vm->pidfd >= 0)
-    close(vm->pidfd);
+  dacsa_vm_unwatch(vm);
+  g_clear_handle_id(&vm->retry, g_source_remove);
   g_ptr_array_unref(vm->snapshots);
   g_ptr_array_unref(vm->tombstones);
   g_free(vm->cost.cgroup);
@@ -46,6 +44,65 @@ dacsa_vm_free(DacsaVm *vm)
   g_free(vm->socket_life);
   g_free(vm);
 }
+
+/* -- its QEMU's end -- */
+
+typedef struct {
+  DacsaVm *vm;
+  void (*ended)(DacsaVm *vm, void *data);
+  void *data;
+} Watch;
+
+static gboolean
+on_qemu_ended(gint fd, GIOCondition condition, void *data)
+{
+  const Watch *watch = data;
+
+  (void)fd;
+  (void)condition;
+  watch->vm->watch = 0;
+  watch->ended(watch->vm, watch->data);
+  return G_SOURCE_REMOVE;
+}
+
+void
+dacsa_vm_watch(DacsaVm *vm, void (*ended)(DacsaVm *vm, void *data), void *data)
+{
+  dacsa_vm_unwatch(vm);
+  vm->pidfd = (int)syscall(SYS_pidfd_open, vm->probe->pid, 0);
+  if (vm->pidfd < 0)
+    return;
+  Watch *watch = g_new(Watch, 1);
+  *watch = (Watch){vm, ended, data};
+  vm->watch =
+      g_unix_fd_add_full(G_PRIORITY_DEFAULT, vm->pidfd, G_IO_IN, on_qemu_ended, watch, g_free);
+}
+
+void
+dacsa_vm_unwatch(DacsaVm *vm)
+{
+  g_clear_handle_id(&vm->watch, g_source_remove);
+  if (vm->pidfd >= 0)
+    close(vm->pidfd);
+  vm->pidfd = -1;
+}
+
+/* Systemd ends the group of a unit or scope whose QEMU has ended. */
+void
+dacsa_vm_outlive(const DacsaVm *vm)
+{
+  for (guint i = 0; i < vm->snapshots->len; i++) {
+    const DacsaKept *kept = g_ptr_array_index(vm->snapshots, i);
+    const bool alive = syscall(SYS_pidfd_send_signal, kept->pidfd, 0, NULL, 0) == 0;
+    g_autoptr(GError) error = NULL;
+
+    if (alive && !dacsa_cgroup_move("", kept->record->child, getpid(), &error))
+      g_message("%s/%s may end with its VM's control group: %s", kept->record->vm,
+                kept->record->name, error->message);
+  }
+}
+
+/* -- what there is to be told of it -- */
 
 const char *const *
 dacsa_vm_methods(const DacsaVm *vm)

@@ -77,6 +77,15 @@ typedef struct {
 DacsaVm *dacsa_vm_new(DacsaVmAddress *address); /* takes address */
 void dacsa_vm_free(DacsaVm *vm);
 
+/* Calls ended, once, from the default GMainContext, when the QEMU that was probed has ended; in
+ * place of an earlier one. It may free the VM. */
+void dacsa_vm_watch(DacsaVm *vm, void (*ended)(DacsaVm *vm, void *data), void *data);
+void dacsa_vm_unwatch(DacsaVm *vm);
+
+/* The snapshots of a VM that has ended leave the control group of its QEMU for this process's: who
+ * ends a control group ends all in it. */
+void dacsa_vm_outlive(const DacsaVm *vm);
+
 /* By which its snapshots may be taken, in the order of preference; NULL-terminated, borrowed. */
 const char *const *dacsa_vm_methods(const DacsaVm *vm);
 
