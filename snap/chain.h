@@ -16,11 +16,13 @@
 
 #include <sys/types.h>
 
-/* Whole VMAs of QEMU. */
+/* Whole VMAs of QEMU that follow each other. */
 typedef struct {
   uint64_t start, len;
   bool withheld; /* they are MADV_DONTFORK in the fork only; the others everywhere else */
 } DacsaForkVma;
+
+#define DACSA_CHAIN_VMAS 89u /* so many always have room; one may be split */
 
 /* All are addresses in QEMU, and all but length of frames. */
 typedef struct {

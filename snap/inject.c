@@ -76,7 +76,7 @@ stop_main(Injector *self, GError **error)
 /* -- infect -- */
 
 static bool
-enter_chain(Injector *self, GError **error)
+write_chain(Injector *self, GError **error)
 {
   const pid_t pid = self->job->pid;
 
@@ -90,6 +90,16 @@ enter_chain(Injector *self, GError **error)
     return dacsa_fail(error, DACSA_ERROR_BUSY,
                       "QEMU's stack has no room for %u bytes below 0x%" PRIx64, self->image->len,
                       self->chain.base);
+  return true;
+}
+
+static bool
+enter_chain(Injector *self, GError **error)
+{
+  const pid_t pid = self->job->pid;
+
+  if (!write_chain(self, error))
+    return false;
   if (self->job->journal >= 0 && !dacsa_journal_add_chain(self->job->journal, &self->chain, error))
     return false;
   self->entered = true;
@@ -319,13 +329,40 @@ run_ladder(Injector *self, GError **error)
   return ok;
 }
 
+static void
+injector_clear(Injector *self)
+{
+  if (self->image)
+    g_byte_array_unref(self->image);
+  if (self->state.xstate)
+    g_byte_array_unref(self->state.xstate);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Injector, injector_clear)
+
+bool
+dacsa_inject_put_back(const DacsaInjection *injection, GError **error)
+{
+  g_auto(Injector) self = {.job = injection,
+                           .deadline = g_get_monotonic_time() + DEADLINE_US,
+                           .child_pidfd = -1,
+                           .main_gone = true};
+  const bool ok = stop_main(&self, error) && write_chain(&self, error) &&
+                  dacsa_tracee_enter(injection->pid, &self.state.regs, &injection->gadgets,
+                                     self.chain.tail, error);
+
+  if (!self.main_gone)
+    ptrace(PTRACE_DETACH, injection->pid, 0, 0);
+  return ok;
+}
+
 bool
 dacsa_inject_run(const DacsaInjection *injection, DacsaInjected *ret, GError **error)
 {
-  Injector self = {.job = injection,
-                   .deadline = g_get_monotonic_time() + DEADLINE_US,
-                   .child_pidfd = -1,
-                   .main_gone = true};
+  g_auto(Injector) self = {.job = injection,
+                           .deadline = g_get_monotonic_time() + DEADLINE_US,
+                           .child_pidfd = -1,
+                           .main_gone = true};
   bool ok = run_ladder(&self, error);
 
   if (!ok && self.child_pidfd >= 0) {
@@ -334,9 +371,5 @@ dacsa_inject_run(const DacsaInjection *injection, DacsaInjected *ret, GError **e
     self.child_pidfd = -1;
   }
   *ret = (DacsaInjected){self.child, self.child_pidfd, self.group_stopped, self.foreign_stop};
-  if (self.image)
-    g_byte_array_unref(self.image);
-  if (self.state.xstate)
-    g_byte_array_unref(self.state.xstate);
   return ok;
 }

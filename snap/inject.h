@@ -38,6 +38,11 @@ typedef struct {
   bool foreign_stop;  /* and then SIGSTOP, which somebody else has sent meanwhile */
 } DacsaInjected;
 
+/* The main thread puts back what a fork changed, and does nothing else: no fork. It has begun to
+ * when this returns. Called by a thread that traces nothing. */
+bool dacsa_inject_put_back(const DacsaInjection *injection,
+                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /* The work of an injector (snap/injector.h), in a thread that ends then: whatever it still traces
  * is let go by its end. *ret is set in any case. */
 bool dacsa_inject_run(const DacsaInjection *injection, DacsaInjected *ret,

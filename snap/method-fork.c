@@ -22,9 +22,9 @@ fork_prepare(DacsaAcquisition *self, GError **error)
   g_autoptr(GArray) host = NULL;
 
   self->state = fork;
-  if (!dacsa_procmaps_read(probe->pid, &host, error))
+  if (!dacsa_procmaps_read(probe->pid, &host, error) ||
+      !dacsa_forkmap_build(host, probe->layout, &probe->gadgets, &self->vmas, error))
     return false;
-  self->vmas = dacsa_forkmap_build(host, probe->vmas, probe->layout, &probe->gadgets);
   fork->injection = (DacsaInjection){.pid = probe->pid,
                                      .gadgets = probe->gadgets,
                                      .vmas = self->vmas,

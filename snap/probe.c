@@ -18,9 +18,9 @@
 #include <unistd.h>
 
 #define MONITOR_US (5 * G_USEC_PER_SEC)
-#define PROBE_TYPE "(itsssss(tt)a(ssb)a(tt)a(tt))"         /* method: empty for none */
-#define PROBE_TYPE_WRITE "(itsssss(tt)a(ssb)@a(tt)@a(tt))" /* with two values made before */
-#define MAX_CODE (64u << 20)                               /* of one executable mapping */
+#define PROBE_TYPE "(itsssss(tt)a(ssb)a(tt))"        /* method: empty for none */
+#define PROBE_TYPE_WRITE "(itsssss(tt)a(ssb)@a(tt))" /* with a value made before */
+#define MAX_CODE (64u << 20)                         /* of one executable mapping */
 
 void
 dacsa_probe_free(DacsaProbe *probe)
@@ -32,7 +32,6 @@ dacsa_probe_free(DacsaProbe *probe)
   g_free(probe->mtree);
   g_free(probe->method);
   dacsa_layout_free(probe->layout);
-  g_clear_pointer(&probe->vmas, g_array_unref);
   g_clear_pointer(&probe->huge_vmas, g_array_unref);
   g_clear_pointer(&probe->findings, g_ptr_array_unref);
   g_free(probe);
@@ -115,22 +114,16 @@ holds_any(const DacsaHostVma *vma, const GArray *hvas)
   return false;
 }
 
-/* The VMAs that hold guest memory: those that a fork would leave out; and those that may be in huge
- * pages. */
+/* The VMAs that hold guest memory and may be in huge pages. */
 static void
-collect_vmas(DacsaProbe *probe, const GArray *host, const GArray *hvas)
+collect_huge_vmas(DacsaProbe *probe, const GArray *host, const GArray *hvas)
 {
-  probe->vmas = g_array_new(FALSE, FALSE, sizeof(DacsaForkVma));
   probe->huge_vmas = g_array_new(FALSE, FALSE, sizeof(DacsaForkVma));
   for (guint i = 0; host && i < host->len; i++) {
     const DacsaHostVma *vma = &g_array_index(host, DacsaHostVma, i);
     const DacsaForkVma range = {.start = vma->start, .len = vma->end - vma->start};
 
-    if (!holds_any(vma, hvas))
-      continue;
-    if (vma->dont_fork)
-      g_array_append_val(probe->vmas, range);
-    if (dacsa_hugepages_allowed("", vma))
+    if (holds_any(vma, hvas) && dacsa_hugepages_allowed("", vma))
       g_array_append_val(probe->huge_vmas, range);
   }
 }
@@ -231,7 +224,7 @@ dacsa_probe_monitor(DacsaMonitor *monitor, const char *const *methods, DacsaProb
   int denied = attach_errno(probe->pid);
   if (!denied && !dacsa_procmaps_read(probe->pid, &host, error))
     return false;
-  collect_vmas(probe, host, hvas);
+  collect_huge_vmas(probe, host, hvas);
   find_gadgets(probe, host);
   bool has_gadgets = probe->gadgets.syscall_ret && probe->gadgets.restorer;
   const DacsaPreflight preflight = {.root = "",
@@ -297,11 +290,10 @@ dacsa_probe_to_variant(const DacsaProbe *probe)
 
     g_variant_builder_add(&findings, "(ssb)", finding->reason, finding->remedy, finding->refuses);
   }
-  return g_variant_ref_sink(
-      g_variant_new(PROBE_TYPE_WRITE, (gint32)probe->pid, probe->start_time, probe->uuid,
-                    probe->state, probe->mtree, layout, probe->method ? probe->method : "",
-                    probe->gadgets.syscall_ret, probe->gadgets.restorer, &findings,
-                    vmas_to_variant(probe->vmas), vmas_to_variant(probe->huge_vmas)));
+  return g_variant_ref_sink(g_variant_new(
+      PROBE_TYPE_WRITE, (gint32)probe->pid, probe->start_time, probe->uuid, probe->state,
+      probe->mtree, layout, probe->method ? probe->method : "", probe->gadgets.syscall_ret,
+      probe->gadgets.restorer, &findings, vmas_to_variant(probe->huge_vmas)));
 }
 
 static GPtrArray *
@@ -320,7 +312,6 @@ bool
 dacsa_probe_from_variant(GVariant *variant, DacsaProbe **ret, GError **error)
 {
   g_autoptr(DacsaProbe) probe = g_new0(DacsaProbe, 1);
-  g_autoptr(GVariantIter) vmas = NULL;
   g_autoptr(GVariantIter) huge_vmas = NULL;
   g_autoptr(GVariantIter) findings = NULL;
   g_autofree char *layout = NULL;
@@ -331,10 +322,9 @@ dacsa_probe_from_variant(GVariant *variant, DacsaProbe **ret, GError **error)
     return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "a worker's probe has a foreign shape");
   g_variant_get(variant, PROBE_TYPE, &pid, &probe->start_time, &probe->uuid, &probe->state,
                 &probe->mtree, &layout, &method, &probe->gadgets.syscall_ret,
-                &probe->gadgets.restorer, &findings, &vmas, &huge_vmas);
+                &probe->gadgets.restorer, &findings, &huge_vmas);
   set_verdict(probe, method[0] ? method : NULL, findings_from_iter(findings));
   probe->pid = pid;
-  probe->vmas = vmas_from_iter(vmas);
   probe->huge_vmas = vmas_from_iter(huge_vmas);
   if (!dacsa_layout_from_text(layout, &probe->layout, error))
     return false;

@@ -16,7 +16,6 @@ typedef struct {
   char *uuid, *state;
   char *mtree;         /* the memory map the layout was made of */
   DacsaLayout *layout; /* offsets are QEMU's host virtual addresses */
-  GArray *vmas;        /* DacsaForkVma: what holds guest memory and is MADV_DONTFORK */
   GArray *huge_vmas;   /* DacsaForkVma: guest memory that may be in huge pages */
   DacsaGadgets gadgets;
   GPtrArray *findings;         /* DacsaFinding: what there is to be told of its snapshots */

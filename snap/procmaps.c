@@ -24,7 +24,7 @@ vma_flags(DacsaHostVma *vma, const char *flags)
     vma->hugetlb |= strcmp(words[i], "ht") == 0;
     vma->wipe_on_fork |= strcmp(words[i], "wf") == 0;
     vma->device |= strcmp(words[i], "io") == 0 || strcmp(words[i], "pf") == 0;
-    vma->special |= vma->device || strcmp(words[i], "de") == 0 || strcmp(words[i], "mm") == 0;
+    vma->io |= strcmp(words[i], "io") == 0;
     vma->huge_pages |= strcmp(words[i], "hg") == 0;
     vma->no_huge_pages |= strcmp(words[i], "nh") == 0;
     vma->userfaultfd |=
@@ -50,7 +50,6 @@ vma_header(const char *line, DacsaHostVma *ret)
   vma.shared = perms[3] == 's';
   if (line[path_at] != '\0')
     vma.path = g_strdup(line + path_at);
-  vma.special = g_strcmp0(vma.path, "[vsyscall]") == 0; /* above all that is a process's */
   *ret = vma;
   return true;
 }

@@ -11,13 +11,13 @@ typedef struct {
   uint64_t start, end;
   uint64_t offset; /* of start in the file that is mapped there */
   bool readable, writable, executable;
-  bool shared;       /* smaps perms `s`, or VmFlags `sh` */
-  bool dont_fork;    /* VmFlags `dc`: MADV_DONTFORK */
-  bool hugetlb;      /* `ht` */
-  bool device;       /* `io`, `pf`: not memory but a device's */
-  bool special;      /* that, `de` or `mm`: the kernel's (include/linux/mm.h, VM_SPECIAL) */
-  bool wipe_on_fork; /* `wf`: MADV_WIPEONFORK */
-  bool userfaultfd;  /* `um`, `uw`, `ui`: postcopy or background snapshot */
+  bool shared;                    /* smaps perms `s`, or VmFlags `sh` */
+  bool dont_fork;                 /* VmFlags `dc`: MADV_DONTFORK */
+  bool hugetlb;                   /* `ht` */
+  bool device;                    /* `io`, `pf`: not memory but a device's */
+  bool io;                        /* `io`: VM_IO, which MADV_DOFORK refuses */
+  bool wipe_on_fork;              /* `wf`: MADV_WIPEONFORK */
+  bool userfaultfd;               /* `um`, `uw`, `ui`: postcopy or background snapshot */
   bool huge_pages, no_huge_pages; /* `hg`, `nh`: MADV_HUGEPAGE, MADV_NOHUGEPAGE */
   uint64_t rss;                   /* bytes */
   char *path;                     /* or NULL: anonymous */

@@ -5,6 +5,7 @@
 #include "snap/error.h"
 #include "snap/hostfile.h"
 #include "snap/procmaps.h"
+#include "snap/putback.h"
 #include "snap/state.h"
 #include "snap/strays.h"
 #include "snap/take.h"
@@ -235,7 +236,7 @@ recover_qemu(const DacsaJournal *journal, GError **error)
   continue_group(journal);
   if ((journal->has_chain && !unwind(journal, error)) || (journal->ran && !resume(journal, error)))
     return false;
-  if (!dacsa_take_verify(journal->pid, journal->vmas, &bad))
+  if (!dacsa_putback(journal->pid, &journal->gadgets, journal->vmas, &bad))
     g_warning("%s/%s: %s", journal->address->name, journal->snapshot, bad->message);
   return true;
 }

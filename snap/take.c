@@ -7,6 +7,7 @@
 #include "snap/method.h"
 #include "snap/preflight.h"
 #include "snap/procmaps.h"
+#include "snap/putback.h"
 #include "snap/state.h"
 #include "snap/vmlock.h"
 
@@ -35,7 +36,8 @@ typedef struct {
   bool running;            /* the VM, before */
   int journal;             /* or -1 */
   bool resumed;            /* the VM runs as it did before */
-  GArray *vmas;            /* what was changed of QEMU's, if it has succeeded; owned, or NULL */
+  GArray *vmas;            /* what was changed of QEMU's, in all attempts; owned, or NULL */
+  bool announced;
 } Take;
 
 static void
@@ -50,6 +52,14 @@ take_clear(Take *self)
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Take, take_clear)
+
+static void
+announce(Take *self, const DacsaRecord *record, const GError *error)
+{
+  if (!self->announced)
+    self->options->announce(record, error, self->options->data);
+  self->announced = true;
+}
 
 /* From here on nothing that this process does may wait for a disk: the VM is about to be paused.
  * Where it is not allowed it remains a process as others. */
@@ -121,8 +131,8 @@ pause_and_acquire(Take *self, DacsaAcquisition *acquisition, DacsaRecord *record
   if (ok)
     ok = method->acquire(acquisition, &failure);
   int64_t acquired = g_get_monotonic_time();
-  if (!ok && self->options->failed_early && g_error_matches(failure, DACSA_ERROR, DACSA_ERROR_BUSY))
-    self->options->failed_early(failure, self->options->data);
+  if (!ok && g_error_matches(failure, DACSA_ERROR, DACSA_ERROR_BUSY))
+    announce(self, NULL, failure);
   if (ok)
     ok = check_stood_still(self, &failure);
   self->resumed =
@@ -248,6 +258,23 @@ new_record(const DacsaTakeOptions *options, const DacsaProbe *probe)
   return record;
 }
 
+static bool
+check_wanted(const Take *self, GError **error)
+{
+  return !g_atomic_int_get(self->options->unwanted) ||
+         dacsa_fail(error, DACSA_ERROR_BUSY, "it came too late, and was dropped");
+}
+
+/* From now on it may be changed, until it is seen that it is not. */
+static void
+note_changed(Take *self, const GArray *vmas)
+{
+  if (vmas && !self->vmas)
+    self->vmas = g_array_new(FALSE, FALSE, sizeof(DacsaForkVma));
+  if (vmas)
+    g_array_append_vals(self->vmas, vmas->data, vmas->len);
+}
+
 /* One attempt. *ret is NULL where the memory map changed meanwhile. */
 static bool
 attempt(Take *self, DacsaRecord **ret, GError **error)
@@ -262,17 +289,15 @@ attempt(Take *self, DacsaRecord **ret, GError **error)
   dacsa_acquisition_init(&acquisition, dacsa_method_find(self->probe->method), self->probe,
                          self->label);
   if (!acquisition.method->prepare(&acquisition, error) || !find_out_state(self, error) ||
-      !begin_journal(self, acquisition.vmas, error))
+      !check_wanted(self, error) || !begin_journal(self, acquisition.vmas, error))
     return false;
+  note_changed(self, acquisition.vmas);
   acquisition.journal = self->journal;
   if (!pause_and_acquire(self, &acquisition, record, error) ||
       !layout_holds(self->monitor, self->probe, &holds, error) ||
       (holds && !dacsa_acquisition_settle(&acquisition, record, error)))
     return false;
-  if (holds) {
-    self->vmas = g_steal_pointer(&acquisition.vmas);
-    *ret = g_steal_pointer(&record);
-  }
+  *ret = holds ? g_steal_pointer(&record) : NULL;
   return true;
 }
 
@@ -288,13 +313,6 @@ find_vm(Take *self, GError **error)
     return false;
   return (self->monitor->pid == probe->pid && start_time == probe->start_time) ||
          dacsa_fail(error, DACSA_ERROR_BUSY, "the VM was restarted just now: try again");
-}
-
-static bool
-check_wanted(const Take *self, GError **error)
-{
-  return !g_atomic_int_get(self->options->unwanted) ||
-         dacsa_fail(error, DACSA_ERROR_BUSY, "it came too late, and was dropped");
 }
 
 /* Asked again once the record is there: who did not find it may have said so in between. */
@@ -332,52 +350,47 @@ take_locked(Take *self, DacsaRecord **ret, GError **error)
   return true;
 }
 
-bool
-dacsa_take(const DacsaTakeOptions *options, DacsaRecord **ret, GArray **ret_vmas, GError **error)
+/* Before anybody else changes them for a fork. */
+static void
+look_after(const Take *self)
+{
+  const DacsaTakeOptions *options = self->options;
+  g_autoptr(GError) error = NULL;
+
+  if (!dacsa_putback(options->probe->pid, &options->probe->gadgets, self->vmas, &error) &&
+      !g_error_matches(error, DACSA_ERROR, DACSA_ERROR_NOT_FOUND))
+    g_warning("%s/%s: %s", options->address->name, options->name, error->message);
+}
+
+static void
+take_with_lock(Take *self)
+{
+  const DacsaTakeOptions *options = self->options;
+  g_autoptr(DacsaRecord) record = NULL;
+  g_autoptr(GError) error = NULL;
+  const bool ok = take_locked(self, &record, &error);
+
+  /* A VM that could not be resumed is left to those who come after, unless it is gone. */
+  if (self->journal >= 0 && (self->resumed || kill(options->probe->pid, 0) < 0))
+    dacsa_journal_remove(options->state_path, options->address->name, options->name);
+  announce(self, ok ? record : NULL, error);
+  look_after(self);
+}
+
+void
+dacsa_take(const DacsaTakeOptions *options)
 {
   g_auto(Take) self = {.options = options, .probe = options->probe, .journal = -1, .resumed = true};
+  g_autoptr(GError) error = NULL;
   int lock;
 
-  if (!dacsa_vmlock_take(options->probe->pid, soon(), &lock, error))
-    return false;
-  self.label = dacsa_take_label(options->state_path, options->address->name, options->name);
-  bool ok = take_locked(&self, ret, error);
-  if (ok)
-    *ret_vmas = g_steal_pointer(&self.vmas);
-  /* A VM that could not be resumed is left to those who come after, unless it is gone. */
-  if (self.journal >= 0 && (self.resumed || kill(options->probe->pid, 0) < 0))
-    dacsa_journal_remove(options->state_path, options->address->name, options->name);
-  dacsa_vmlock_release(options->probe->pid, lock);
-  return ok;
-}
-
-/* Of stretches that are withheld, all VMAs: those that came since are as they always are. */
-static bool
-is_back(const DacsaForkVma *changed, const DacsaHostVma *vma)
-{
-  return vma->end <= changed->start || vma->start >= changed->start + changed->len ||
-         vma->dont_fork != changed->withheld;
-}
-
-bool
-dacsa_take_verify(pid_t pid, const GArray *vmas, GError **error)
-{
-  g_autoptr(GArray) host = NULL;
-
-  if (!dacsa_procmaps_read(pid, &host, error))
-    return false;
-  for (guint i = 0; i < vmas->len; i++) {
-    const DacsaForkVma *changed = &g_array_index(vmas, DacsaForkVma, i);
-
-    for (guint j = 0; j < host->len; j++) {
-      const DacsaHostVma *vma = &g_array_index(host, DacsaHostVma, j);
-
-      if (!is_back(changed, vma))
-        return dacsa_fail(error, DACSA_ERROR_OS, "MADV_DONTFORK is %s QEMU's memory at 0x%" PRIx64,
-                          changed->withheld ? "left on" : "not back on", vma->start);
-    }
+  if (!dacsa_vmlock_take(options->probe->pid, soon(), &lock, &error)) {
+    announce(&self, NULL, error);
+    return;
   }
-  return true;
+  self.label = dacsa_take_label(options->state_path, options->address->name, options->name);
+  take_with_lock(&self);
+  dacsa_vmlock_release(options->probe->pid, lock);
 }
 
 char *

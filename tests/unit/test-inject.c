@@ -6,6 +6,7 @@
 #include "snap/forkmap.h"
 #include "snap/injector.h"
 #include "snap/procmaps.h"
+#include "snap/putback.h"
 
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -339,8 +340,9 @@ check_child_has_little(const Fixture *f, pid_t child, uint64_t stack)
     const DacsaHostVma *vma = &g_array_index(vmas, DacsaHostVma, i);
 
     /* A stretch of stack that the frames lie on is there, too. */
-    if (!is_region(f, vma) && !vma->special && !holds(vma, gadgets->syscall_ret) &&
-        !holds(vma, gadgets->restorer) && g_strcmp0(vma->path, "[stack]") != 0) {
+    if (!is_region(f, vma) && !vma->io && g_strcmp0(vma->path, "[vsyscall]") != 0 &&
+        !holds(vma, gadgets->syscall_ret) && !holds(vma, gadgets->restorer) &&
+        g_strcmp0(vma->path, "[stack]") != 0) {
       g_assert_null(vma->path);
       g_assert_cmpuint(vma->end - vma->start, <=, stack);
     }
@@ -366,7 +368,8 @@ check_withheld(void (*work)(FakeTarget *shared), uint64_t stack)
     CHECK_OK(dacsa_layout_append(layout, range, &error), error);
   }
   CHECK_OK(dacsa_procmaps_read(f.target, &host, &error), error);
-  g_autoptr(GArray) map = dacsa_forkmap_build(host, f.vmas, layout, &f.injection.gadgets);
+  g_autoptr(GArray) map = NULL;
+  CHECK_OK(dacsa_forkmap_build(host, layout, &f.injection.gadgets, &map, &error), error);
   g_assert_cmpuint(map->len, >, FAKE_TARGET_REGIONS);
   g_autofree char *before = mappings(f.target);
   f.injection.vmas = map;
@@ -390,6 +393,47 @@ static void
 test_withheld_coroutine(void)
 {
   check_withheld(fake_target_coroutine, 128 << 10);
+}
+
+static unsigned
+count_forked(const Fixture *f)
+{
+  g_autoptr(GError) error = NULL;
+  g_autoptr(GArray) host = NULL;
+  unsigned n = 0;
+
+  CHECK_OK(dacsa_procmaps_read(f->target, &host, &error), error);
+  for (unsigned i = 0; i < FAKE_TARGET_REGIONS; i++)
+    n += !dacsa_procmaps_find(host, f->shared->regions[i])->dont_fork;
+  return n;
+}
+
+/* What is not as it was is seen, and the target itself puts it back, in the middle of its work. */
+static void
+test_put_back(void)
+{
+  g_auto(Fixture) f;
+  g_autoptr(GError) error = NULL;
+  g_autoptr(GArray) wrong = g_array_new(FALSE, FALSE, sizeof(DacsaForkVma));
+
+  set_up(&f, fake_target_busy);
+  for (unsigned i = 0; i < f.vmas->len; i++) {
+    DacsaForkVma vma = g_array_index(f.vmas, DacsaForkVma, i);
+
+    vma.withheld = true; /* as if it were: it is made to be forked again */
+    g_array_append_val(wrong, vma);
+  }
+  f.injection.vmas = wrong;
+  if (!dacsa_inject_put_back(&f.injection, &error) && getuid() != 0) {
+    g_test_skip(error->message);
+    return;
+  }
+  g_assert_no_error(error);
+  WAIT_FOR(count_forked(&f) == FAKE_TARGET_REGIONS);
+  CHECK_OK(dacsa_putback(f.target, &f.injection.gadgets, f.vmas, &error), error);
+  g_assert_cmpuint(count_forked(&f), ==, 0);
+  check_target(&f);
+  CHECK_OK(dacsa_putback(f.target, &f.injection.gadgets, f.vmas, &error), error);
 }
 
 /* Where the process may not be forked nothing is left of the attempt. */
@@ -537,6 +581,7 @@ main(int argc, char **argv)
   g_test_add_func("/inject/repeated", test_repeated);
   g_test_add_func("/inject/withheld", test_withheld);
   g_test_add_func("/inject/withheld-coroutine", test_withheld_coroutine);
+  g_test_add_func("/inject/put-back", test_put_back);
   g_test_add_func("/inject/too-many-vmas", test_too_many_vmas);
   g_test_add_func("/inject/stopped", test_stopped);
   g_test_add_func("/inject/no-process", test_no_process);

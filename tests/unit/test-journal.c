@@ -12,6 +12,7 @@ typedef struct {
   char *dir;
   DacsaVmAddress *address;
   DacsaProbe *probe; /* of this very process */
+  GArray *vmas;
 } Fixture;
 
 static void
@@ -28,8 +29,8 @@ set_up(Fixture *f)
   f->probe->pid = getpid();
   f->probe->start_time = 4711;
   f->probe->gadgets = (DacsaGadgets){0x401000, 0x402000};
-  f->probe->vmas = g_array_new(FALSE, FALSE, sizeof(DacsaForkVma));
-  g_array_append_vals(f->probe->vmas, vmas, G_N_ELEMENTS(vmas));
+  f->vmas = g_array_new(FALSE, FALSE, sizeof(DacsaForkVma));
+  g_array_append_vals(f->vmas, vmas, G_N_ELEMENTS(vmas));
 }
 
 static void
@@ -40,6 +41,7 @@ tear_down(Fixture *f)
   g_free(f->dir);
   dacsa_vm_address_free(f->address);
   dacsa_probe_free(f->probe);
+  g_array_unref(f->vmas);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Fixture, tear_down)
@@ -51,8 +53,7 @@ save(const Fixture *f, bool ran)
   g_autoptr(GError) error = NULL;
   int fd;
 
-  CHECK_OK(dacsa_journal_new(f->address, "s", f->probe, f->probe->vmas, ran, &journal, &error),
-           error);
+  CHECK_OK(dacsa_journal_new(f->address, "s", f->probe, f->vmas, ran, &journal, &error), error);
   CHECK_OK(dacsa_journal_save(journal, f->dir, &fd, &error), error);
   return fd;
 }
@@ -96,7 +97,7 @@ test_written(void)
   g_assert_cmpuint(journal->begun, >, 0);
   g_assert_true(journal->ran);
   g_assert_cmphex(journal->gadgets.restorer, ==, 0x402000);
-  check_vmas(journal->vmas, f.probe->vmas);
+  check_vmas(journal->vmas, f.vmas);
   g_assert_true(journal->has_chain);
   g_assert_cmpmem(&journal->chain, sizeof(chain), &chain, sizeof(chain));
 }
@@ -137,8 +138,7 @@ test_twice(void)
 
   set_up(&f);
   close(save(&f, false));
-  CHECK_OK(dacsa_journal_new(f.address, "s", f.probe, f.probe->vmas, true, &journal, &error),
-           error);
+  CHECK_OK(dacsa_journal_new(f.address, "s", f.probe, f.vmas, true, &journal, &error), error);
   CHECK_FAILS(dacsa_journal_save(journal, f.dir, &fd, &error), error, DACSA_ERROR_BUSY);
   g_autoptr(DacsaJournal) there = dacsa_journal_find(f.dir, "a vm/1", "s");
   g_assert_false(there->ran);

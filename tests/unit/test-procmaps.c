@@ -26,6 +26,8 @@ static const char smaps[] =
     "(deleted)\n"
     "Rss:                   0 kB\n"
     "VmFlags: rd wr mr mw me um de ht nh \n"
+    "7ffd00000000-7ffd00004000 r--p 00000000 00:00 0                          [vvar]\n"
+    "VmFlags: rd mr pf io de dd \n"
     "ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0                  [vsyscall]\n"
     "VmFlags: ex \n";
 
@@ -36,7 +38,7 @@ test_parse(void)
   g_autoptr(GArray) vmas = NULL;
 
   CHECK_OK(dacsa_procmaps_parse(smaps, &vmas, &error), error);
-  g_assert_cmpuint(vmas->len, ==, 5);
+  g_assert_cmpuint(vmas->len, ==, 6);
   const DacsaHostVma *v = &g_array_index(vmas, DacsaHostVma, 0);
   g_assert_cmphex(v[0].start, ==, 0x55d0c0a00000);
   g_assert_cmphex(v[0].end, ==, 0x55d0c0a21000);
@@ -49,9 +51,9 @@ test_parse(void)
   g_assert_null(v[1].path);
   g_assert_true(v[2].shared && !v[2].dont_fork);
   g_assert_true(v[3].hugetlb && v[3].userfaultfd && !v[3].shared && v[3].no_huge_pages);
-  g_assert_cmpstr(v[4].path, ==, "[vsyscall]");
-  g_assert_false(v[4].readable);
-  g_assert_true(v[3].special && v[4].special && !v[0].special && !v[2].special);
+  g_assert_cmpstr(v[5].path, ==, "[vsyscall]");
+  g_assert_false(v[5].readable);
+  g_assert_true(v[4].io && v[4].device && !v[3].io && !v[3].device);
 }
 
 static void
