@@ -4,12 +4,27 @@
 #include "snap/error.h"
 #include "snap/injector.h"
 
+#include <errno.h>
+#include <signal.h>
+
 #define RETRY_US (20 * 1000)
 
 typedef struct {
   DacsaInjection injection;
   DacsaInjector *injector;
 } Fork;
+
+/* Security modules tell signal by signal: preflight could ask only for the one that is none. QEMU
+ * has just answered its monitor, so it is not stopped, and this one does nothing. */
+static bool
+check_signals(pid_t pid, GError **error)
+{
+  return kill(pid, SIGCONT) == 0 || errno == ESRCH ||
+         dacsa_fail(error, DACSA_ERROR_UNSUPPORTED,
+                    "dacsa may not send signals to QEMU (%s); let its profile send them and QEMU's "
+                    "receive them (AppArmor: signal (send) peer=..., signal (receive) peer=...)",
+                    g_strerror(errno));
+}
 
 static bool
 fork_prepare(DacsaAcquisition *self, GError **error)
@@ -22,7 +37,8 @@ fork_prepare(DacsaAcquisition *self, GError **error)
                                      .gadgets = probe->gadgets,
                                      .vmas = probe->vmas,
                                      .stop_group = dacsa_inject_needs_stop(probe->pid)};
-  return dacsa_injector_new(&fork->injection, &fork->injector, error);
+  return check_signals(probe->pid, error) &&
+         dacsa_injector_new(&fork->injection, &fork->injector, error);
 }
 
 /* Tries again where QEMU's main thread was at a place where it could not be done, and only if that
