@@ -6,12 +6,28 @@
 #include "snap/injector.h"
 #include "snap/procmaps.h"
 
+#include <errno.h>
+#include <signal.h>
+
 #define RETRY_US (20 * 1000)
 
 typedef struct {
   DacsaInjection injection;
   DacsaInjector *injector;
 } Fork;
+
+/* Whether QEMU can be stopped and continued, where it has to be. Security modules tell signal by
+ * signal: preflight could ask only for the one that is none. QEMU has just answered its monitor, so
+ * it is not stopped, and this one does nothing. */
+static bool
+check_signals(const DacsaInjection *injection, GError **error)
+{
+  return !injection->stop_group || kill(injection->pid, SIGCONT) == 0 || errno == ESRCH ||
+         dacsa_fail(error, DACSA_ERROR_UNSUPPORTED,
+                    "dacsa may not send signals to QEMU (%s); let its profile send them and QEMU's "
+                    "receive them (AppArmor: signal (send) peer=..., signal (receive) peer=...)",
+                    g_strerror(errno));
+}
 
 /* QEMU's mappings come and go as it works, so they are looked at each time. */
 static bool
@@ -29,7 +45,8 @@ fork_prepare(DacsaAcquisition *self, GError **error)
                                      .gadgets = probe->gadgets,
                                      .vmas = self->vmas,
                                      .stop_group = dacsa_inject_needs_stop(probe->pid)};
-  return dacsa_injector_new(&fork->injection, &fork->injector, error);
+  return check_signals(&fork->injection, error) &&
+         dacsa_injector_new(&fork->injection, &fork->injector, error);
 }
 
 /* Tries again where QEMU's main thread was at a place where it could not be done, and only if that

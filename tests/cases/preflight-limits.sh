@@ -112,7 +112,7 @@ takes full
 # Where the kernel would kill QEMU with its snapshot; version 1 has no such thing.
 if [ -e "$cgroup/memory.oom.group" ]; then
   echo 1 >"$cgroup/memory.oom.group"
-  refuses full 'the kernel would kill QEMU with its snapshot .*memory\.oom\.group is 1'
+  refuses full 'where memory runs short the kernel would kill QEMU with its snapshot .*memory\.oom\.group is 1'
   echo 0 >"$cgroup/memory.oom.group"
   wait_for 5 tells full 'can be snapshotted$' || fail "check: $(cat "$tmp/said")"
   takes full

@@ -90,8 +90,9 @@ same "$(in_guest 'systemctl is-active web')" active "the VM"
 # In one that does, but QEMU's profile does not let it send signals there: refused, too.
 write_file /etc/apparmor.d/dacsa "$(dacsa_profile 'ptrace (read, trace) peer=libvirt-*, signal (send) peer=libvirt-*,')"
 load dacsa
-in_guest_until 10 'dacsa check | grep -q "dacsa is confined (dacsa (enforce)) and may not send signals to QEMU; "'
-in_guest '! dacsa snapshot web now 2>/dev/null'
+in_guest_until 10 'dacsa check'
+[[ $(in_guest '! dacsa snapshot web now') == *'dacsa may not send signals to QEMU (Permission denied); '* ]] ||
+  fail "the reason is not told"
 denied signal receive libvirt-web
 same "$(in_guest 'systemctl is-active web')" active "the VM"
 

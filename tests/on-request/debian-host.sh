@@ -9,11 +9,10 @@
 
 [ -e "$guest_images/debian-host.img" ] || skip "there is no such guest: tests/setup debian-host"
 CASES=${CASES:-unit/cgroup unit/collapse unit/inject unit/sigchain unit/budget \
-  cgroup-ends preflight-limits no-memory-for-clone pressure cow-limit collapse unchanged killed-worker killed-recovery \
-  killed-snapshot hung-disk preflight-host viewer-confined viewer-crash memory method-copy method-copy-memory \
-  method-copy-oom}
+  cgroup-ends preflight-limits no-memory-for-clone pressure killed-snapshot hung-disk preflight-host \
+  viewer-confined method-copy-oom}
 FACTOR=${FACTOR:-10} # deadlines in there
-SLOW=30              # and of a case as a whole, which is one command
+SLOW=6               # and of a case as a whole, which is one command: twelve minutes
 
 # make_project_disk: $tmp/project.img, what a case needs of this directory and its build.
 make_project_disk() {
