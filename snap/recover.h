@@ -1,8 +1,8 @@
 /*
  * Puts right what a killed worker has left: of what its journal tells (snap/journal.h), QEMU's main
  * thread goes back to its own registers without making a process, what was made is ended,
- * MADV_DONTFORK is back, a stop by SIGSTOP is lifted, and the VM runs again if it did before. Every
- * step may be done twice: a recovery that is itself killed is begun anew.
+ * MADV_DONTFORK is where it was, a stop by SIGSTOP is lifted, and the VM runs again if it did
+ * before. Every step may be done twice: a recovery that is itself killed is begun anew.
  */
 #pragma once
 
