@@ -3,6 +3,7 @@
 
 #include "fs/commands.h"
 #include "snap/mountpoint.h"
+#include "snap/state.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,9 +28,27 @@ dacsa_client_is_end(int errsv)
   return errsv == ENOTCONN || errsv == ECONNABORTED;
 }
 
+/* Not if there is an answer to what is always asked of the daemon, never answered by the kernel
+ * from what it knows, and there is one who answers requests, not only a viewer that was left
+ * behind. */
+static bool
+has_ended(const char *mount)
+{
+  g_autofree char *path = g_canonicalize_filename(mount, NULL);
+  g_autofree char *state_path = dacsa_state_path(path);
+  struct statfs fs;
+
+  return !dacsa_state_is_locked(state_path) ||
+         (statfs(mount, &fs) < 0 && dacsa_client_is_end(errno));
+}
+
 int
 dacsa_client_tell_end(const char *mount)
 {
+  if (!has_ended(mount))
+    return dacsa_cmd_fail("the viewer of %s was ended before it could answer; look at `dacsa list "
+                          "--mount %s`, and try again",
+                          mount, mount);
   return dacsa_cmd_fail("the daemon of %s has ended; start `dacsa mount %s` again: its snapshots "
                         "wait for that",
                         mount, mount);

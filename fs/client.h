@@ -20,8 +20,8 @@ typedef struct {
 bool dacsa_client_begin(const DacsaClientCommand *command, int *argc, char ***argv,
                         char **ret_mount, int *ret_status) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Whether the error is that of a mount whose daemon has ended; tells that, and what helps: the exit
- * status. */
+/* Whether the error is that of a mount whose daemon has ended, or whose viewer was cut off from it.
+ * Tells which, and what helps: the exit status. */
 bool dacsa_client_is_end(int errsv);
 int dacsa_client_tell_end(const char *mount);
 

@@ -33,7 +33,7 @@ typedef struct {
   bool stopping; /* somebody asked for it */
   int fuse;      /* /dev/fuse: while it is open here, the connection outlives a viewer */
   DacsaViewerOptions options;
-  pid_t viewer; /* 0: none lives */
+  DacsaKeeper *keeper;
 } Mount;
 
 /* The kernel reads ahead 128 KiB on a FUSE mount unless told otherwise; requests are up to 1 MiB.
@@ -104,10 +104,8 @@ on_grace_over(void *data)
 {
   const Mount *m = data;
 
-  if (m->viewer <= 0)
-    return G_SOURCE_REMOVE;
-  g_message("%s is still in use; its readers are cut off", m->mountpoint);
-  kill(m->viewer, SIGKILL);
+  if (dacsa_keeper_kill_viewer(m->keeper))
+    g_message("%s is still in use; its readers are cut off", m->mountpoint);
   return G_SOURCE_REMOVE;
 }
 
@@ -146,15 +144,13 @@ watch_signals(Mount *m)
 
 /* -- the viewer's lives -- */
 
-/* Asked when a viewer has been reaped: its pid may be another process's from now on. The kernel
- * reports an error on /dev/fuse when the file system is unmounted, and not before. */
+/* The kernel reports an error on /dev/fuse when the file system is unmounted, and not before. */
 static bool
 is_wanted(void *data)
 {
-  Mount *m = data;
+  const Mount *m = data;
   struct pollfd fuse = {.fd = m->fuse};
 
-  m->viewer = 0;
   return !m->stopping && !(poll(&fuse, 1, 0) == 1 && fuse.revents & POLLERR);
 }
 
@@ -165,9 +161,9 @@ start_viewer(int channel, uint32_t number, void *data)
 
   m->options.number = number;
   dacsa_inflight_renew(m->options.inflight);
-  m->viewer = fork();
-  if (m->viewer != 0)
-    return m->viewer;
+  const pid_t viewer = fork();
+  if (viewer != 0)
+    return viewer;
   if (!m->foreground)
     detach_streams(m);
   _exit(dacsa_viewer_run(m->fuse, channel, &m->options));
@@ -199,10 +195,10 @@ raise_descriptors(void)
 
 /* All that can fail without a trace: libvirt, the sockets, the mount. */
 static bool
-start(Mount *m, const DacsaKeeperOptions *options, const char *fuse_options, DacsaKeeper **ret,
-      GError **error)
+start(Mount *m, const DacsaKeeperOptions *options, const char *fuse_options, GError **error)
 {
-  if (!dacsa_keeper_new(options, ret, error) || !dacsa_inflight_new(&m->options.inflight, error))
+  if (!dacsa_keeper_new(options, &m->keeper, error) ||
+      !dacsa_inflight_new(&m->options.inflight, error))
     return false;
   watch_signals(m);
   m->options.since_us = g_get_real_time();
@@ -216,9 +212,9 @@ start(Mount *m, const DacsaKeeperOptions *options, const char *fuse_options, Dac
 }
 
 static void
-clear(Mount *m, DacsaKeeper *keeper)
+clear(Mount *m)
 {
-  dacsa_keeper_free(keeper);
+  dacsa_keeper_free(m->keeper);
   dacsa_inflight_free(m->options.inflight);
   g_bytes_unref(m->options.init);
 }
@@ -229,23 +225,22 @@ serve(Mount *m, const DacsaKeeperOptions *options, const char *fuse_options)
 {
   const DacsaLivesOptions viewer = {is_wanted, start_viewer, tell_tasks, DACSA_LIVES_HANG_US, m};
   g_autoptr(GError) error = NULL;
-  DacsaKeeper *keeper = NULL;
   int lock;
 
   raise_descriptors();
   if (!dacsa_state_open(m->state_path, &lock, &error))
     return dacsa_cmd_fail("%s", error->message);
-  if (!start(m, options, fuse_options, &keeper, &error)) {
-    clear(m, keeper);
+  if (!start(m, options, fuse_options, &error)) {
+    clear(m);
     dacsa_state_close(m->state_path, lock);
     return dacsa_cmd_fail("%s", error->message);
   }
   prctl(PR_SET_NAME, "dacsa-keeper");
-  dacsa_keeper_on_ready(keeper, on_ready, m);
-  const DacsaKeeperEnd end = dacsa_keeper_run(keeper, &viewer);
+  dacsa_keeper_on_ready(m->keeper, on_ready, m);
+  const DacsaKeeperEnd end = dacsa_keeper_run(m->keeper, &viewer);
   close(m->fuse); /* and with it the connection: nobody waits for an answer any more */
   dacsa_mountpoint_unmount(m->mountpoint);
-  clear(m, keeper);
+  clear(m);
   if (end == DACSA_KEEPER_NOT_READY && !m->foreground)
     return dacsa_cmd_fail("the viewer ended before it could serve %s; see %s/log", m->mountpoint,
                           m->state_path);

@@ -1,6 +1,7 @@
-/* A slot a thread, each on a cache line of its own: the number of the request it has read last.
- * Those are even; an odd number is that of one that has been answered. Only the slot's own thread
- * writes there. */
+/* A slot a thread, each on a cache line of its own: the number of the request it has read last, who
+ * it is, and whether it waits. Numbers are even; an odd one is that of a request that has been
+ * answered. Honest viewers write to a slot in its own thread alone; between them the keeper does.
+ * Any value may be there, so each has a type of which every value is one. */
 #include "fs/inflight.h"
 
 #include "snap/error.h"
@@ -17,8 +18,8 @@
 struct DacsaInflight {
   struct {
     alignas(64) _Atomic uint64_t last;
-    _Atomic pid_t thread; /* 0: none of the viewer that is there now */
-    atomic_bool waits;    /* for the keeper */
+    _Atomic pid_t thread;  /* 0: none of the viewer that is there now */
+    _Atomic uint8_t waits; /* for the keeper; 0: it does not */
   } slots[SLOTS];
 };
 
@@ -54,7 +55,7 @@ void
 dacsa_inflight_attach(DacsaInflight *inflight, unsigned thread)
 {
   atomic_fetch_or(&inflight->slots[thread].last, ANSWERED);
-  atomic_store(&inflight->slots[thread].waits, false);
+  atomic_store(&inflight->slots[thread].waits, 0);
   atomic_store(&inflight->slots[thread].thread, gettid());
 }
 
@@ -85,7 +86,7 @@ dacsa_inflight_tasks(const DacsaInflight *inflight, DacsaTask ret[DACSA_TASKS_MA
 {
   for (unsigned i = 0; i < DACSA_TASKS_MAX; i++) {
     ret[i] = (DacsaTask){0};
-    if (i >= SLOTS || atomic_load(&inflight->slots[i].waits))
+    if (i >= SLOTS || atomic_load(&inflight->slots[i].waits) != 0)
       continue;
     const uint64_t last = atomic_load(&inflight->slots[i].last);
     const pid_t thread = atomic_load(&inflight->slots[i].thread);

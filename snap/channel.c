@@ -90,17 +90,8 @@ dacsa_channel_pair(int ret[2], GError **error)
   return true;
 }
 
-bool
-dacsa_channel_limit(int fd, unsigned seconds, GError **error)
-{
-  const struct timeval limit = {.tv_sec = (time_t)seconds};
-
-  return setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) == 0 ||
-         dacsa_fail_errno(error, errno, "cannot limit a channel's time");
-}
-
-bool
-dacsa_channel_send(int fd, const DacsaMessage *message, GError **error)
+static bool
+send_message(int fd, const DacsaMessage *message, int flags, GError **error)
 {
   GVariantBuilder fields;
   GHashTableIter iter;
@@ -133,7 +124,7 @@ dacsa_channel_send(int fd, const DacsaMessage *message, GError **error)
     control.header.cmsg_len = CMSG_LEN(bytes);
     memcpy(CMSG_DATA(&control.header), message->fds, bytes);
   }
-  while (sendmsg(fd, &msg, MSG_NOSIGNAL) < 0)
+  while (sendmsg(fd, &msg, MSG_NOSIGNAL | flags) < 0)
     if (errno == EPIPE || errno == ECONNRESET)
       return dacsa_fail(error, DACSA_ERROR_NOT_FOUND, "the other process is gone");
     else if (errno == EAGAIN)
@@ -141,6 +132,18 @@ dacsa_channel_send(int fd, const DacsaMessage *message, GError **error)
     else if (errno != EINTR)
       return dacsa_fail_errno(error, errno, "cannot send to the other process");
   return true;
+}
+
+bool
+dacsa_channel_send(int fd, const DacsaMessage *message, GError **error)
+{
+  return send_message(fd, message, 0, error);
+}
+
+bool
+dacsa_channel_try_send(int fd, const DacsaMessage *message, GError **error)
+{
+  return send_message(fd, message, MSG_DONTWAIT, error);
 }
 
 static void

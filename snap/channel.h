@@ -62,13 +62,13 @@ int dacsa_message_steal_fd(DacsaMessage *message, size_t i);                 /* 
 /* Both ends. ret[0] and ret[1] are owned, close-on-exec. */
 bool dacsa_channel_pair(int ret[2], GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* From now on a message that does not get away within this time fails with BUSY: the other process
- * does not read. */
-bool dacsa_channel_limit(int fd, unsigned seconds, GError **error) G_GNUC_WARN_UNUSED_RESULT;
-
-/* NOT_FOUND: the other end is closed. BUSY: see dacsa_channel_limit. */
+/* Blocks. NOT_FOUND: the other end is closed. BAD_DATA: it is too long. */
 bool dacsa_channel_send(int fd, const DacsaMessage *message,
                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* The same, but never blocks. BUSY: there is no room, for the other process has not read enough. */
+bool dacsa_channel_try_send(int fd, const DacsaMessage *message,
+                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* Blocks. NOT_FOUND: the other end is closed. BAD_DATA: not a message. */
 bool dacsa_channel_receive(int fd, DacsaMessage **ret, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SUFFIX ".taking"
+#define SUFFIX DACSA_STATE_TAKING
 #define GROUP "taking"
 #define CHAIN "chain"
 #define FORKED '+' /* between the address and the length of a VMA */

@@ -136,33 +136,46 @@ start_viewer(DacsaKeeper *self, GError **error)
   return true;
 }
 
+/* One that ends before anything was served would end so again. */
+static DacsaLifeEnd
+end_viewer(DacsaKeeper *self)
+{
+  g_autofree char *how = NULL;
+  DacsaLifeEnd end = dacsa_lives_end(self->lives, &how);
+  const char *what = "another one is started";
+
+  if (end == DACSA_LIFE_DONE)
+    return end;
+  if (end == DACSA_LIFE_HOPELESS)
+    what = "it does so too often, so this is the end";
+  if (!self->is_ready) {
+    what = "it has not served anything yet, so this is the end";
+    end = DACSA_LIFE_HOPELESS;
+  }
+  dacsa_log(DACSA_LOG_VIEWER, G_LOG_LEVEL_WARNING, NULL, NULL, -1, "the viewer %s; %s", how, what);
+  return end;
+}
+
 /* If it has crashed the next one is told all that this one knew; what it had asked for is done, but
  * nobody waits for it. */
 static gboolean
 on_viewer_ended(gint fd, GIOCondition condition, void *data)
 {
   DacsaKeeper *self = data;
-  g_autofree char *how = NULL;
   g_autoptr(GError) error = NULL;
 
   (void)fd;
   (void)condition;
   self->end_source = 0;
-  self->end = dacsa_lives_end(self->lives, &how);
-  if (self->end == DACSA_LIFE_DONE || !self->is_ready) {
-    g_main_loop_quit(self->loop);
-    return G_SOURCE_REMOVE;
-  }
-  dacsa_log(DACSA_LOG_VIEWER, G_LOG_LEVEL_WARNING, NULL, NULL, -1, "the viewer %s; %s", how,
-            self->end == DACSA_LIFE_CRASHED ? "another one is started"
-                                            : "it does so too often, so this is the end");
+  self->end = end_viewer(self);
   if (self->end == DACSA_LIFE_CRASHED && start_viewer(self, &error)) {
     dacsa_teller_everything(self->teller, self->fleet);
     return G_SOURCE_REMOVE;
   }
-  if (error)
+  if (error) {
     g_warning("%s", error->message);
-  self->end = DACSA_LIFE_HOPELESS;
+    self->end = DACSA_LIFE_HOPELESS;
+  }
   g_main_loop_quit(self->loop);
   return G_SOURCE_REMOVE;
 }
@@ -312,6 +325,15 @@ dacsa_keeper_run(DacsaKeeper *self, const DacsaLivesOptions *viewer)
   if (!self->is_ready)
     return DACSA_KEEPER_NOT_READY;
   return self->end == DACSA_LIFE_DONE ? DACSA_KEEPER_DONE : DACSA_KEEPER_LOST;
+}
+
+bool
+dacsa_keeper_kill_viewer(DacsaKeeper *self)
+{
+  if (!self->lives || !dacsa_lives_has_one(self->lives))
+    return false;
+  dacsa_lives_kill(self->lives);
+  return true;
 }
 
 void

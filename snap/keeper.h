@@ -31,13 +31,16 @@ bool dacsa_keeper_new(const DacsaKeeperOptions *options, DacsaKeeper **ret,
 
 typedef enum {
   DACSA_KEEPER_DONE,      /* the file system was unmounted */
-  DACSA_KEEPER_NOT_READY, /* the viewer ended before it served anything; it has told why */
+  DACSA_KEEPER_NOT_READY, /* the viewer ended before it served anything; why has been told */
   DACSA_KEEPER_LOST,      /* viewers crash, or are killed, too fast, or none can be started */
 } DacsaKeeperEnd;
 
 /* Starts a viewer, and another one whenever it crashes or hangs, and serves them until there is
  * nothing to serve, or they crash too fast. */
 DacsaKeeperEnd dacsa_keeper_run(DacsaKeeper *keeper, const DacsaLivesOptions *viewer);
+
+/* false: none lives, or its end has been noticed. */
+bool dacsa_keeper_kill_viewer(DacsaKeeper *keeper);
 
 /* ready is called when the first viewer serves requests. */
 void dacsa_keeper_on_ready(DacsaKeeper *keeper, void (*ready)(void *data), void *data);

@@ -11,9 +11,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define READ_SECONDS 5 /* that the keeper waits for a viewer that does not read */
-#define LOOKS 60       /* at a viewer within the time in which it hangs */
-#define GIB_SHARE 10   /* of that time, more for each GiB */
+#define LOOKS 60     /* at a viewer within the time in which it hangs */
+#define GIB_SHARE 10 /* of that time, more for each GiB */
+#define GIB (UINT64_C(1) << 30)
 #define MAX_GIB 64u
 
 struct DacsaLives {
@@ -24,7 +24,7 @@ struct DacsaLives {
   guint look_source;
   DacsaWatchdog watchdog;
   char *hung;                       /* why it is being killed; NULL: it is not, or not for that */
-  uint64_t gib;                     /* of the largest snapshot */
+  uint64_t gib;                     /* of the largest snapshot so far */
   int64_t crashes[DACSA_LIVES_MAX]; /* monotonic time of each, the oldest overwritten first */
   unsigned n_crashes;
 };
@@ -66,10 +66,26 @@ dacsa_lives_number(const DacsaLives *lives)
   return lives->number;
 }
 
+bool
+dacsa_lives_has_one(const DacsaLives *lives)
+{
+  return lives->pid > 0;
+}
+
 void
 dacsa_lives_allow(DacsaLives *lives, uint64_t ram_bytes)
 {
-  lives->gib = MAX(lives->gib, MIN((ram_bytes >> 30) + 1, MAX_GIB));
+  const uint64_t gib = (ram_bytes >> 30) + (ram_bytes % GIB != 0);
+
+  lives->gib = MAX(lives->gib, MIN(gib, MAX_GIB));
+}
+
+int64_t
+dacsa_lives_limit_us(const DacsaLives *lives)
+{
+  const int64_t hang_us = lives->options.hang_us;
+
+  return hang_us + hang_us / GIB_SHARE * (int64_t)lives->gib;
 }
 
 static int
@@ -86,14 +102,13 @@ static gboolean
 on_look(void *data)
 {
   DacsaLives *lives = data;
-  const int64_t hang_us = lives->options.hang_us;
   DacsaTask tasks[DACSA_TASKS_MAX];
   DacsaWatchdogReading now[DACSA_TASKS_MAX];
 
   lives->options.tasks(tasks, lives->options.data);
   dacsa_watchdog_read("", lives->pid, tasks, now);
-  if (!dacsa_watchdog_look(&lives->watchdog, now, hang_us / LOOKS,
-                           hang_us + hang_us / GIB_SHARE * (int64_t)lives->gib, &lives->hung))
+  if (!dacsa_watchdog_look(&lives->watchdog, now, lives->options.hang_us / LOOKS,
+                           dacsa_lives_limit_us(lives), &lives->hung))
     return G_SOURCE_CONTINUE;
   kill(lives->pid, SIGKILL);
   lives->look_source = 0;
@@ -135,11 +150,6 @@ dacsa_lives_start(DacsaLives *lives, int *ret_channel, GError **error)
 
   if (!dacsa_channel_pair(pair, error))
     return false;
-  if (!dacsa_channel_limit(pair[0], READ_SECONDS, error)) {
-    close(pair[0]);
-    close(pair[1]);
-    return false;
-  }
   const bool ok = start(lives, pair[1]);
   const int errsv = errno;
   close(pair[1]);

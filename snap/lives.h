@@ -1,7 +1,7 @@
 /*
  * The viewer's lives. It may crash of what a guest made up, or hang; the mount goes on with another
  * one, as long as there is something to serve and they do not crash faster than that helps. It runs
- * in the default GMainContext, and never waits for a viewer.
+ * in the default GMainContext, and never waits for a viewer but to reap one that has ended.
  */
 #pragma once
 
@@ -18,10 +18,13 @@
 
 /*
  * A viewer hangs that has been at one thing for so long (snap/watchdog.h), and a tenth of it more
- * for each GiB, rounded up, of the largest snapshot's RAM, to 64 GiB. An honest guest's answers
- * take seconds. A hostile guest's are bounded by what they may read (parsers/work.h): 16 Mi reads,
- * and 16 Mi more for each GiB, at most 1 Gi. Most cost 0.2 us of a processor's time, one of a page
- * that is not cached 1.6 us; here each has 4 us at least.
+ * for each GiB, rounded up, of the RAM of the largest snapshot there has been, to 64 GiB. An honest
+ * guest's answers take seconds. What a hostile guest's may read is bounded (parsers/work.h): 16 Mi
+ * reads, and 16 Mi more for each GiB, at most 1 Gi, each time that a request turns to the guest,
+ * and for each thing made once for all. Most reads cost 0.2 us of a processor's time, one of a page
+ * that is not cached 1.6 us; here each of one such allowance has 4 us at least. A request that
+ * spends several (a listing with attributes makes all that it lists) may be taken for one that
+ * hangs, if the guest makes each cost all that it may.
  */
 #ifndef DACSA_LIVES_HANG_US /* tests build a dacsa with less */
 #define DACSA_LIVES_HANG_US (600 * G_USEC_PER_SEC)
@@ -30,7 +33,8 @@
 typedef struct DacsaLives DacsaLives;
 
 typedef struct {
-  /* Whether there is something to serve: somebody may have unmounted it. */
+  /* Whether there is something to serve: somebody may have unmounted it. Asked when a viewer has
+   * ended. */
   bool (*is_wanted)(void *data);
   /* Starts the viewer with that number, 1 for the first, none twice. It takes channel, its end of a
    * pair (snap/channel.h). -1, with errno: it could not be started. */
@@ -58,12 +62,18 @@ bool dacsa_lives_start(DacsaLives *lives, int *ret_channel,
 /* The number of the one that was started last; 0: none was. */
 uint32_t dacsa_lives_number(const DacsaLives *lives);
 
-/* There is a snapshot with so much RAM: answers about it may take longer. */
+/* Whether one lives, or has ended and is not reaped yet. */
+bool dacsa_lives_has_one(const DacsaLives *lives);
+
+/* There is a snapshot with so much RAM: answers about it may take longer from now on. */
 void dacsa_lives_allow(DacsaLives *lives, uint64_t ram_bytes);
 
-/* The viewer has closed its channel: it is killed, if it has not ended yet. Returns what is
- * readable when it has ended: borrowed, until dacsa_lives_end. One that hangs is killed unasked,
- * which closes its channel. */
+/* For how long a viewer may be at one thing. */
+int64_t dacsa_lives_limit_us(const DacsaLives *lives);
+
+/* The viewer, there is one, has closed its channel or is to be rid of: it is killed, if it has not
+ * ended yet. Returns what is readable when it has ended: borrowed, until dacsa_lives_end. One that
+ * hangs is killed unasked, which closes its channel. */
 int dacsa_lives_kill(DacsaLives *lives);
 
 /* The viewer has ended: it is reaped. *ret_how: how it ended, in words; owned. */

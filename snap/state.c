@@ -49,19 +49,51 @@ lock_in_time(int fd, int64_t deadline)
   return true;
 }
 
+/* Calls func with the path of each file there whose name ends in suffix: whether there is one. */
+static bool
+each_file(const char *path, const char *suffix, int (*func)(const char *file))
+{
+  g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+  const char *name;
+  bool any = false;
+
+  while (dir && (name = g_dir_read_name(dir))) {
+    g_autofree char *file = g_build_filename(path, name, NULL);
+
+    if (!g_str_has_suffix(name, suffix))
+      continue;
+    any = true;
+    if (func)
+      func(file);
+  }
+  return any;
+}
+
+/* Makes it if need be. -1, with errno. Who ended may just have removed it, or what it is in: then
+ * that is ENOENT, or ENOTDIR where it was there when it was to be made and is not when it is looked
+ * at. */
+static int
+open_directory(const char *path)
+{
+  return g_mkdir_with_parents(path, 0700) < 0 ? -1 : open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
 bool
 dacsa_state_open(const char *path, int *ret_lock, GError **error)
 {
   const int64_t deadline = g_get_monotonic_time() + LOCK_US;
 
   for (;;) {
-    if (g_mkdir_with_parents(path, 0700) < 0)
-      return dacsa_fail_errno(error, errno, "cannot make %s", path);
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const int fd = open_directory(path);
+
+    if (fd < 0 && (errno == ENOENT || errno == ENOTDIR) && g_get_monotonic_time() <= deadline)
+      continue;
     if (fd < 0)
-      return dacsa_fail_errno(error, errno, "cannot open %s", path);
+      return dacsa_fail_errno(error, errno, "cannot make %s", path);
     const bool locked = lock_in_time(fd, deadline);
     if (locked && has_name(fd, path)) {
+      /* Of workers that were killed, or have not touched their VM yet and then do not. */
+      each_file(path, DACSA_STATE_TAKING DACSA_STATE_UNFINISHED, unlink);
       *ret_lock = fd;
       return true;
     }
@@ -72,19 +104,29 @@ dacsa_state_open(const char *path, int *ret_lock, GError **error)
   }
 }
 
-/* What those who were killed had begun to write, and what the daemon told. */
+bool
+dacsa_state_is_locked(const char *path)
+{
+  const int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const bool is_locked = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+
+  if (fd >= 0)
+    close(fd);
+  return is_locked;
+}
+
+/* What those who were killed had begun to write, and what the daemon told. A worker whose take
+ * outlives the daemon has a journal, or is about to, and may write its record just now. */
 static void
 remove_remains(const char *path)
 {
-  g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
-  const char *name;
+  g_autofree char *log = g_build_filename(path, "log", NULL);
 
-  while (dir && (name = g_dir_read_name(dir))) {
-    g_autofree char *file = g_build_filename(path, name, NULL);
-
-    if (strcmp(name, "log") == 0 || g_str_has_suffix(name, DACSA_STATE_UNFINISHED))
-      unlink(file);
-  }
+  if (each_file(path, DACSA_STATE_TAKING, NULL) ||
+      each_file(path, DACSA_STATE_TAKING DACSA_STATE_UNFINISHED, NULL))
+    return;
+  each_file(path, DACSA_STATE_UNFINISHED, unlink);
+  unlink(log);
 }
 
 void

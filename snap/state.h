@@ -9,6 +9,10 @@
 /* What is added to the name of a file there that is not complete yet. */
 #define DACSA_STATE_UNFINISHED ".new"
 
+/* The end of the name of a journal there (snap/journal.h): of a take under way, which may outlive
+ * the daemon. */
+#define DACSA_STATE_TAKING ".taking"
+
 /* The path for a mount point (an absolute path); owned. */
 char *dacsa_state_path(const char *mountpoint);
 
@@ -16,9 +20,12 @@ char *dacsa_state_path(const char *mountpoint);
  * closed. It is waited for, a second at most. BUSY: another daemon serves that mount point. */
 bool dacsa_state_open(const char *path, int *ret_lock, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* Ends what dacsa_state_open began. Without snapshots there is nothing to keep: the directory goes.
- */
+/* Ends what dacsa_state_open began. Without snapshots, and takes under way, there is nothing to
+ * keep: the directory goes. */
 void dacsa_state_close(const char *path, int lock);
+
+/* Whether somebody has the lock; as far as can be seen, which takes root. */
+bool dacsa_state_is_locked(const char *path);
 
 /* The path of a file about one snapshot there; owned. */
 char *dacsa_state_file(const char *path, const char *vm, const char *name, const char *suffix);

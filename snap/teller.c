@@ -1,20 +1,22 @@
 /* Messages to the viewer. */
 #include "snap/teller.h"
 
-#include "snap/channel.h"
 #include "snap/error.h"
+#include "snap/outbox.h"
 #include "snap/state.h"
 
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <unistd.h>
+
+#define STALL_MS 5000         /* a viewer that has read nothing for so long does not read */
+#define MAX_BYTES (64u << 20) /* some 60,000 messages, which one that reads never leaves lying */
 
 struct DacsaTeller {
   char *state_path;
-  int channel; /* or -1: nobody listens */
+  DacsaOutbox *outbox; /* NULL: nobody listens */
   uint32_t viewer;
 };
 
@@ -24,7 +26,6 @@ dacsa_teller_new(const char *state_path)
   DacsaTeller *self = g_new0(DacsaTeller, 1);
 
   self->state_path = g_strdup(state_path);
-  self->channel = -1;
   return self;
 }
 
@@ -33,6 +34,7 @@ dacsa_teller_free(DacsaTeller *self)
 {
   if (!self)
     return;
+  dacsa_outbox_free(self->outbox);
   g_free(self->state_path);
   g_free(self);
 }
@@ -40,24 +42,22 @@ dacsa_teller_free(DacsaTeller *self)
 void
 dacsa_teller_listen(DacsaTeller *self, int channel, uint32_t viewer)
 {
-  self->channel = channel;
+  const DacsaOutboxLimits limits = {STALL_MS, MAX_BYTES};
+
+  g_clear_pointer(&self->outbox, dacsa_outbox_free);
+  if (channel >= 0)
+    self->outbox = dacsa_outbox_new(channel, &limits);
   self->viewer = viewer;
 }
 
+/* Takes message. */
 static void
-send_message(DacsaTeller *self, const DacsaMessage *message)
+send_message(DacsaTeller *self, DacsaMessage *message)
 {
-  g_autoptr(GError) error = NULL;
-
-  if (self->channel < 0 || dacsa_channel_send(self->channel, message, &error) ||
-      g_error_matches(error, DACSA_ERROR, DACSA_ERROR_NOT_FOUND))
-    return; /* a viewer that is gone is noticed by the main loop */
-  g_warning("%s", error->message);
-  /* It hangs, or has been taken over: this has the main loop end it, and start another one. */
-  if (g_error_matches(error, DACSA_ERROR, DACSA_ERROR_BUSY)) {
-    shutdown(self->channel, SHUT_RDWR);
-    self->channel = -1;
-  }
+  if (self->outbox)
+    dacsa_outbox_send(self->outbox, message);
+  else
+    dacsa_message_free(message);
 }
 
 void
@@ -70,7 +70,7 @@ dacsa_teller_reply(DacsaTeller *self, uint64_t sequence, const GError *error)
   dacsa_message_set_number(message, "errno", error ? dacsa_error_errno(error) : 0);
   if (error)
     dacsa_message_set(message, "message", error->message);
-  send_message(self, message);
+  send_message(self, g_steal_pointer(&message));
 }
 
 void
@@ -89,7 +89,7 @@ dacsa_teller_vm(DacsaTeller *self, const DacsaVm *vm)
 
     dacsa_message_set(message, "life", life);
   }
-  send_message(self, message);
+  send_message(self, g_steal_pointer(&message));
 }
 
 void
@@ -98,7 +98,7 @@ dacsa_teller_vm_gone(DacsaTeller *self, const DacsaVm *vm)
   g_autoptr(DacsaMessage) message = dacsa_message_new("vm-gone", 0);
 
   dacsa_message_set(message, "name", vm->address->name);
-  send_message(self, message);
+  send_message(self, g_steal_pointer(&message));
 }
 
 static DacsaMessage *
@@ -149,7 +149,7 @@ dacsa_teller_snapshot(DacsaTeller *self, DacsaKept *kept)
       g_warning("%s/%s: its child cannot be read", record->vm, record->name);
       return;
     }
-  send_message(self, message);
+  send_message(self, g_steal_pointer(&message));
 }
 
 /* The record's file is gone: its text goes in one that has no name. */
@@ -179,7 +179,7 @@ dacsa_teller_tombstone(DacsaTeller *self, const DacsaTombstone *tombstone)
   dacsa_message_set_number(message, "private_bytes", (int64_t)tombstone->private_bytes);
   if (fd >= 0)
     dacsa_message_add_fd(message, fd);
-  send_message(self, message);
+  send_message(self, g_steal_pointer(&message));
 }
 
 void
@@ -188,7 +188,7 @@ dacsa_teller_dropped(DacsaTeller *self, const DacsaRecord *record, const char *w
   g_autoptr(DacsaMessage) message = snapshot_message("dropped", record);
 
   dacsa_message_set(message, "why", why);
-  send_message(self, message);
+  send_message(self, g_steal_pointer(&message));
 }
 
 /* A snapshot that is being dropped is not shown again. */
@@ -211,9 +211,7 @@ tell_of_vm(DacsaVm *vm, void *data)
 void
 dacsa_teller_all_told(DacsaTeller *self)
 {
-  g_autoptr(DacsaMessage) all = dacsa_message_new("all", 0);
-
-  send_message(self, all);
+  send_message(self, dacsa_message_new("all", 0));
 }
 
 void

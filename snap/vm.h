@@ -1,5 +1,5 @@
-/* A VM as the keeper knows it, and the snapshots it has of it. Used by the keeper's modules alone:
- * keeper, fleet, shelf, cost, schedule. */
+/* A VM as the keeper knows it, and the snapshots it has of it. For the keeper's modules alone,
+ * those that work on the fleet's VMs, and for a take's worker, which has a copy. */
 #pragma once
 
 #include "snap/address.h"

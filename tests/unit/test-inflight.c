@@ -3,6 +3,7 @@
 
 #include "fs/inflight.h"
 
+#include <string.h>
 #include <unistd.h>
 
 static DacsaInflight *
@@ -108,6 +109,23 @@ test_next(void)
   dacsa_inflight_free(inflight);
 }
 
+/* Whatever a viewer that was taken over writes there, the keeper can read it. */
+static void
+test_any_bytes(void)
+{
+  for (unsigned byte = 1; byte <= UINT8_MAX; byte++) {
+    DacsaInflight *inflight = inflight_new();
+    uint64_t unanswered[DACSA_INFLIGHT_THREADS];
+    DacsaTask task;
+
+    memset((void *)inflight, (int)byte, 4096);           /* all those threads' that read requests */
+    g_assert_cmpint(only_task(inflight, &task), ==, -1); /* all wait for the keeper */
+    g_assert_cmpuint(dacsa_inflight_unanswered(inflight, unanswered), <=, DACSA_INFLIGHT_THREADS);
+    g_assert_cmpuint(dacsa_inflight_highest(inflight) & 1, ==, 0);
+    dacsa_inflight_free(inflight);
+  }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -115,5 +133,6 @@ main(int argc, char **argv)
   g_test_add_func("/inflight/task", test_task);
   g_test_add_func("/inflight/wait", test_wait);
   g_test_add_func("/inflight/next", test_next);
+  g_test_add_func("/inflight/any-bytes", test_any_bytes);
   return g_test_run();
 }

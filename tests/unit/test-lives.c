@@ -9,6 +9,8 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define HANG_US (100 * 1000)
@@ -76,6 +78,7 @@ lives_of(Fake *fake)
 static DacsaLifeEnd
 end(DacsaLives *lives, char **ret_how)
 {
+  g_assert_true(dacsa_lives_has_one(lives));
   struct pollfd ended = {.fd = dacsa_lives_kill(lives), .events = POLLIN};
 
   g_assert_cmpint(poll(&ended, 1, -1), ==, 1);
@@ -121,6 +124,7 @@ test_ends(void)
     g_test_message("row %zu", i);
     g_assert_cmpuint(dacsa_lives_number(lives), ==, 0);
     g_assert_cmpint(live(lives, &how), ==, rows[i].end);
+    g_assert_false(dacsa_lives_has_one(lives));
     g_assert_cmpuint(dacsa_lives_number(lives), ==, 1);
     if (rows[i].how)
       g_assert_nonnull(strstr(how, rows[i].how));
@@ -153,19 +157,56 @@ on_closed(gint fd, GIOCondition condition, void *data)
   return G_SOURCE_REMOVE;
 }
 
-/* One that is at one thing for too long is killed unasked, and then it is as if it had crashed. */
+/* It grows with the largest snapshot there has been, and not without end. */
+static void
+test_limit(void)
+{
+  static const struct {
+    uint64_t ram_bytes;
+    unsigned gib;
+  } rows[] = {{0, 0},
+              {1, 1},
+              {UINT64_C(1) << 30, 1},
+              {(UINT64_C(1) << 30) + 1, 2},
+              {4096, 2},
+              {UINT64_C(64) << 30, 64},
+              {UINT64_MAX, 64}};
+  Fake fake = {.is_wanted = true};
+  g_autoptr(DacsaLives) lives = lives_of(&fake);
+
+  for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+    dacsa_lives_allow(lives, rows[i].ram_bytes);
+    g_assert_cmpint(dacsa_lives_limit_us(lives), ==, HANG_US + HANG_US / 10 * rows[i].gib);
+  }
+}
+
+/* A processor's time, of those who have been reaped. */
+static int64_t
+used_us(void)
+{
+  struct rusage usage;
+
+  g_assert_cmpint(getrusage(RUSAGE_CHILDREN, &usage), ==, 0);
+  return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * G_USEC_PER_SEC + usage.ru_utime.tv_usec +
+         usage.ru_stime.tv_usec;
+}
+
+/* One that is at one thing for too long is killed unasked, not before, and then it is as if it had
+ * crashed. */
 static void
 test_hangs(void)
 {
   Fake fake = {.is_wanted = true, .hangs = true};
   g_autoptr(DacsaLives) lives = lives_of(&fake);
 
-  dacsa_lives_allow(lives, 1000);
   for (uint32_t i = 1; i <= 3; i++) {
     g_autofree char *how = NULL;
     g_autoptr(GError) error = NULL;
+    const int64_t before_us = used_us();
     bool is_closed = false;
     int channel;
+
+    dacsa_lives_allow(lives, (uint64_t)(2 * i) << 30);
 
     CHECK_OK(dacsa_lives_start(lives, &channel, &error), error);
     g_unix_fd_add(channel, G_IO_HUP, on_closed, &is_closed);
@@ -173,6 +214,8 @@ test_hangs(void)
       g_main_context_iteration(NULL, TRUE);
     g_assert_cmpint(end(lives, &how), ==, DACSA_LIFE_CRASHED);
     g_assert_nonnull(strstr(how, "hung, and was killed: "));
+    /* It is charged what it has used as the kernel counts it for a thread: some ms off, no more. */
+    g_assert_cmpint(used_us() - before_us, >, dacsa_lives_limit_us(lives) - HANG_US / 10);
     g_assert_cmpuint(fake.number, ==, i);
   }
 }
@@ -192,13 +235,41 @@ test_no_process(void)
   g_assert_cmpint(after, ==, before); /* nothing stays open */
 }
 
+/* One whose end could not be noticed is none: it is gone when that is told. */
+static void
+test_no_pidfd(void)
+{
+  Fake fake = {.is_wanted = true, .lingers = true};
+  g_autoptr(DacsaLives) lives = lives_of(&fake);
+  g_autoptr(GError) error = NULL;
+  struct rlimit before, just;
+  int channel, last[2];
+
+  /* No gap below the limit, which has room for a channel's two ends. */
+  g_assert_cmpint(pipe(last), ==, 0);
+  g_assert_cmpint(getrlimit(RLIMIT_NOFILE, &before), ==, 0);
+  just = (struct rlimit){(rlim_t)MAX(last[0], last[1]) + 1, before.rlim_max};
+  close(last[0]);
+  close(last[1]);
+  g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &just), ==, 0);
+  const bool ok = dacsa_lives_start(lives, &channel, &error);
+  g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &before), ==, 0);
+
+  CHECK_FAILS(ok, error, DACSA_ERROR_OS);
+  g_assert_cmpint(fake.pid, >, 0);
+  g_assert_false(dacsa_lives_has_one(lives));
+  g_assert_cmpint(waitpid(fake.pid, NULL, WNOHANG), ==, -1);
+}
+
 int
 main(int argc, char **argv)
 {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/lives/ends", test_ends);
   g_test_add_func("/lives/too-many", test_too_many);
+  g_test_add_func("/lives/limit", test_limit);
   g_test_add_func("/lives/hangs", test_hangs);
   g_test_add_func("/lives/no-process", test_no_process);
+  g_test_add_func("/lives/no-pidfd", test_no_pidfd);
   return g_test_run();
 }

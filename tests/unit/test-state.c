@@ -1,10 +1,14 @@
-/* Names of snapshots: the viewer sends them, and nobody believes it. And the directory's lock. */
+/* Names of snapshots: the viewer sends them, and nobody believes it. And the directory: its lock,
+ * and what is left of it. */
 #include "check.h"
 
 #include "snap/state.h"
 
+#include <fcntl.h>
 #include <glib/gstdio.h>
+#include <stdarg.h>
 #include <string.h>
+#include <unistd.h>
 
 static void
 test_good(void)
@@ -98,6 +102,104 @@ test_lock_is_waited_for(void)
   g_rmdir(tmp);
 }
 
+/* In place of libc's: others who end remove the directory just before it is opened, so many times.
+ */
+static int removals;
+
+int
+open(const char *path, int flags, ...)
+{
+  va_list rest;
+
+  va_start(rest, flags);
+  const mode_t mode = flags & O_CREAT ? va_arg(rest, mode_t) : 0;
+  va_end(rest);
+  if (removals > 0 && g_rmdir(path) == 0)
+    removals--;
+  return openat(AT_FDCWD, path, flags, mode);
+}
+
+static void
+test_removed_meanwhile(void)
+{
+  g_autofree char *tmp = g_dir_make_tmp("dacsa-test-XXXXXX", NULL);
+  g_autofree char *path = g_build_filename(tmp, "state", NULL);
+  g_autoptr(GError) error = NULL;
+  int lock;
+
+  removals = 3;
+  CHECK_OK(dacsa_state_open(path, &lock, &error), error);
+  g_assert_cmpint(removals, ==, 0);
+  dacsa_state_close(path, lock);
+  g_rmdir(tmp);
+}
+
+static void
+test_is_locked(void)
+{
+  g_autofree char *tmp = g_dir_make_tmp("dacsa-test-XXXXXX", NULL);
+  g_autofree char *path = g_build_filename(tmp, "state", NULL);
+  g_autoptr(GError) error = NULL;
+  int lock;
+
+  g_assert_false(dacsa_state_is_locked(path));
+  CHECK_OK(dacsa_state_open(path, &lock, &error), error);
+  g_assert_true(dacsa_state_is_locked(path));
+  dacsa_state_close(path, lock);
+  g_assert_false(dacsa_state_is_locked(path));
+  g_assert_cmpint(g_mkdir(path, 0700), ==, 0);
+  g_assert_false(dacsa_state_is_locked(path)); /* one who was killed has left it */
+  g_rmdir(path);
+  g_rmdir(tmp);
+}
+
+/* -- what the end leaves there -- */
+
+static void
+test_remains(void)
+{
+  static const struct {
+    const char *file, *taking;
+    bool stays;
+  } rows[] = {
+      {"vm@now.snapshot.new", NULL, false},
+      {"vm@now.snapshot.new", "vm@now.taking", true},
+      {"vm@now.snapshot.new", "vm@now.taking.new", true}, /* another one's */
+      {"vm@now.taking.new", NULL, true},
+      {"vm@now.taking", NULL, true},
+      {"log", NULL, false},
+      {"log", "vm@now.taking", true},
+  };
+
+  for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+    g_autofree char *tmp = g_dir_make_tmp("dacsa-test-XXXXXX", NULL);
+    g_autofree char *path = g_build_filename(tmp, "state", NULL);
+    g_autofree char *file = g_build_filename(path, rows[i].file, NULL);
+    g_autofree char *taking = g_build_filename(path, rows[i].taking ? rows[i].taking : "x", NULL);
+    g_autoptr(GError) error = NULL;
+    int lock;
+
+    g_test_message("row %zu", i);
+    CHECK_OK(dacsa_state_open(path, &lock, &error), error);
+    g_assert_true(g_file_set_contents(file, "", 0, NULL));
+    if (rows[i].taking)
+      g_assert_true(g_file_set_contents(taking, "", 0, NULL));
+    dacsa_state_close(path, lock);
+    g_assert_cmpint(g_file_test(file, G_FILE_TEST_EXISTS), ==, rows[i].stays);
+    g_assert_cmpint(g_file_test(path, G_FILE_TEST_EXISTS), ==, rows[i].stays);
+
+    /* The next one's end leaves nothing, once those are not under way any more. */
+    CHECK_OK(dacsa_state_open(path, &lock, &error), error);
+    if (g_str_has_suffix(rows[i].file, ".taking"))
+      g_unlink(file);
+    if (rows[i].taking)
+      g_unlink(taking);
+    dacsa_state_close(path, lock);
+    g_assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
+    g_rmdir(tmp);
+  }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -106,5 +208,8 @@ main(int argc, char **argv)
   g_test_add_func("/state/bad", test_bad);
   g_test_add_func("/state/long", test_long);
   g_test_add_func("/state/lock-is-waited-for", test_lock_is_waited_for);
+  g_test_add_func("/state/removed-meanwhile", test_removed_meanwhile);
+  g_test_add_func("/state/is-locked", test_is_locked);
+  g_test_add_func("/state/remains", test_remains);
   return g_test_run();
 }
