@@ -304,6 +304,39 @@ complete(DacsaConfig *config, const char *path, gid_t *ret_group, int *ret_statu
   return false;
 }
 
+/* The path without symbolic links, as far as it is there. Owned. */
+static char *
+resolve(const char *path)
+{
+  g_autofree char *absolute = g_canonicalize_filename(path, NULL);
+  g_autofree char *real = realpath(absolute, NULL);
+  g_autofree char *parent = g_path_get_dirname(absolute);
+
+  if (real || strcmp(parent, absolute) == 0)
+    return g_strdup(real ? real : absolute);
+  g_autofree char *above = resolve(parent);
+  g_autofree char *name = g_path_get_basename(absolute);
+  return g_build_filename(above, name, NULL);
+}
+
+/* The keeper looks for sockets itself, and would wait for its own viewer. */
+static bool
+check_sockets(const DacsaConfig *config, const char *mountpoint, GError **error)
+{
+  g_autofree char *top = resolve(mountpoint);
+
+  for (size_t i = 0; config->qmp && config->qmp[i]; i++) {
+    const char *equals = strchr(config->qmp[i], '=');
+    g_autofree char *path = resolve(equals ? equals + 1 : config->qmp[i]);
+
+    if (g_str_has_prefix(path, top) && strchr("/", path[strlen(top)]))
+      return dacsa_fail(error, DACSA_ERROR_BAD_DATA,
+                        "--qmp %s: the socket is below the mountpoint; have QEMU make it elsewhere",
+                        config->qmp[i]);
+  }
+  return true;
+}
+
 static int
 mount_as_told(const DacsaConfig *config, gid_t group, bool foreground, const char *mountpoint)
 {
@@ -319,6 +352,9 @@ mount_as_told(const DacsaConfig *config, gid_t group, bool foreground, const cha
       [DACSA_POLICY_EVERY] = (const char *const *)config->every,
       [DACSA_POLICY_KEEP] = (const char *const *)config->keep,
   }};
+  g_autoptr(GError) error = NULL;
+  if (!check_sockets(config, path, &error))
+    return dacsa_cmd_fail("%s", error->message);
   if (config->host_cow_limit && !dacsa_amount_parse(config->host_cow_limit, &host_cow_limit, NULL))
     return dacsa_cmd_fail("--host-cow-limit %s is no amount", config->host_cow_limit);
   const DacsaKeeperOptions options = {.uri = strcmp(uri, "none") == 0 ? NULL : uri,

@@ -171,7 +171,6 @@ read_limit(const char *root, const char *directory, const LimitFile *file)
   ret->file = g_steal_pointer(&path);
   ret->limit = limit;
   ret->used = used - MIN(used, read_reclaimable(root, directory, file));
-  ret->waits = file->kind == DACSA_CGROUP_MEMORY && has_no_oom_killer(root, directory);
   return ret;
 }
 
@@ -231,6 +230,25 @@ dacsa_cgroup_dies_together(const char *root, pid_t pid)
     uint64_t group;
 
     if (path && dacsa_hostfile_limit(root, path, &group) && group == 1)
+      return g_steal_pointer(&path);
+  } while (to_parent(directory, mountpoint));
+  return NULL;
+}
+
+/* Others may fill a group above, so that it need not be the tightest. */
+char *
+dacsa_cgroup_waits(const char *root, pid_t pid)
+{
+  size_t mountpoint = 0;
+  g_autofree char *directory = find_directory(root, pid, "memory", &mountpoint);
+
+  do {
+    g_autofree char *path =
+        directory ? g_build_filename(directory, "memory.limit_in_bytes", NULL) : NULL;
+    uint64_t limit;
+
+    if (path && dacsa_hostfile_limit(root, path, &limit) && limit < UNLIMITED &&
+        has_no_oom_killer(root, directory))
       return g_steal_pointer(&path);
   } while (to_parent(directory, mountpoint));
   return NULL;

@@ -17,8 +17,6 @@ typedef enum {
 typedef struct {
   char *file; /* that sets the limit */
   uint64_t limit, used;
-  bool waits; /* of memory: who needs more than that waits for it, and nothing is ended (version 1)
-               */
 } DacsaCgroupLimit;
 
 void dacsa_cgroup_limit_free(DacsaCgroupLimit *limit);
@@ -35,6 +33,11 @@ uint64_t dacsa_cgroup_room(const DacsaCgroupLimit *limit);
  * all of them (memory.oom.group of version 2), for the process's cgroup or one above; owned. NULL:
  * none says so. root: see snap/hostfile.h. */
 char *dacsa_cgroup_dies_together(const char *root, pid_t pid);
+
+/* The limit of memory at which the kernel ends nothing, and who needs more waits for it (version 1:
+ * memory.oom_control has oom_kill_disable 1), of the process's cgroup or one above, whichever comes
+ * first; owned. NULL: there is none. root: see snap/hostfile.h. */
+char *dacsa_cgroup_waits(const char *root, pid_t pid);
 
 /* Moves a process from its control group to that of process `to`, where systemd watches them: in
  * version 2, and in systemd's own hierarchy beside version 1. What memory it has stays charged to

@@ -16,6 +16,7 @@
 #define MAX_SERIAL ((1u << 24) - 1) /* inode numbers have room for no more */
 #define RETRIES 40                  /* of a probe of a VM that is just starting */
 #define SOCKETS_S 30                /* so often they are looked for unasked */
+#define STALE_AT_ONCE 4u            /* probes for the clock's sake: they are workers of priority */
 
 struct DacsaFleet {
   DacsaFleetOptions options; /* uri and qmp are not looked at after dacsa_fleet_new */
@@ -34,6 +35,7 @@ typedef struct {
 
 static void start_probe(DacsaFleet *self, DacsaVm *vm, uint64_t sequence);
 static void look_at_socket(DacsaFleet *self, DacsaVm *vm, bool by_clock);
+static void probe_stale(DacsaFleet *self);
 
 static Probe *
 probe_new(DacsaFleet *fleet, const char *vm, uint64_t sequence)
@@ -79,6 +81,13 @@ dacsa_fleet_foreach(DacsaFleet *self, void (*func)(DacsaVm *vm, void *data), voi
   g_hash_table_iter_init(&iter, self->vms);
   while (g_hash_table_iter_next(&iter, NULL, &value))
     func(value, data);
+}
+
+void
+dacsa_fleet_list(DacsaFleet *self, DacsaVm *vm)
+{
+  if (!vm->listed)
+    tell_changed(self, vm);
 }
 
 void
@@ -257,6 +266,11 @@ probe_done(GVariant *payload, const GError *error, void *data)
   if (!vm)
     return;
   vm->probing = false;
+  if (vm->outdated) {
+    vm->outdated = false;
+    start_probe(self, vm, probe->sequence);
+    return;
+  }
   take_result(self, vm, payload, error);
   if (vm->running || vm->awaited)
     tell_changed(self, vm);
@@ -274,6 +288,7 @@ probe_done(GVariant *payload, const GError *error, void *data)
     look_at_socket(self, vm, false); /* it may be another by now */
     dacsa_fleet_forget_if_empty(self, vm);
   }
+  probe_stale(self);
 }
 
 static void
@@ -283,11 +298,13 @@ start_probe(DacsaFleet *self, DacsaVm *vm, uint64_t sequence)
   g_autoptr(Probe) probe = probe_new(self, vm->address->name, sequence);
 
   vm->probing = true;
+  vm->stale = false;
   if (dacsa_worker_start(probe_job, vm, PROBE_US, probe_done, probe, &error)) {
     g_steal_pointer(&probe);
     return;
   }
   vm->probing = false;
+  plan_retry(self, vm);
   self->options.probed(vm, sequence, error, self->options.data);
 }
 
@@ -324,7 +341,9 @@ on_libvirt_changed(void *data)
     vm->running = true;
     tell_changed(self, vm);
     vm->tries = RETRIES;
-    start_probe(self, vm, 0);
+    vm->outdated = vm->probing;
+    if (!vm->probing)
+      start_probe(self, vm, 0);
   }
 }
 
@@ -351,6 +370,32 @@ has_new_socket(DacsaVm *vm)
   return g_strcmp0(vm->socket_life, last) != 0;
 }
 
+static void
+count_probing(DacsaVm *vm, void *data)
+{
+  *(unsigned *)data += vm->probing;
+}
+
+/* A few at a time; the end of each brings the next. */
+static void
+probe_stale(DacsaFleet *self)
+{
+  GHashTableIter iter;
+  void *value;
+  unsigned probing = 0;
+
+  dacsa_fleet_foreach(self, count_probing, &probing);
+  g_hash_table_iter_init(&iter, self->vms);
+  while (probing < STALE_AT_ONCE && g_hash_table_iter_next(&iter, NULL, &value)) {
+    DacsaVm *vm = value;
+
+    if (!vm->stale || vm->running || vm->probing || vm->retry)
+      continue;
+    start_probe(self, vm, 0);
+    probing++;
+  }
+}
+
 /* Has a --qmp VM that does not run probed if there is a socket; for some time, if it is a new one:
  * QEMU makes it before it listens. */
 static void
@@ -361,7 +406,8 @@ look_at_socket(DacsaFleet *self, DacsaVm *vm, bool by_clock)
   const bool is_new = has_new_socket(vm);
   if (is_new)
     vm->tries = vm->socket_life ? RETRIES : 0;
-  if (vm->socket_life && (is_new || by_clock) && !vm->retry)
+  vm->stale = vm->socket_life && (vm->stale || by_clock);
+  if (vm->socket_life && is_new && !vm->retry)
     start_probe(self, vm, 0);
   if (vm->socket_life || !vm->unreachable)
     return;
@@ -379,6 +425,7 @@ on_sockets(bool by_clock, void *data)
   g_hash_table_iter_init(&iter, self->vms);
   while (g_hash_table_iter_next(&iter, NULL, &value))
     look_at_socket(self, value, by_clock);
+  probe_stale(self);
 }
 
 /* A --qmp VM. Unless it is awaited it is looked at at once: what is mistyped is told before
@@ -403,9 +450,11 @@ add_qmp(DacsaFleet *self, const char *spec, GError **error)
     return true;
   vm->socket_life = read_socket_life(vm->address->socket);
   if (!dacsa_probe_run(vm->address, dacsa_vm_methods(vm), &probe, &cause))
-    return dacsa_fail(error, (DacsaError)cause->code,
-                      "--qmp %s: %s; start QEMU with -qmp unix:%s,server=on,wait=off", name,
-                      cause->message, equals + 1);
+    return g_error_matches(cause, DACSA_ERROR, DACSA_ERROR_UNSUPPORTED)
+               ? dacsa_fail(error, DACSA_ERROR_UNSUPPORTED, "--qmp %s: %s", name, cause->message)
+               : dacsa_fail(error, (DacsaError)cause->code,
+                            "--qmp %s: %s; start QEMU with -qmp unix:%s,server=on,wait=off", name,
+                            cause->message, equals + 1);
   set_probe(self, vm, g_steal_pointer(&probe));
   return true;
 }

@@ -33,6 +33,9 @@ void dacsa_fleet_start(DacsaFleet *fleet);
 /* NULL: no such VM. */
 DacsaVm *dacsa_fleet_find(DacsaFleet *fleet, const char *name);
 
+/* Tells of a VM that nobody knows of, since it has ended, or was forgotten: it has a snapshot. */
+void dacsa_fleet_list(DacsaFleet *fleet, DacsaVm *vm);
+
 /* A VM that does not run, for the sake of its snapshots. */
 DacsaVm *dacsa_fleet_add_ended(DacsaFleet *fleet, const char *name, const char *uuid);
 

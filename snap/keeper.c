@@ -267,6 +267,17 @@ begin(DacsaKeeper *self, const DacsaKeeperOptions *options)
       (DacsaRequests){self->fleet, self->shelf, self->takes, self->schedule, self->teller};
 }
 
+/* All that can fail. */
+static bool
+start(DacsaKeeper *self, const DacsaKeeperOptions *options, const DacsaFleetOptions *fleet,
+      GError **error)
+{
+  if (!dacsa_takes_new(options->state_path, on_take_over, self, &self->takes, error))
+    return false;
+  dacsa_takes_rescue(self->takes);
+  return dacsa_fleet_new(fleet, &self->fleet, error);
+}
+
 bool
 dacsa_keeper_new(const DacsaKeeperOptions *options, DacsaKeeper **ret, GError **error)
 {
@@ -284,9 +295,7 @@ dacsa_keeper_new(const DacsaKeeperOptions *options, DacsaKeeper **ret, GError **
   self->channel = -1;
   self->drop_on_exit = options->drop_on_exit;
   self->teller = dacsa_teller_new(options->state_path);
-  self->takes = dacsa_takes_new(options->state_path, on_take_over, self);
-  dacsa_takes_rescue(self->takes);
-  if (!dacsa_fleet_new(&fleet, &self->fleet, error)) {
+  if (!start(self, options, &fleet, error)) {
     dacsa_keeper_free(self);
     return false;
   }

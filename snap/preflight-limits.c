@@ -193,14 +193,13 @@ dacsa_preflight_cgroup_memory(const DacsaPreflight *p)
 char *
 dacsa_preflight_cgroup_waits(const DacsaPreflight *p)
 {
-  g_autoptr(DacsaCgroupLimit) limit =
-      dacsa_cgroup_tightest(p->root, p->monitor->pid, DACSA_CGROUP_MEMORY);
+  g_autofree char *file = dacsa_cgroup_waits(p->root, p->monitor->pid);
 
-  if (!limit || !limit->waits)
+  if (!file)
     return NULL;
   return g_strdup_printf("QEMU's cgroup has the OOM killer off: where its memory runs out (%s) the "
                          "VM would stand still, and the snapshot would not be ended for it",
-                         limit->file);
+                         file);
 }
 
 /* The snapshot is the first that the kernel takes; but not alone (mm/memcontrol.c,

@@ -248,9 +248,17 @@ dacsa_probe_run(const DacsaVmAddress *address, const char *const *methods, Dacsa
                 GError **error)
 {
   g_autoptr(DacsaMonitor) monitor = NULL;
+  g_autoptr(GError) cause = NULL;
 
-  return dacsa_connect(address, soon(), &monitor, error) &&
-         dacsa_probe_monitor(monitor, methods, ret, error);
+  if (!dacsa_connect(address, soon(), &monitor, error))
+    return false;
+  if (dacsa_probe_monitor(monitor, methods, ret, &cause))
+    return true;
+  if (g_error_matches(cause, DACSA_ERROR, DACSA_ERROR_NOT_FOUND))
+    return dacsa_fail(error, DACSA_ERROR_BUSY, "QEMU ended while it was looked at: %s",
+                      cause->message);
+  g_propagate_error(error, g_steal_pointer(&cause));
+  return false;
 }
 
 static GVariant *

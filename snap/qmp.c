@@ -164,6 +164,21 @@ dacsa_qmp_receive(DacsaQmp *qmp, int64_t deadline, JsonNode **ret, GError **erro
   }
 }
 
+/* Somebody listened, so that it is not NOT_FOUND. */
+static bool
+fail_connected(GError **error, const char *path, const GError *cause)
+{
+  if (g_error_matches(cause, DACSA_ERROR, DACSA_ERROR_BUSY))
+    return dacsa_fail(error, DACSA_ERROR_BUSY,
+                      "%s: no QMP greeting: it is not a QMP socket, or another client holds it",
+                      path);
+  if (g_error_matches(cause, DACSA_ERROR, DACSA_ERROR_NOT_FOUND))
+    return dacsa_fail(error, DACSA_ERROR_BUSY,
+                      "%s: %s at once: QEMU has just ended, or it is not a QMP socket", path,
+                      cause->message);
+  return dacsa_fail(error, (DacsaError)cause->code, "%s: %s", path, cause->message);
+}
+
 /* One that nobody serves has room for a client or two: who comes then waits for it in connect(2).
  */
 static bool
@@ -206,6 +221,12 @@ socket_connect(DacsaQmp *qmp, const char *path, int64_t deadline, GError **error
   if (getsockopt(qmp->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
     return dacsa_fail_errno(error, errno, "%s: cannot tell whose socket it is", path);
   qmp->peer = peer.pid;
+  /* socket(7): the kernel knows a process only where it has a number. */
+  if (peer.pid <= 0)
+    return dacsa_fail(error, DACSA_ERROR_UNSUPPORTED,
+                      "%s: QEMU is in another PID namespace; run dacsa in the host's, where QEMU "
+                      "can be seen",
+                      path);
   return true;
 }
 
@@ -223,16 +244,11 @@ dacsa_qmp_connect(const char *path, int64_t deadline, DacsaQmp **ret, GError **e
     return false;
   /* QEMU accepts a second client only when the first is gone, and greets at once. */
   if (!read_object(qmp, deadline, &greeting, &cause))
-    return g_error_matches(cause, DACSA_ERROR, DACSA_ERROR_BUSY)
-               ? dacsa_fail(error, DACSA_ERROR_BUSY,
-                            "%s: no QMP greeting: it is not a QMP socket, or another client "
-                            "holds it",
-                            path)
-               : dacsa_fail(error, cause->code, "%s: %s", path, cause->message);
+    return fail_connected(error, path, cause);
   if (!json_object_has_member(json_node_get_object(greeting), "QMP"))
     return dacsa_fail(error, DACSA_ERROR_BAD_DATA, "%s: it does not speak QMP", path);
-  if (!dacsa_qmp_send(qmp, "qmp_capabilities", NULL, error))
-    return false;
+  if (!dacsa_qmp_send(qmp, "qmp_capabilities", NULL, &cause))
+    return fail_connected(error, path, cause);
   *ret = g_steal_pointer(&qmp);
   return true;
 }

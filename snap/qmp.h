@@ -13,8 +13,9 @@
 typedef struct DacsaQmp DacsaQmp;
 
 /* Connects, reads the greeting, asks for QMP's command mode; the reply to that is the first one
- * due. NOT_FOUND: nothing listens there; BAD_DATA: what listens is not QMP; BUSY: another client
- * holds the monitor. */
+ * due. NOT_FOUND: nothing listens there, and never anything else; BAD_DATA: what listens is not
+ * QMP; BUSY: another client holds the monitor, or who listened has hung up; UNSUPPORTED: QEMU is in
+ * another PID namespace. */
 bool dacsa_qmp_connect(const char *path, int64_t deadline, DacsaQmp **ret,
                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void dacsa_qmp_free(DacsaQmp *qmp);

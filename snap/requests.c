@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define MAX_WAITING 128u /* requests for a probe; the viewer has fewer threads */
+#define MANY_WAIT "too many requests wait for this VM"
 
 static void
 refuse_take(const DacsaRequests *self, DacsaVm *vm, const DacsaTakeRequest *request,
@@ -34,6 +35,13 @@ dacsa_requests_taken(const DacsaRequests *self, DacsaVm *vm, const DacsaTakeRequ
   dacsa_teller_reply(self->teller, request->sequence, NULL);
 }
 
+/* Whether what waits for the probe under way is more than an honest viewer asks for. */
+static bool
+is_crowded(const DacsaVm *vm)
+{
+  return vm && vm->waiting->len >= MAX_WAITING;
+}
+
 static void
 take(const DacsaRequests *self, DacsaVm *vm, const DacsaMessage *message)
 {
@@ -42,7 +50,8 @@ take(const DacsaRequests *self, DacsaVm *vm, const DacsaMessage *message)
   const DacsaTakeRequest request = {name, snapshot, message->sequence, message->sequence == 0};
   g_autoptr(GError) error = NULL;
 
-  if (dacsa_takes_start(self->takes, vm, &request, &error))
+  if (is_crowded(vm) ? dacsa_fail(&error, DACSA_ERROR_BUSY, MANY_WAIT)
+                     : dacsa_takes_start(self->takes, vm, &request, &error))
     return;
   if (vm && vm->running) {
     g_free(vm->last_error);
@@ -99,11 +108,12 @@ wants_look(const DacsaVm *vm, const DacsaMessage *message)
          (message->sequence == 0 || (vm->probe && !vm->probe->method));
 }
 
-/* Whether what waits for the probe under way is more than an honest viewer asks for. */
+/* Whether the probe under way may tell of a VM whose snapshot cannot be taken now that it can. One
+ * that is not there is refused at once, unless nothing is known of it yet. */
 static bool
-is_crowded(const DacsaVm *vm)
+may_wait(const DacsaVm *vm)
 {
-  return vm && vm->waiting->len >= MAX_WAITING;
+  return vm->probing && !may_be_taken(vm) && (vm->running || !vm->unreachable);
 }
 
 void
@@ -115,10 +125,12 @@ dacsa_requests_handle(const DacsaRequests *self, DacsaMessage *message)
   const bool is_take = strcmp(request->verb, "take") == 0;
   g_autoptr(GError) crowded = NULL;
 
-  if (is_crowded(vm)) {
-    dacsa_fail(&crowded, DACSA_ERROR_BUSY, "too many requests wait for this VM");
+  if (is_crowded(vm) && !is_take) {
+    dacsa_fail(&crowded, DACSA_ERROR_BUSY, MANY_WAIT);
     dacsa_teller_reply(self->teller, request->sequence, crowded);
-  } else if (vm && vm->probing && (is_refresh || (is_take && !may_be_taken(vm)))) {
+  } else if (is_crowded(vm)) {
+    take(self, vm, request); /* is refused, and its schedule hears of it */
+  } else if (vm && ((is_refresh && vm->probing) || (is_take && may_wait(vm)))) {
     g_ptr_array_add(vm->waiting, g_steal_pointer(&request));
   } else if (is_take && wants_look(vm, request)) {
     g_ptr_array_add(vm->waiting, g_steal_pointer(&request));

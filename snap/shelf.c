@@ -112,6 +112,7 @@ dacsa_shelf_put(DacsaShelf *self, DacsaVm *vm, DacsaRecord *record, int pidfd)
 
   kept->serial = dacsa_fleet_next_serial(self->options.fleet);
   *watch = (ChildWatch){self, vm, kept};
+  dacsa_fleet_list(self->options.fleet, vm);
   g_ptr_array_add(vm->snapshots, kept);
   kept->watch =
       g_unix_fd_add_full(G_PRIORITY_DEFAULT, pidfd, G_IO_IN, on_child_exit, watch, g_free);

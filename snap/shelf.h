@@ -29,7 +29,7 @@ void dacsa_shelf_free(DacsaShelf *shelf);
 /* Takes up the snapshots whose records are in the state directory and whose children live. */
 void dacsa_shelf_take_up(DacsaShelf *shelf);
 
-/* Keeps one. Takes record and pidfd. */
+/* Keeps one; its VM is listed again if it was not. Takes record and pidfd. */
 void dacsa_shelf_put(DacsaShelf *shelf, DacsaVm *vm, DacsaRecord *record, int pidfd);
 
 /* Kills a child; `ended` or `buried` is called when it is gone. why: for log and readers. What was

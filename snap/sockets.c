@@ -8,13 +8,16 @@
 
 #define EVENTS (IN_CREATE | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
 #define MAX_TRIES 16u /* for directories that come and go just now; then the clock has to do */
+#define CALM_MS 50    /* what happens in so short a time is looked at once: /tmp is busy */
 
 struct DacsaSockets {
   DacsaSocketsLook look;
   void *data;
   GPtrArray *paths; /* owned */
   int inotify;      /* or -1: the clock alone */
-  guint source, clock;
+  guint source;     /* of the inotify; 0: what it tells of is about to be looked at, by */
+  guint timer;
+  guint clock;
   GHashTable *watches; /* of the inotify, by number */
 };
 
@@ -36,17 +39,31 @@ watch_lowest(const DacsaSockets *self, const char *path)
   }
 }
 
-/* The next directory may have been made before this one was watched, so it is looked for again. */
-static int
-watch_above(const DacsaSockets *self, const char *path)
+/* The next directory may have been made before this one was watched, so it is looked for again.
+ * What was watched meanwhile is among old, then. */
+static void
+watch_above(DacsaSockets *self, const char *path, GHashTable *old)
 {
   int watch = watch_lowest(self, path), before = -1;
 
   for (unsigned i = 0; i < MAX_TRIES && watch != before; i++) {
+    g_hash_table_add(old, GINT_TO_POINTER(watch));
     before = watch;
     watch = watch_lowest(self, path);
   }
-  return watch;
+  g_hash_table_add(self->watches, GINT_TO_POINTER(watch));
+}
+
+static void
+remove_unwanted(const DacsaSockets *self, GHashTable *old)
+{
+  GHashTableIter iter;
+  void *watch;
+
+  g_hash_table_iter_init(&iter, old);
+  while (g_hash_table_iter_next(&iter, &watch, NULL))
+    if (!g_hash_table_contains(self->watches, watch))
+      inotify_rm_watch(self->inotify, GPOINTER_TO_INT(watch));
 }
 
 /* Directories have come and gone. */
@@ -54,32 +71,42 @@ static void
 watch_all(DacsaSockets *self)
 {
   g_autoptr(GHashTable) old = self->watches;
-  GHashTableIter iter;
-  void *watch;
 
   self->watches = g_hash_table_new(NULL, NULL);
   for (guint i = 0; i < self->paths->len; i++)
-    g_hash_table_add(self->watches,
-                     GINT_TO_POINTER(watch_above(self, g_ptr_array_index(self->paths, i))));
-  g_hash_table_iter_init(&iter, old);
-  while (g_hash_table_iter_next(&iter, &watch, NULL))
-    if (!g_hash_table_contains(self->watches, watch))
-      inotify_rm_watch(self->inotify, GPOINTER_TO_INT(watch));
+    watch_above(self, g_ptr_array_index(self->paths, i), old);
+  remove_unwanted(self, old);
 }
+
+static gboolean on_event(gint fd, GIOCondition condition, void *data);
 
 /* Which it was does not matter: they are few. */
 static gboolean
-on_event(gint fd, GIOCondition condition, void *data)
+on_calm(void *data)
 {
   DacsaSockets *self = data;
   char events[8192];
 
-  (void)condition;
-  while (read(fd, events, sizeof(events)) > 0)
+  while (read(self->inotify, events, sizeof(events)) > 0)
     ;
+  self->timer = 0;
+  self->source = g_unix_fd_add(self->inotify, G_IO_IN, on_event, self);
   watch_all(self);
   self->look(false, self->data);
-  return G_SOURCE_CONTINUE;
+  return G_SOURCE_REMOVE;
+}
+
+/* Nobody is woken for what else happens until then. */
+static gboolean
+on_event(gint fd, GIOCondition condition, void *data)
+{
+  DacsaSockets *self = data;
+
+  (void)fd;
+  (void)condition;
+  self->source = 0;
+  self->timer = g_timeout_add(CALM_MS, on_calm, self);
+  return G_SOURCE_REMOVE;
 }
 
 static gboolean
@@ -116,6 +143,7 @@ dacsa_sockets_free(DacsaSockets *self)
     return;
   if (self->source)
     g_source_remove(self->source);
+  g_clear_handle_id(&self->timer, g_source_remove);
   if (self->clock)
     g_source_remove(self->clock);
   if (self->inotify >= 0)
@@ -128,6 +156,9 @@ dacsa_sockets_free(DacsaSockets *self)
 void
 dacsa_sockets_add(DacsaSockets *self, const char *path)
 {
+  g_autoptr(GHashTable) old = g_hash_table_new(NULL, NULL);
+
   g_ptr_array_add(self->paths, g_strdup(path));
-  watch_all(self);
+  watch_above(self, path, old);
+  remove_unwanted(self, old);
 }

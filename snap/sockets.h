@@ -14,7 +14,8 @@ typedef struct DacsaSockets DacsaSockets;
 /* by_clock: not because something has happened there. */
 typedef void (*DacsaSocketsLook)(bool by_clock, void *data);
 
-/* look is called whenever one may have appeared, and every clock_s seconds (0: not so). */
+/* look is called soon after one may have appeared, once for all that happens meanwhile, and every
+ * clock_s seconds (0: not so). */
 DacsaSockets *dacsa_sockets_new(guint clock_s, DacsaSocketsLook look, void *data);
 void dacsa_sockets_free(DacsaSockets *sockets);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DacsaSockets, dacsa_sockets_free)

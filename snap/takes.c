@@ -9,6 +9,7 @@
 #include "snap/take-task.h"
 #include "snap/worker.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -61,20 +62,23 @@ job_free(Job *job)
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Job, job_free)
 
-DacsaTakes *
-dacsa_takes_new(const char *state_path, DacsaTakesOver over, void *data)
+bool
+dacsa_takes_new(const char *state_path, DacsaTakesOver over, void *data, DacsaTakes **ret,
+                GError **error)
 {
-  DacsaTakes *self = g_new0(DacsaTakes, 1);
+  gint *unwanted =
+      mmap(NULL, sizeof(*unwanted), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
-  self->unwanted = mmap(NULL, sizeof(*self->unwanted), PROT_READ | PROT_WRITE,
-                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (self->unwanted == MAP_FAILED)
-    g_error("no memory for a page"); /* as where there is none for anything else */
+  if (unwanted == MAP_FAILED)
+    return dacsa_fail_errno(error, errno, "cannot share a page with workers");
+  DacsaTakes *self = g_new0(DacsaTakes, 1);
+  self->unwanted = unwanted;
   self->state_path = g_strdup(state_path);
   self->over = over;
   self->data = data;
   self->rescues = g_ptr_array_new();
-  return self;
+  *ret = self;
+  return true;
 }
 
 void
@@ -167,18 +171,25 @@ on_reply(GVariant *payload, const GError *error, void *data)
 /* -- recoveries -- */
 
 /* The worker has replied, or was given up waiting for. If it has taken the snapshot all the same,
- * that is kept, though nobody waits for it. */
+ * that is kept, though nobody waits for it, and its VM may have ended and be forgotten since. */
 static void
-keep_late(const Job *job, DacsaVm *vm)
+keep_late(const Job *job)
 {
   const DacsaTakeRequest *request = &job->request;
+  DacsaTakes *self = job->takes;
+  DacsaVm *vm = vm_of(job);
   g_autoptr(DacsaRecord) record =
-      dacsa_vm_find(vm, request->name)
+      vm && dacsa_vm_find(vm, request->name)
           ? NULL
-          : dacsa_state_load_record(job->takes->state_path, request->vm, request->name);
+          : dacsa_state_load_record(self->state_path, request->vm, request->name);
 
-  if (record && !keep(job->takes, vm, g_steal_pointer(&record), NULL))
+  if (!record)
+    return;
+  if (!vm)
+    vm = dacsa_fleet_add_ended(self->fleet, record->vm, record->uuid);
+  if (!keep(self, vm, g_steal_pointer(&record), NULL))
     g_debug("%s/%s: its record outlives it", request->vm, request->name);
+  dacsa_fleet_forget_if_empty(self->fleet, vm);
 }
 
 /* The worker was killed, and nothing is left to be put right. If its snapshot was complete, it
@@ -199,7 +210,7 @@ finish_killed(Job *job, DacsaVm *vm)
   finish(job, vm, request->sequence || request->scheduled ? error : NULL);
 }
 
-/* What an earlier daemon's worker has left complete the shelf takes up. */
+/* What an earlier daemon's worker has left complete the shelf takes up, once there is one. */
 static void
 on_rescued(void *data)
 {
@@ -212,6 +223,8 @@ on_rescued(void *data)
               "the process that took it was killed; the VM is as it was before");
   if (vm)
     finish_killed(job, vm);
+  else if (job->takes->fleet)
+    keep_late(job);
 }
 
 /* Takes job. */
@@ -244,8 +257,8 @@ on_worker_ended(pid_t worker, bool replied, void *data)
     start_rescue(self, g_steal_pointer(&job));
   } else if (!replied && vm) {
     finish_killed(job, vm);
-  } else if (vm) {
-    keep_late(job, vm);
+  } else {
+    keep_late(job);
   }
 }
 

@@ -21,7 +21,8 @@ typedef struct {
 typedef void (*DacsaTakesOver)(DacsaVm *vm, const DacsaTakeRequest *request, const GError *error,
                                void *data);
 
-DacsaTakes *dacsa_takes_new(const char *state_path, DacsaTakesOver over, void *data);
+bool dacsa_takes_new(const char *state_path, DacsaTakesOver over, void *data, DacsaTakes **ret,
+                     GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void dacsa_takes_free(DacsaTakes *takes);
 
 /* Puts right what workers of an earlier daemon have left undone, or are still about, and waits for

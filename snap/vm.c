@@ -173,7 +173,8 @@ absent_lines(GString *text, const DacsaVm *vm)
 {
   g_autofree char *reason = dacsa_vm_absence(vm);
   g_autofree char *remedy =
-      vm->awaited
+      vm->unreachable ? g_strdup("make QEMU's monitor answer there")
+      : vm->awaited
           ? g_strdup_printf("start QEMU with -qmp unix:%s,server=on,wait=off", vm->address->socket)
           : g_strdup("start it");
 

@@ -61,6 +61,8 @@ typedef struct {
   bool running; /* false: not there, or shut down; listed only for its snapshots, or awaited */
   bool listed;  /* somebody has been told of it */
   bool probing;
+  bool outdated;        /* the probe under way began in an earlier life */
+  bool stale;           /* it is to be looked at for the clock's sake, when others have been */
   guint tries;          /* probes still to be made, while they fail: it is just starting */
   guint retry;          /* GSource id: of the next */
   unsigned taking;      /* snapshots under way: one, but where one hangs and another is tried */

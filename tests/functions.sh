@@ -216,7 +216,7 @@ use_kernel() {
 
 # start_guest NAME [QEMU ARGS]: the test guest, booted, at its prompt. kernel_args=... are for its kernel. Where
 # there is $guest_images/booted (save_booted), one without arguments goes on from there. Once in some hundred times an
-# emulated guest hangs as it boots, before anything of ours has touched it: that one is started again.
+# emulated guest hangs as it boots: that one is started again, unless a daemon runs, which may have touched it.
 start_guest() {
   local name=$1 arguments
   shift
@@ -230,7 +230,9 @@ start_guest() {
     return
   fi
   start_qemu "$name" "${arguments[@]}"
-  if ! wait_for 60 guest_is_ready "$name"; then
+  if [ -n "$dacsa_pid" ] && alive "$dacsa_pid"; then
+    await_guest "$name"
+  elif ! wait_for 60 guest_is_ready "$name"; then
     echo "the guest $name hangs as it boots: once more" >&2
     stop_guest "$name"
     start_qemu "$name" "${arguments[@]}"

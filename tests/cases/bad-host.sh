@@ -1,6 +1,6 @@
 #!/bin/bash
-# A host that lacks something: no libvirtd, no /dev/fuse, not root. Each is told in one line with the
-# remedy, and nothing is mounted.
+# A host that lacks something: no libvirtd, no /dev/fuse, not root, no QEMU in sight. Each is told in one line with
+# the remedy, and nothing is mounted.
 . "$(dirname "$0")/../functions.sh"
 
 expect_error 1 libvirt "$DACSA" mount -f \
@@ -18,6 +18,11 @@ cp "$DACSA" "$tmp/dacsa"
 nobody=(setpriv --reuid 65534 --regid 65534 --clear-groups "$tmp/dacsa")
 expect_error 1 root "${nobody[@]}" mount -f --connect none "$mnt"
 "${nobody[@]}" --help >/dev/null || fail "--help needs root"
+
+# QEMU is where it has no number that dacsa could know it by.
+start_qemu vm -m 64M
+expect_error 1 "$tmp/vm.qmp: QEMU is in another PID namespace; run dacsa in the host's, where QEMU can be seen\$" \
+  unshare --pid --fork "$DACSA" mount -f --connect none --qmp "vm=$tmp/vm.qmp" "$mnt"
 
 not_mounted || fail "a failed mount left $(our_mounts)"
 # In the background, too, a failure is the command's own.

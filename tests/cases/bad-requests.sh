@@ -25,6 +25,14 @@ expect_error 1 "$tmp/other" "${mount[@]}" --qmp "vm=$tmp/other" "$mnt"
 expect_error 1 "$tmp/silent" "${mount[@]}" --qmp "vm=$tmp/silent" "$mnt"
 expect_error 1 "$tmp/nowhere" "${mount[@]}" --qmp "vm=$tmp/vm.qmp" "$tmp/nowhere"
 expect_error 1 "$tmp/file" "${mount[@]}" --qmp "vm=$tmp/vm.qmp" "$tmp/file"
+# It would wait for itself.
+ln -s "$mnt" "$tmp/link"
+for path in "$mnt/vm/qmp" "$mnt" "$tmp/link/vm/qmp" "$tmp/absent/../link/qmp"; do
+  expect_error 1 "below the mountpoint; have QEMU make it elsewhere" "${mount[@]}" --qmp "vm=$path" "$mnt"
+  printf '[mount]\nconnect=none\nqmp=vm=%s\n' "$path" >"$tmp/dacsa.conf"
+  expect_error 1 "below the mountpoint" "$DACSA" mount -f --config "$tmp/dacsa.conf" "$mnt"
+done
+expect_error 1 "${mnt}x/qmp: No such file" "${mount[@]}" --qmp "vm=${mnt}x/qmp" "$mnt"
 expect_error 2 vm "${mount[@]}" --qmp vm "$mnt"
 expect_error 2 mount "${mount[@]}" --qmp "vm=$tmp/vm.qmp"
 not_mounted || fail "a failed mount left $(our_mounts)"

@@ -517,6 +517,11 @@ test_no_oom_killer(Fixture *f, const void *data)
   fake_host_put(f->root, "/cg/vms/memory.oom_control", "oom_kill_disable 1\nunder_oom 0\n");
   check_refused(f,
                 "has the OOM killer off: where its memory runs out (/cg/vms/memory.limit_in_bytes");
+  /* Others may fill that one, though QEMU's own is tighter. */
+  fake_host_put(f->root, "/cg/vms/vm/memory.limit_in_bytes", "943718400");
+  fake_host_put(f->root, "/cg/vms/vm/memory.usage_in_bytes", "1048576");
+  fake_host_put(f->root, "/cg/vms/vm/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\n");
+  check_refused(f, "where its memory runs out (/cg/vms/memory.limit_in_bytes");
   fake_host_put(f->root, "/cg/vms/memory.limit_in_bytes", "9223372036854771712");
   check_refused(f, NULL);
 }

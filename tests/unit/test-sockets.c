@@ -5,7 +5,29 @@
 
 #include <errno.h>
 #include <glib/gstdio.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+#define CALM_MS 50 /* between two looks for what happens */
+
+/* In place of the C library's: what it is asked for, and what happens just then. */
+static unsigned watched;
+static const char *make_next; /* NULL: nothing */
+
+int
+inotify_add_watch(int fd, const char *path, uint32_t mask)
+{
+  const int watch = (int)syscall(SYS_inotify_add_watch, fd, path, mask);
+
+  watched++;
+  if (watch >= 0 && make_next)
+    g_assert_cmpint(g_mkdir(make_next, 0700), ==, 0);
+  if (watch >= 0)
+    make_next = NULL;
+  return watch;
+}
 
 typedef struct {
   DacsaSockets *sockets;
@@ -158,6 +180,79 @@ test_moved(Fixture *f, const void *data)
   g_assert_cmpint(g_rmdir(aside), ==, 0);
 }
 
+/* How many watches there are: each has a line in the inotify's fdinfo (proc(5)). */
+static unsigned
+count_watches(void)
+{
+  g_autoptr(GDir) dir = g_dir_open("/proc/self/fdinfo", 0, NULL);
+  const char *name;
+  unsigned n = 0;
+
+  while ((name = g_dir_read_name(dir))) {
+    g_autofree char *path = g_build_filename("/proc/self/fdinfo", name, NULL);
+    g_autofree char *text = NULL;
+
+    if (!g_file_get_contents(path, &text, NULL, NULL))
+      continue; /* the directory's own */
+    for (const char *at = text; (at = strstr(at, "inotify wd:")); at++)
+      n++;
+  }
+  return n;
+}
+
+/* A directory that comes just when the one above it is watched. */
+static void
+test_meanwhile(Fixture *f, const void *data)
+{
+  (void)data;
+  make_next = f->upper;
+  dacsa_sockets_add(f->sockets, f->path);
+  g_assert_null(make_next);
+  g_assert_cmpuint(count_watches(), ==, 1);
+  make(f->lower);
+  make_file(f);
+  await_found(f);
+  g_assert_cmpuint(count_watches(), ==, 1);
+}
+
+/* One more costs as much as the first. */
+static void
+test_many(Fixture *f, const void *data)
+{
+  unsigned first = 0;
+
+  (void)data;
+  make(f->upper);
+  make(f->lower);
+  for (unsigned i = 0; i < 10; i++) {
+    watched = 0;
+    dacsa_sockets_add(f->sockets, f->path);
+    first = first ? first : watched;
+    g_assert_cmpuint(watched, ==, first);
+  }
+  g_assert_cmpuint(count_watches(), ==, 1);
+}
+
+/* Others use the directory, too. */
+static void
+test_busy(Fixture *f, const void *data)
+{
+  const int64_t began = g_get_monotonic_time();
+
+  (void)data;
+  make(f->upper);
+  make(f->lower);
+  dacsa_sockets_add(f->sockets, f->path);
+  for (unsigned i = 0; i < 100; i++) {
+    make_file(f);
+    g_unlink(f->path);
+    g_main_context_iteration(NULL, FALSE);
+  }
+  g_assert_cmpuint(f->looks, <=, (g_get_monotonic_time() - began) / (CALM_MS * 1000));
+  make_file(f);
+  await_found(f);
+}
+
 static void
 test_clock(Fixture *f, const void *data)
 {
@@ -179,6 +274,9 @@ main(int argc, char **argv)
   ADD(at_once, 0);
   ADD(made_anew, 0);
   ADD(moved, 0);
+  ADD(meanwhile, 0);
+  ADD(many, 0);
+  ADD(busy, 0);
   ADD(clock, 1);
   return g_test_run();
 }
