@@ -108,10 +108,11 @@ bool
 dacsa_state_is_locked(const char *path)
 {
   const int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const bool is_locked = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
 
-  if (fd >= 0)
-    close(fd);
+  if (fd < 0)
+    return errno == EACCES;
+  const bool is_locked = flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+  close(fd);
   return is_locked;
 }
 

@@ -24,7 +24,7 @@ bool dacsa_state_open(const char *path, int *ret_lock, GError **error) G_GNUC_WA
  * keep: the directory goes. */
 void dacsa_state_close(const char *path, int lock);
 
-/* Whether somebody has the lock; as far as can be seen, which takes root. */
+/* Whether somebody has the lock. Who may not look, which takes root, is told so. */
 bool dacsa_state_is_locked(const char *path);
 
 /* The path of a file about one snapshot there; owned. */
