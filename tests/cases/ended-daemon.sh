@@ -41,6 +41,14 @@ dacsa_pid=
 expect_error 1 "$ended" dacsa snapshot vm second
 expect_error 1 "$ended" dacsa drop vm/first
 
+# The same error of a viewer that was cut off while its daemon lives, as the lock tells: no end is claimed.
+exec {lock}<"$(our_state)"
+flock -n "$lock" || fail "somebody has the lock of a daemon that was killed"
+cut_off="the viewer of $mnt was ended before it could answer; look at .dacsa list --mount $mnt., and try again"
+expect_error 1 "$cut_off" dacsa snapshot vm second
+expect_error 1 "$cut_off" dacsa drop vm/first
+exec {lock}<&-
+
 kill -KILL "$viewer"
 wait_for 5 dead "$viewer" || fail "the viewer lives"
 each_refused "$ended" "$mnt"
