@@ -17,7 +17,7 @@ load() {
 
 # denied OPERATION MASK PROFILE: what the kernel says of it.
 denied() {
-  in_guest "journalctl -k -q --no-pager | grep apparmor=.DENIED.*operation=.$1.*profile=.$3.*denied_mask=.$2 >/dev/null"
+  in_guest_until 10 "journalctl -k -q --no-pager | grep apparmor=.DENIED.*operation=.$1.*profile=.$3.*denied_mask=.$2"
 }
 
 nothing_denied() {
@@ -91,6 +91,7 @@ same "$(in_guest 'systemctl is-active web')" active "the VM"
 write_file /etc/apparmor.d/dacsa "$(dacsa_profile 'ptrace (read, trace) peer=libvirt-*, signal (send) peer=libvirt-*,')"
 load dacsa
 in_guest_until 10 'dacsa check'
+in_guest "sysctl -q kernel.printk_ratelimit=0"
 [[ $(in_guest '! dacsa snapshot web now') == *'dacsa may not send signals to QEMU (Permission denied); '* ]] ||
   fail "the reason is not told"
 denied signal receive libvirt-web
