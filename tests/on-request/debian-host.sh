@@ -8,8 +8,8 @@
 . "$root/tests/service-guest.sh"
 
 [ -e "$guest_images/debian-host.img" ] || skip "there is no such guest: tests/setup debian-host"
-CASES=${CASES:-unit/cgroup unit/collapse unit/inject unit/sigchain unit/budget \
-  cgroup-ends preflight-limits no-memory-for-clone pressure killed-snapshot hung-disk preflight-host \
+CASES=${CASES:-unit/cgroup unit/collapse unit/forkmap unit/inject unit/sigchain unit/budget \
+  cgroup-ends preflight-limits no-memory-for-clone withheld pressure killed-snapshot hung-disk preflight-host \
   viewer-confined method-copy-oom}
 FACTOR=${FACTOR:-10} # deadlines in there
 SLOW=6               # and of a case as a whole, which is one command: twelve minutes
