@@ -218,40 +218,52 @@ dacsa_cgroup_tightest(const char *root, pid_t pid, DacsaCgroupKind kind)
   return tightest;
 }
 
-char *
-dacsa_cgroup_dies_together(const char *root, pid_t pid)
+/* The first file, of the process's group or one above, of which says tells; owned. NULL: of none.
+ */
+static char *
+find_first(const char *root, pid_t pid, const char *controller, const char *name,
+           bool (*says)(const char *root, const char *directory, uint64_t value))
 {
   size_t mountpoint = 0;
-  g_autofree char *directory = find_directory(root, pid, "", &mountpoint);
+  g_autofree char *directory = find_directory(root, pid, controller, &mountpoint);
 
+  if (!directory)
+    return NULL;
   do {
-    g_autofree char *path =
-        directory ? g_build_filename(directory, "memory.oom.group", NULL) : NULL;
-    uint64_t group;
+    g_autofree char *path = g_build_filename(directory, name, NULL);
+    uint64_t value;
 
-    if (path && dacsa_hostfile_limit(root, path, &group) && group == 1)
+    if (dacsa_hostfile_limit(root, path, &value) && says(root, directory, value))
       return g_steal_pointer(&path);
   } while (to_parent(directory, mountpoint));
   return NULL;
+}
+
+static bool
+is_group(const char *root, const char *directory, uint64_t value)
+{
+  (void)root;
+  (void)directory;
+  return value == 1;
+}
+
+char *
+dacsa_cgroup_dies_together(const char *root, pid_t pid)
+{
+  return find_first(root, pid, "", "memory.oom.group", is_group);
+}
+
+static bool
+is_waited_at(const char *root, const char *directory, uint64_t limit)
+{
+  return limit < UNLIMITED && has_no_oom_killer(root, directory);
 }
 
 /* Others may fill a group above, so that it need not be the tightest. */
 char *
 dacsa_cgroup_waits(const char *root, pid_t pid)
 {
-  size_t mountpoint = 0;
-  g_autofree char *directory = find_directory(root, pid, "memory", &mountpoint);
-
-  do {
-    g_autofree char *path =
-        directory ? g_build_filename(directory, "memory.limit_in_bytes", NULL) : NULL;
-    uint64_t limit;
-
-    if (path && dacsa_hostfile_limit(root, path, &limit) && limit < UNLIMITED &&
-        has_no_oom_killer(root, directory))
-      return g_steal_pointer(&path);
-  } while (to_parent(directory, mountpoint));
-  return NULL;
+  return find_first(root, pid, "memory", "memory.limit_in_bytes", is_waited_at);
 }
 
 static bool

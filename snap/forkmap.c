@@ -5,7 +5,6 @@
 #include "snap/procmaps.h"
 
 #include <inttypes.h>
-#include <string.h>
 
 /* VMAs that follow each other and are withheld. */
 typedef struct {
@@ -14,18 +13,12 @@ typedef struct {
 } Stretch;
 
 static bool
-holds(const DacsaHostVma *vma, uint64_t hva)
-{
-  return hva >= vma->start && hva < vma->end;
-}
-
-static bool
 holds_guest_memory(const DacsaHostVma *vma, const DacsaLayout *layout)
 {
   for (guint i = 0; i < layout->ranges->len; i++) {
     const DacsaRange *range = &g_array_index(layout->ranges, DacsaRange, i);
 
-    if (range->offset < vma->end && vma->start < range->offset + range->size)
+    if (dacsa_procmaps_overlaps(vma, range->offset, range->size))
       return true;
   }
   return false;
@@ -35,8 +28,8 @@ holds_guest_memory(const DacsaHostVma *vma, const DacsaLayout *layout)
 static bool
 is_for_child(const DacsaHostVma *vma, const DacsaGadgets *gadgets)
 {
-  return holds(vma, gadgets->syscall_ret) || holds(vma, gadgets->restorer) ||
-         g_strcmp0(vma->path, "[stack]") == 0;
+  return dacsa_procmaps_holds(vma, gadgets->syscall_ret) ||
+         dacsa_procmaps_holds(vma, gadgets->restorer) || g_strcmp0(vma->path, "[stack]") == 0;
 }
 
 /* What is MADV_DONTFORK already stays so; of VM_IO it could not be undone (mm/madvise.c,

@@ -105,12 +105,9 @@ make_layout(DacsaMonitor *monitor, DacsaProbe *probe, GArray *hvas, GError **err
 static bool
 holds_any(const DacsaHostVma *vma, const GArray *hvas)
 {
-  for (guint i = 0; i < hvas->len; i++) {
-    const uint64_t hva = g_array_index(hvas, uint64_t, i);
-
-    if (hva >= vma->start && hva < vma->end)
+  for (guint i = 0; i < hvas->len; i++)
+    if (dacsa_procmaps_holds(vma, g_array_index(hvas, uint64_t, i)))
       return true;
-  }
   return false;
 }
 

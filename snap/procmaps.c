@@ -101,13 +101,25 @@ dacsa_procmaps_read(pid_t pid, GArray **ret, GError **error)
   return read_proc(pid, "smaps", &text, error) && dacsa_procmaps_parse(text, ret, error);
 }
 
+bool
+dacsa_procmaps_holds(const DacsaHostVma *vma, uint64_t hva)
+{
+  return hva >= vma->start && hva < vma->end;
+}
+
+bool
+dacsa_procmaps_overlaps(const DacsaHostVma *vma, uint64_t start, uint64_t len)
+{
+  return start < vma->end && vma->start < start + len;
+}
+
 const DacsaHostVma *
 dacsa_procmaps_find(const GArray *vmas, uint64_t hva)
 {
   for (guint i = 0; i < vmas->len; i++) {
     const DacsaHostVma *vma = &g_array_index(vmas, DacsaHostVma, i);
 
-    if (hva >= vma->start && hva < vma->end)
+    if (dacsa_procmaps_holds(vma, hva))
       return vma;
   }
   return NULL;

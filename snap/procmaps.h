@@ -27,6 +27,11 @@ typedef struct {
 bool dacsa_procmaps_read(pid_t pid, GArray **ret, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 bool dacsa_procmaps_parse(const char *text, GArray **ret, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+bool dacsa_procmaps_holds(const DacsaHostVma *vma, uint64_t hva);
+
+/* Whether the VMA and those len bytes have any in common. */
+bool dacsa_procmaps_overlaps(const DacsaHostVma *vma, uint64_t start, uint64_t len);
+
 /* The VMA that holds hva; NULL: none. */
 const DacsaHostVma *dacsa_procmaps_find(const GArray *vmas, uint64_t hva);
 

@@ -11,12 +11,6 @@
 #define LOOKS 50 /* at a thread that puts something back */
 #define NAP_US 10000
 
-static bool
-is_in(const DacsaHostVma *vma, const DacsaForkVma *changed)
-{
-  return vma->start < changed->start + changed->len && vma->end > changed->start;
-}
-
 /* The VMAs that are not as they were: DacsaForkVma, owned. */
 static GArray *
 find_changed(const GArray *host, const GArray *vmas)
@@ -30,7 +24,8 @@ find_changed(const GArray *host, const GArray *vmas)
       const DacsaHostVma *vma = &g_array_index(host, DacsaHostVma, j);
       const DacsaForkVma found = {vma->start, vma->end - vma->start, was->withheld};
 
-      if (is_in(vma, was) && vma->dont_fork == was->withheld && !vma->io)
+      if (dacsa_procmaps_overlaps(vma, was->start, was->len) && vma->dont_fork == was->withheld &&
+          !vma->io)
         g_array_append_val(changed, found);
     }
   }

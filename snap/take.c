@@ -374,7 +374,8 @@ take_with_lock(Take *self)
   if (self->journal >= 0 && (self->resumed || kill(options->probe->pid, 0) < 0))
     dacsa_journal_remove(options->state_path, options->address->name, options->name);
   announce(self, ok ? record : NULL, error);
-  look_after(self);
+  if (self->resumed) /* else who goes by the journal looks after them */
+    look_after(self);
 }
 
 void

@@ -4,6 +4,17 @@
 #include "snap/error.h"
 
 #include <glib.h>
+#include <unistd.h>
+
+/* The lowest descriptor that is free: it rises where one leaks. */
+static inline int
+check_next_descriptor(void)
+{
+  int fd = dup(0);
+
+  close(fd);
+  return fd;
+}
 
 /* call, whose last argument is &error, succeeds. */
 #define CHECK_OK(call, error)                                                                      \

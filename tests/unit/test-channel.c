@@ -29,16 +29,6 @@ tear_down(Pair *p)
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Pair, tear_down)
 
-/* The lowest descriptor that is free: it rises where one leaks. */
-static int
-next_descriptor(void)
-{
-  int fd = dup(0);
-
-  close(fd);
-  return fd;
-}
-
 static void
 test_numbers(void)
 {
@@ -91,7 +81,7 @@ test_descriptors(void)
 {
   g_auto(Pair) p;
   g_autoptr(GError) error = NULL;
-  int before = next_descriptor();
+  int before = check_next_descriptor();
   char buf[4] = "";
   int fds[2], other;
 
@@ -119,7 +109,7 @@ test_descriptors(void)
   close(other);
   tear_down(&p);
   p.ends[0] = p.ends[1] = -1;
-  g_assert_cmpint(next_descriptor(), ==, before);
+  g_assert_cmpint(check_next_descriptor(), ==, before);
 }
 
 /* Bytes that are no message, with a descriptor that must not stay. */
@@ -152,11 +142,11 @@ test_foreign_bytes(void)
     g_test_message("case %zu", i);
     set_up(&p);
     memcpy(CMSG_DATA(&control.header), &stdin_fd, sizeof(int));
-    int before = next_descriptor();
+    int before = check_next_descriptor();
     g_assert_cmpint((int)sendmsg(p.ends[0], &msg, 0), ==, (int)cases[i].len);
     CHECK_FAILS(dacsa_channel_receive(p.ends[1], &got, &error), error, DACSA_ERROR_BAD_DATA);
     g_assert_null(got);
-    g_assert_cmpint(next_descriptor(), ==, before);
+    g_assert_cmpint(check_next_descriptor(), ==, before);
   }
 }
 

@@ -321,12 +321,6 @@ is_region(const Fixture *f, const DacsaHostVma *vma)
   return false;
 }
 
-static bool
-holds(const DacsaHostVma *vma, uint64_t hva)
-{
-  return hva >= vma->start && hva < vma->end;
-}
-
 /* The child has the regions and what it runs on, and nothing else of the target's. */
 static void
 check_child_has_little(const Fixture *f, pid_t child, uint64_t stack)
@@ -341,8 +335,8 @@ check_child_has_little(const Fixture *f, pid_t child, uint64_t stack)
 
     /* A stretch of stack that the frames lie on is there, too. */
     if (!is_region(f, vma) && !vma->io && g_strcmp0(vma->path, "[vsyscall]") != 0 &&
-        !holds(vma, gadgets->syscall_ret) && !holds(vma, gadgets->restorer) &&
-        g_strcmp0(vma->path, "[stack]") != 0) {
+        !dacsa_procmaps_holds(vma, gadgets->syscall_ret) &&
+        !dacsa_procmaps_holds(vma, gadgets->restorer) && g_strcmp0(vma->path, "[stack]") != 0) {
       g_assert_null(vma->path);
       g_assert_cmpuint(vma->end - vma->start, <=, stack);
     }

@@ -226,13 +226,11 @@ test_no_process(void)
   Fake fake = {.is_wanted = true, .fails = true};
   g_autoptr(DacsaLives) lives = lives_of(&fake);
   g_autoptr(GError) error = NULL;
-  int channel, before = dup(0);
+  const int before = check_next_descriptor();
+  int channel;
 
-  close(before);
   CHECK_FAILS(dacsa_lives_start(lives, &channel, &error), error, DACSA_ERROR_BUSY);
-  int after = dup(0);
-  close(after);
-  g_assert_cmpint(after, ==, before); /* nothing stays open */
+  g_assert_cmpint(check_next_descriptor(), ==, before); /* nothing stays open */
 }
 
 /* One whose end could not be noticed is none: it is gone when that is told. */

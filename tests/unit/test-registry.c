@@ -214,13 +214,10 @@ static void
 test_snapshot_of_nobody(void)
 {
   DacsaRegistry *r = fresh();
-  int before = dup(0);
+  const int before = check_next_descriptor();
 
-  close(before);
   fake_snapshot_add(r, "nobody", "one", 1, 'a');
-  int after = dup(0);
-  close(after);
-  g_assert_cmpint(after, ==, before);
+  g_assert_cmpint(check_next_descriptor(), ==, before);
 }
 
 int
